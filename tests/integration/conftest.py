@@ -1,0 +1,85 @@
+"""A real PostgreSQL for the whole session: the embedded one, or STRONGROOM_TEST_DATABASE_URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.identifiers import uuid7
+from adapters.postgres.embedded import embedded_database
+from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
+from adapters.postgres.migrate import migrate
+from domain.identity import Caller, PersonId, TenantId
+
+
+@pytest.fixture(scope="session")
+async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Database]:
+    given = os.environ.get("STRONGROOM_TEST_DATABASE_URL")
+    if given:
+        await migrate(Database.at(given))
+        yield Database.at(given)
+        return
+    directory: Path = tmp_path_factory.mktemp("database")
+    async with embedded_database(directory) as url:
+        await migrate(Database.at(url))
+        yield Database.at(url)
+
+
+@pytest.fixture(scope="session")
+async def engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    engine = database.engine(APPLICATION)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def sequencer_engine(database: Database) -> AsyncIterator[AsyncEngine]:
+    engine = database.engine(SEQUENCER, pool_size=2)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def tenant_id(database: Database) -> TenantId:
+    """A tenant of the test's own, with the built-in purposes."""
+    return await new_tenant(database)
+
+
+async def new_tenant(database: Database) -> TenantId:
+    from adapters.postgres.tenants import create_tenant
+
+    return await create_tenant(database, name=f"test-{uuid7()}", sign_up_open=True)
+
+
+NewPerson = Callable[..., object]
+
+
+@pytest.fixture
+def caller_in(database: Database) -> Callable[[TenantId], object]:
+    """`await caller_in(tenant_id)`: a new person of that tenant, as a Caller."""
+
+    async def make(tenant_id: TenantId) -> Caller:
+        person = PersonId(uuid7())
+        connection = await database.connect(APPLICATION)
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT set_config('app.tenant', $1, true)", str(tenant_id)
+                )
+                await connection.execute(
+                    "INSERT INTO people (tenant_id, id, email, display_name, password_hash, role)"
+                    " VALUES ($1, $2, $3, 'Test Person', '-', 'member')",
+                    UUID(str(tenant_id)),
+                    person,
+                    f"{person}@example.org",
+                )
+        finally:
+            await connection.close()
+        return Caller(tenant_id=tenant_id, person_id=person)
+
+    return make

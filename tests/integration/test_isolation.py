@@ -1,0 +1,83 @@
+"""Tenants are kept apart by the database, whatever the application forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import Database, transaction
+from adapters.postgres.guard import DatabaseNotIsolating, assert_isolating
+from domain.identity import Caller, TenantId
+from tests.integration.conftest import new_tenant
+
+CallerIn = Callable[[TenantId], Awaitable[Caller]]
+
+_TENANT_TABLES = text("""
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p')
+      AND c.relnamespace = 'public'::regnamespace
+""")
+
+
+async def test_the_application_is_below_row_level_security(engine: AsyncEngine) -> None:
+    await assert_isolating(engine)
+
+
+async def test_a_superuser_may_not_serve(database: Database) -> None:
+    engine = database.engine("postgres")
+    try:
+        with pytest.raises(DatabaseNotIsolating, match="postgres is a superuser"):
+            await assert_isolating(engine)
+    finally:
+        await engine.dispose()
+
+
+async def test_no_table_shows_a_row_of_another_tenant(
+    database: Database, engine: AsyncEngine, tenant_id: TenantId, caller_in: CallerIn
+) -> None:
+    await caller_in(tenant_id)
+    stranger = await new_tenant(database)
+    async with engine.connect() as connection:
+        tables = (await connection.execute(_TENANT_TABLES)).scalars().all()
+    assert len(tables) > 30
+    for table in tables:
+        async with transaction(engine, stranger) as connection:
+            try:
+                count = text(f"SELECT count(*) FROM {table} WHERE tenant_id <> :own")
+                seen = (await connection.execute(count, {"own": stranger})).scalar_one()
+            except DBAPIError as refused:
+                assert "permission denied" in str(refused)
+                await connection.rollback()
+            else:
+                assert seen == 0, table
+
+
+async def test_without_a_tenant_nothing_is_seen(
+    engine: AsyncEngine, tenant_id: TenantId, caller_in: CallerIn
+) -> None:
+    await caller_in(tenant_id)
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM people"))).scalar_one() == 0
+
+
+async def test_wrapped_keys_cannot_be_selected(engine: AsyncEngine, tenant_id: TenantId) -> None:
+    with pytest.raises(DBAPIError, match="permission denied"):
+        async with transaction(engine, tenant_id) as connection:
+            await connection.execute(text("SELECT wrapped FROM data_keys"))
+
+
+@pytest.mark.parametrize("table", ["audit_events", "audit_leaves", "consent_events", "notices"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "TRUNCATE {} CASCADE"])
+async def test_nobody_rewrites_the_log_not_even_its_owner(
+    database: Database, table: str, statement: str
+) -> None:
+    connection = await database.connect("strongroom_owner")
+    try:
+        with pytest.raises(Exception, match="append-only"):
+            await connection.execute(statement.format(table))
+    finally:
+        await connection.close()
