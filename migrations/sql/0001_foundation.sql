@@ -108,10 +108,13 @@ CREATE TABLE documents (
     owner_id uuid NOT NULL,
     current_version integer NOT NULL,
     searchable_version integer,
+    passage_count integer NOT NULL DEFAULT 0,   -- of the searchable version, with
+    lexeme_count bigint NOT NULL DEFAULT 0,     -- the lexemes in all of them
     index_mode text NOT NULL CHECK (index_mode IN ('clear', 'sealed', 'none')),
     audit_mode text NOT NULL CHECK (audit_mode IN ('committed', 'integrated')),
     sealed_metadata bytea NOT NULL,
     event_count integer NOT NULL DEFAULT 0,
+    index_attempt integer NOT NULL DEFAULT 0,   -- fences ingestion: the latest attempt alone writes
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
@@ -264,6 +267,7 @@ CREATE TABLE audit_resources (
     grant_id uuid,                -- NULL: the owner's own access
     grant_epoch integer,
     consent_id uuid,
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     PRIMARY KEY (tenant_id, event_id, document_id, version),
     FOREIGN KEY (tenant_id, event_id) REFERENCES audit_events
 );

@@ -43,6 +43,17 @@ BEGIN
 END
 $$;
 
+-- Whatever is recorded is queued for the tree, by the database and not by whoever records it.
+CREATE FUNCTION queue_for_the_log() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO audit_pending (tenant_id, event_id) VALUES (NEW.tenant_id, NEW.id);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER queue_for_the_log AFTER INSERT ON audit_events
+    FOR EACH ROW EXECUTE FUNCTION queue_for_the_log();
+
 -- The keys of a release. A wrapped data key can be had only against a release that another
 -- transaction committed, in the same tenant, by the same person, less than 30 seconds ago,
 -- and only once. Whoever forgets to write the release has no key.
@@ -59,7 +70,7 @@ BEGIN
     PERFORM 1 FROM audit_events e
     WHERE e.tenant_id = tenant AND e.id = release AND e.type = 'release' AND e.actor_id = person
       AND e.transaction_id <> pg_current_xact_id()
-      AND e.at > clock_timestamp() - interval '30 seconds';
+      AND e.at BETWEEN clock_timestamp() - interval '30 seconds' AND clock_timestamp();
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no committed release' USING ERRCODE = 'insufficient_privilege';
     END IF;
@@ -67,14 +78,16 @@ BEGIN
     RETURN QUERY
         SELECT r.document_id, r.version, k.kind, r.grant_id, k.owner_id, k.id, k.wrapped,
                s.id, s.wrapped, t.id, t.wrapped
-        FROM audit_resources r
+        FROM audit_events e
+        JOIN audit_resources r ON r.tenant_id = e.tenant_id AND r.event_id = e.id
+             AND r.transaction_id = e.transaction_id  -- nothing is added to a release afterwards
         JOIN data_keys k ON k.tenant_id = r.tenant_id AND k.resource_id = r.document_id
              AND (k.kind = 'metadata' OR (k.kind = 'content' AND k.version = r.version))
         JOIN wrapping_keys s ON s.tenant_id = k.tenant_id AND s.id = k.wrapping_key_id
         JOIN LATERAL (SELECT w.id, w.wrapped FROM wrapping_keys w
                       WHERE w.tenant_id = tenant AND w.subject_id IS NULL
                       ORDER BY w.version DESC LIMIT 1) t ON true
-        WHERE r.tenant_id = tenant AND r.event_id = release;
+        WHERE e.tenant_id = tenant AND e.id = release;
 END
 $$;
 
@@ -130,7 +143,8 @@ CREATE POLICY owner_functions ON runs FOR SELECT TO CURRENT_USER USING (true);
 CREATE POLICY owner_functions ON blobs FOR SELECT TO CURRENT_USER USING (true);
 
 REVOKE ALL ON FUNCTION take_deks, take_own_keys, tenant_named, tenants_with_pending_events,
-    abandoned_runs, abandoned_blobs, refuse_rewriting, fn_pgqueuer_changed FROM PUBLIC;
+    abandoned_runs, abandoned_blobs, refuse_rewriting, queue_for_the_log,
+    fn_pgqueuer_changed FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA public TO strongroom_app, strongroom_sequencer, strongroom_auditor;
 
@@ -150,8 +164,12 @@ GRANT SELECT, INSERT ON notices, consents, consent_events, consent_receipts, ide
     TO strongroom_app;
 GRANT SELECT, INSERT ON grants TO strongroom_app;
 GRANT UPDATE (uses_left, epoch, revoked_at) ON grants TO strongroom_app;
-GRANT SELECT, INSERT ON audit_events, audit_bodies, audit_resources TO strongroom_app;
-GRANT INSERT ON audit_pending TO strongroom_app;
+-- transaction_id is not among the columns that may be given: it is always the writing transaction.
+GRANT SELECT, INSERT (tenant_id, id, type, at, actor_id, action, purpose, policy_version)
+    ON audit_events TO strongroom_app;
+GRANT SELECT, INSERT (tenant_id, event_id, document_id, version, grant_id, grant_epoch, consent_id)
+    ON audit_resources TO strongroom_app;
+GRANT SELECT, INSERT ON audit_bodies TO strongroom_app;
 GRANT SELECT ON audit_leaves, audit_numbers, audit_nodes, audit_checkpoints TO strongroom_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics
     TO strongroom_app;

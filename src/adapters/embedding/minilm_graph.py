@@ -1,6 +1,6 @@
 """The graph of all-MiniLM-L6-v2, written with ONNX operators around the published weights.
 
-Runs as a program, in a process of its own, so that what it takes (some 400 MB and two heavy
+Runs as a program, in a process of its own, so that what it takes (some 600 MB and two heavy
 imports) is given back when it ends: `python -m adapters.embedding.minilm_graph IN OUT`.
 Nothing that serves imports this module.
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,11 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.numpy import load_file
 
+from adapters.embedding.minilm_file import STAGE
+from adapters.embedding.minilm_weights import DIMENSIONS, TOKENS_MAX
+
 LAYERS = 6
 HEADS = 12
-DIMENSIONS = 384
-TOKENS_MAX = 256
-STAGE = "stage: "
 
 _OPERATORS_VERSION = 20
 _FORMAT_VERSION = 10
@@ -94,7 +93,11 @@ def _attention(graph: _Graph, hidden: str, name: str) -> str:
         projected = graph.dense(hidden, f"{name}attention.self.{role}")
         return graph.add("Transpose", graph.add("Reshape", projected, split), perm=order)
 
-    query, key, value = heads("query", [1, 0, 2]), heads("key", [1, 2, 0]), heads("value", [1, 0, 2])
+    query, key, value = (
+        heads("query", [1, 0, 2]),
+        heads("key", [1, 2, 0]),
+        heads("value", [1, 0, 2]),
+    )
     scale = graph.constant(np.float32((DIMENSIONS // HEADS) ** -0.5))
     scores = graph.add("Mul", graph.add("MatMul", query, key), scale)
     mixed = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), value)

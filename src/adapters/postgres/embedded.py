@@ -2,9 +2,11 @@
 
 The wheel ships a supervisor of its own. It leaves the server running when its process is
 killed, and as root it opens the socket's directory to everyone, so only its binaries are
-used here. PostgreSQL will not run as root: there it gets a system user of its own. One process owns a data
-directory at a time, by a file lock that the kernel drops however the process ends; the
-server gets a parent-death signal, so that a killed process leaves at most a crash to recover.
+used here. PostgreSQL will not run as root: there it gets a system user of its own.
+
+One process owns a data directory at a time, by a file lock that the kernel drops however the
+process ends; the server gets a parent-death signal, so that a killed process leaves at most a
+crash to recover.
 """
 
 from __future__ import annotations
@@ -68,7 +70,6 @@ async def embedded_database(data_dir: Path) -> AsyncIterator[str]:
     Raises DataDirectoryInUse when another process holds the directory, and
     DatabaseDidNotStart with the end of the server's log when it cannot be started.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _exclusive(data_dir):
         server = _Server(data_dir / "postgres")
         await server.start()
@@ -80,6 +81,7 @@ async def embedded_database(data_dir: Path) -> AsyncIterator[str]:
 
 @contextlib.contextmanager
 def _exclusive(data_dir: Path) -> Iterator[None]:
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -244,7 +246,9 @@ def _binaries(other_user: bool) -> Path:
             "Run `make install`, or set STRONGROOM_DATABASE_URL."
         )
     installed = Path(wheel.origin).parent.glob("pginstall*/bin/postgres")
-    path = max(installed, key=lambda binary: int(binary.parts[-3].removeprefix("pginstall") or 0)).parent
+    path = max(
+        installed, key=lambda binary: int(binary.parts[-3].removeprefix("pginstall") or 0)
+    ).parent
     if other_user:
         _let_through(path)
     return path

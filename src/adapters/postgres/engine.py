@@ -62,7 +62,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_WAIT_SECONDS_MAX,
-            pool_pre_ping=False,
+            hide_parameters=True,  # an error's text would quote them
             pool_use_lifo=True,
             connect_args={
                 "server_settings": _SESSION | {"role": role},

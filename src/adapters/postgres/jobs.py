@@ -18,5 +18,5 @@ class PostgresJobs:
 
     async def enqueue(self, name: str, payload: Mapping[str, str]) -> None:
         pooled = await self.connection.get_raw_connection()
-        queries = Queries.from_asyncpg_connection(pooled.driver_connection)  # type: ignore[arg-type]
+        queries = Queries.from_asyncpg_connection(pooled.driver_connection)
         await queries.enqueue(name, msgspec.json.encode(payload))

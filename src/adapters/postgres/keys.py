@@ -92,7 +92,7 @@ class PostgresKeys:
     async def _subject_key(
         self, connection: AsyncConnection, tenant_id: TenantId, subject_id: PersonId
     ) -> tuple[UUID, DataKey]:
-        tenant_key_id, tenant_key = await self._tenant_key(connection, tenant_id)
+        tenant_key = await self._tenant_key(connection, tenant_id)
         context = _subject_key_context(tenant_id, subject_id)
         found = await _newest(connection, tenant_id, subject_id)
         if found is None:
@@ -101,16 +101,14 @@ class PostgresKeys:
             found = await _newest(connection, tenant_id, subject_id)
         return found.id, DataKey(self.cipher.open(tenant_key, found.wrapped, context))
 
-    async def _tenant_key(
-        self, connection: AsyncConnection, tenant_id: TenantId
-    ) -> tuple[UUID, DataKey]:
+    async def _tenant_key(self, connection: AsyncConnection, tenant_id: TenantId) -> DataKey:
         context = _tenant_key_context(tenant_id)
         found = await _newest(connection, tenant_id, None)
         if found is None:
             fresh = await self.key_service.wrap(self.cipher.new_key(), context)
             await self._keep_wrapping_key(connection, tenant_id, None, fresh)
             found = await _newest(connection, tenant_id, None)
-        return found.id, await self.key_service.unwrap(found.wrapped, context)
+        return await self.key_service.unwrap(found.wrapped, context)
 
     async def _keep_wrapping_key(
         self,

@@ -190,10 +190,13 @@ documents = _table(
     _id("owner_id"),
     _of(Integer, "current_version"),
     _of(Integer, "searchable_version", optional=True),
+    _count("passage_count"),
+    _of(BigInteger, "lexeme_count", server_default=text("0")),
     _of(Text, "index_mode"),
     _of(Text, "audit_mode"),
     _of(LargeBinary, "sealed_metadata"),
     _count("event_count"),
+    _count("index_attempt"),
     _time("created_at"),
     _time("updated_at"),
     _refers("people", "owner_id"),
@@ -339,6 +342,7 @@ audit_resources = _table(
     _id("grant_id", optional=True),
     _of(Integer, "grant_epoch", optional=True),
     _id("consent_id", optional=True),
+    _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
     _refers("audit_events", "event_id"),
     key=("event_id", "document_id", "version"),
 )
@@ -408,9 +412,7 @@ passages = _table(
     _of(Integer, "page", optional=True),
     _of(LargeBinary, "sealed_text"),
     _refers("versions", "document_id", "version", cascade=True),
-    UniqueConstraint(
-        "tenant_id", "document_id", "version", "ordinal", name="passages_ordinal_key"
-    ),
+    UniqueConstraint("tenant_id", "document_id", "version", "ordinal", name="passages_ordinal_key"),
     key=("id",),
 )
 
@@ -534,4 +536,3 @@ idempotency_keys = _table(
     _refers("people", "person_id"),
     key=("person_id", "route", "key"),
 )
-

@@ -14,6 +14,7 @@ from domain.retrieval.extracted_text import BlockKind, ExtractedText
 from domain.retrieval.segments import pieces, sentences, tokens_in, whole_character
 
 _HEADING_CHARACTERS_MAX = 200
+_CHARACTERS_PER_TOKEN = 8  # or fewer; so a longer sentence need not be counted to be known as long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,18 +80,21 @@ def split_into_chunks(extracted: ExtractedText, size: ChunkSize | None = None) -
 
 
 def _atoms(extracted: ExtractedText, size: ChunkSize) -> Iterator[_Atom]:
-    text, path, levels = extracted.text, (), ()
+    text = extracted.text
+    path: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
     for block in extracted.blocks:
         heading = block.kind is BlockKind.HEADING
         if heading:
-            kept = sum(1 for level in levels if level < block.level)
+            kept = sum(level < block.level for level in levels)
             levels = (*levels[:kept], block.level)
             path = (*path[:kept], _title(text, block.start, block.end))
         for start, end in sentences(text, block.start, block.end):
-            tokens = tokens_in(text, start, end)
-            if tokens <= size.tokens_max // 2:
-                yield _Atom(start, end, tokens, heading, path, block.page)
-                continue
+            if end - start <= size.tokens_max * _CHARACTERS_PER_TOKEN:
+                tokens = tokens_in(text, start, end)
+                if tokens <= size.tokens_max // 2:
+                    yield _Atom(start, end, tokens, heading, path, block.page)
+                    continue
             piece_max = max(1, size.overlap_tokens_max or size.tokens_max // 2)
             for left, right in pieces(text, start, end, piece_max):
                 yield _Atom(left, right, tokens_in(text, left, right), heading, path, block.page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.enums import ParamType
@@ -17,7 +18,7 @@ from entrypoints.http.refusals import InvalidFields, WrongField
 
 
 def known_parameters_only(
-    connection: ASGIConnection[BaseRouteHandler, object, object, object],
+    connection: ASGIConnection[Any, Any, Any, Any],
     route_handler: BaseRouteHandler,
 ) -> None:
     """A guard: refuses unknown and repeated query parameters, and NUL anywhere in the URL.
@@ -77,15 +78,16 @@ def _query_parameters(handler: BaseRouteHandler) -> dict[str, bool] | None:
         if name in providers and name not in seen:
             seen.add(name)
             waiting.extend(providers[name].parsed_fn_signature.parameters.items())
-        elif _is_query(field):
-            assert isinstance(field.kwarg_definition, ParameterKwarg)
-            known[field.kwarg_definition.name or name] = field.is_non_string_sequence
+        elif (definition := _query_parameter(field)) is not None:
+            known[definition.name or name] = field.is_non_string_sequence
     return known
 
 
-def _is_query(field: FieldDefinition) -> bool:
+def _query_parameter(field: FieldDefinition) -> ParameterKwarg | None:
     definition = field.kwarg_definition
-    return isinstance(definition, ParameterKwarg) and definition.param_type == ParamType.QUERY
+    if isinstance(definition, ParameterKwarg) and definition.param_type == ParamType.QUERY:
+        return definition
+    return None
 
 
 def _pointer(place: str, name: str) -> str:

@@ -94,7 +94,8 @@ def exception_handlers(translations: Translations) -> ExceptionHandlersMap:
 
 def log_unexpected(exception: BaseException) -> None:
     """Log where it happened. Messages and locals stay out: they may hold what was private."""
-    causes, cause = [], exception.__cause__ or exception.__context__
+    causes: list[str] = []
+    cause = exception.__cause__ or exception.__context__
     while cause is not None and len(causes) < 8:
         causes.append(_name(cause))
         cause = cause.__cause__ or cause.__context__

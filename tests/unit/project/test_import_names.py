@@ -55,7 +55,7 @@ def test_a_distribution_that_lists_our_name_is_refused_even_behind_us(
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: adapters\nVersion: 1.2.0\n")
     (described / "RECORD").write_text("other/adapters/x.py,,\n" + record)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    with pytest.raises(ImportNameTaken, match="'adapters' is also installed by .* adapters"):
+    with pytest.raises(ImportNameTaken, match=r"'adapters' is also installed by .* adapters"):
         assert_import_names_are_ours()
 
 

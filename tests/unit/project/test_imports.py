@@ -10,10 +10,13 @@ from pathlib import Path
 SRC = Path(__file__).parents[3] / "src"
 
 # The domain computes. Time, chance, files and the network are passed in as values.
-IMPURE = frozenset(
-    "asyncio concurrent glob http importlib io logging multiprocessing os pathlib random secrets "
-    "shutil signal socket sqlite3 ssl subprocess tempfile threading time urllib".split()
-)
+# fmt: off
+IMPURE = {
+    "asyncio", "concurrent", "glob", "http", "importlib", "logging", "multiprocessing",
+    "os", "pathlib", "random", "secrets", "shutil", "signal", "socket", "sqlite3", "ssl",
+    "subprocess", "tempfile", "threading", "time", "urllib",
+}
+# fmt: on
 
 
 def test_the_domain_imports_the_standard_library_only() -> None:
@@ -72,6 +75,16 @@ def test_only_the_settings_read_the_environment() -> None:
         str(path.relative_to(SRC)) for path in sorted(SRC.rglob("*.py")) if _reads_environment(path)
     }
     assert readers <= {"entrypoints/settings.py"}
+
+
+def test_nothing_maps_rows_to_objects_behind_our_back() -> None:
+    mapping = ("sqlalchemy.orm", "sqlalchemy.ext.declarative", "sqlalchemy.ext.automap")
+    met = [
+        str(path.relative_to(SRC))
+        for path in sorted(SRC.rglob("*.py"))
+        if any(name.startswith(mapping) for name in _imported(path))
+    ]
+    assert met == []
 
 
 def test_there_are_four_import_packages_and_nothing_beside_them() -> None:

@@ -1,0 +1,105 @@
+"""Decides what a file is from its bytes. Names and declared types are claims, and not looked at."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+PLAIN_TEXT = "text/plain"
+MARKDOWN = "text/markdown"
+HTML = "text/html"
+PDF = "application/pdf"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+
+HEAD_BYTES = 65_536
+TAIL_BYTES = 65_536
+
+_PDF_HEADER_BYTES_MAX = 1_024  # PDF 1.7, implementation note 13: junk may come before the header
+_OTHER_TEXT = ("{\\rtf", "%!PS", "-----BEGIN PGP MESSAGE")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_HTML_START = re.compile(
+    r"(?:<\?xml[^>]{0,200}>\s{0,99}|<!--(?:[^-]|-(?!->)){0,9999}-->\s{0,99}){0,9}"
+    r"<(?:!doctype html|html|head|body|title|meta|h[1-6]|p|div|section|article|main|header|nav|"
+    r"table|ul|ol|dl|pre|blockquote|span|strong|em|b|i|a|style|script)\b",
+    re.IGNORECASE,
+)
+_HTML_MORE = re.compile(r"</[a-z][a-z0-9]{0,20}>|<!doctype html|<html\b", re.IGNORECASE)
+# Each sign of Markdown that text without markup rarely shows. A line of hashes alone is also a
+# comment of many programming languages, so a heading counts only where blank lines set it off.
+_MARKDOWN_SIGNS = (
+    re.compile(r"(?:\A|\n[ \t]*\n)#{1,6} [^\n]{1,300}(?=\n[ \t]*\n|\Z)"),
+    re.compile(r"(?:\A|\n)#{1,6} [^\n]{1,300}\n[ \t]*\n#{1,6} "),
+    re.compile(r"(?:\A|\n)[^\s#=][^\n]{0,200}\n(?:={3,}|-{3,})[ \t]*(?=\n|\Z)"),
+    re.compile(r"(?:\A|\n)(?:```|~~~)[^\n]{0,99}\n"),
+    re.compile(r"\n *\|? *:?-{2,}:? *(?:\| *:?-{2,}:? *)+\|?[ \t]*(?=\n|\Z)"),
+    re.compile(r"!?\[[^\]\n]{1,300}\]\([^)\s]{1,1000}\)"),
+    re.compile(r"(?<!\w)\*\*[^\s*][^*\n]{0,300}\*\*(?!\w)"),
+    re.compile(r"(?:\A|\n)(?:[-*+]|\d{1,3}[.)]) +\S[^\n]*\n(?: *\n)?(?:[-*+]|\d{1,3}[.)]) +\S"),
+)
+_STRONG_SIGNS = 7  # those before the list, which plain text has too
+
+
+def media_type_of(head: bytes, tail: bytes = b"") -> str | None:
+    """The media type, or None for what is not supported.
+
+    `head` is the first HEAD_BYTES of the content and `tail` its last TAIL_BYTES, or all of it
+    where it is shorter. Text must be UTF-8, or UTF-16 with a byte order mark.
+    """
+    if head.startswith(b"PK\x03\x04"):
+        return _container_type(head, tail)
+    text = _as_text(head)
+    if text is not None and not text.lstrip().startswith("%PDF-"):
+        return _text_type(text)
+    return PDF if b"%PDF-" in head[:_PDF_HEADER_BYTES_MAX] else None
+
+
+def _container_type(head: bytes, tail: bytes) -> str | None:
+    """Office documents by the members that only they have; other archives are not supported."""
+    names = set(_member_names(head, b"PK\x03\x04", 26, 30))
+    names.update(_member_names(tail or head, b"PK\x01\x02", 28, 46))
+    if b"[Content_Types].xml" not in names:
+        return None
+    if any(name.endswith(b"vbaProject.bin") for name in names):
+        return None  # macros
+    if any(name.startswith(b"word/document") for name in names):
+        return DOCX
+    if b"ppt/presentation.xml" in names:
+        return PPTX
+    return None
+
+
+def _member_names(part: bytes, signature: bytes, length_at: int, name_at: int) -> list[bytes]:
+    names = []
+    at = part.find(signature)
+    while at >= 0:
+        length = int.from_bytes(part[at + length_at : at + length_at + 2], "little")
+        names.append(part[at + name_at : at + name_at + length])
+        at = part.find(signature, at + 4)
+    return names
+
+
+def _as_text(head: bytes) -> str | None:
+    utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return None
+    decoder = codecs.getincrementaldecoder("utf-16" if utf_16 else "utf-8-sig")()
+    try:
+        # A head that was cut may end within a character; a whole file may not.
+        text = decoder.decode(head, final=len(head) < HEAD_BYTES)
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROLS.search(text) else text
+
+
+def _text_type(text: str) -> str | None:
+    start = text.lstrip()
+    if start.startswith(_OTHER_TEXT):
+        return None
+    if _HTML_START.match(start) and _HTML_MORE.search(start):
+        return HTML
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    found = [sign.search(lines) is not None for sign in _MARKDOWN_SIGNS]
+    if sum(found) >= 2 and any(found[:_STRONG_SIGNS]):
+        return MARKDOWN
+    return MARKDOWN if found[0] and lines.startswith("#") else PLAIN_TEXT

@@ -1,0 +1,25 @@
+"""What reading one file may cost. Everything is bounded; operators may move the bounds."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits for one file, and how many files are read at a time.
+
+    `memory_bytes_max` is address space on top of what the waiting process has. An archive's
+    ratio is unpacked to packed size, and counts from a mebibyte unpacked.
+    """
+
+    content_bytes_max: int = 64 << 20
+    text_bytes_max: int = 16 << 20
+    blocks_max: int = 500_000
+    pages_max: int = 2_000
+    wall_seconds_max: float = 60.0
+    cpu_seconds_max: int = 45
+    memory_bytes_max: int = 1 << 30
+    archive_members_max: int = 5_000
+    archive_bytes_max: int = 256 << 20
+    archive_ratio_max: int = 250
+    concurrent_max: int = 2

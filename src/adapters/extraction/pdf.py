@@ -1,0 +1,94 @@
+"""Reads PDF through PDFium, and puts its lines together into headings, paragraphs and lists.
+
+PDF knows glyphs at places, not paragraphs. PDFium gives lines in the order in which the page draws
+them, which is reading order for what word processors and typesetters write, columns included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pypdfium2
+from pypdfium2 import raw as pdfium
+
+from adapters.extraction.limits import ExtractionLimits
+from adapters.extraction.pdf_lines import Line, add_blocks
+from adapters.extraction.transcript import Transcript
+from domain.retrieval.extracted_text import ExtractedText
+from domain.retrieval.rejection import DocumentRejected
+
+_NO_TEXT = "The PDF has no text; scanned pages are not read yet."
+
+
+def extract_pdf(content: bytes, limits: ExtractionLimits) -> ExtractedText:
+    """Blocks with their page; running headers, footers and page numbers are left out."""
+    document = _opened(content)
+    pages = len(document)
+    if pages > limits.pages_max:
+        raise DocumentRejected(f"The document has more than {limits.pages_max} pages.")
+    if pages < 1:
+        raise DocumentRejected("The PDF has no pages.")
+    transcript = Transcript(limits)
+    read: list[list[Line]] = []
+    characters = 0
+    for number in range(1, pages + 1):
+        lines = list(_lines(document, number))
+        characters += sum(len(line.text) for line in lines)
+        if characters > limits.text_bytes_max:
+            raise DocumentRejected(
+                f"The document has more than {limits.text_bytes_max >> 20} MiB of text."
+            )
+        read.append(lines)
+    add_blocks(read, transcript)
+    return transcript.finish(_NO_TEXT)
+
+
+def _opened(content: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise DocumentRejected("The PDF is protected by a password.") from None
+        raise DocumentRejected("The PDF is damaged.") from None
+
+
+def _lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[Line]:
+    try:
+        page = document[number - 1]
+        textpage = page.get_textpage()
+    except pypdfium2.PdfiumError:
+        raise DocumentRejected(f"Page {number} of the PDF is damaged.") from None
+    position = 0  # in UTF-16 units, as PDFium counts
+    for text in textpage.get_text_range().split("\r\n"):
+        units = len(text) if text.isascii() else len(text.encode("utf-16-le", "replace")) // 2
+        if text.strip():
+            yield _line(textpage, text, position, position + units - 1, number)
+        position += units + 2
+    textpage.close()
+    page.close()
+
+
+def _line(
+    textpage: pypdfium2.PdfTextPage, text: str, first_unit: int, last_unit: int, page: int
+) -> Line:
+    """The line with its place in points; nowhere where PDFium does not know its characters."""
+    count = textpage.count_chars()
+    first = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, first_unit)
+    last = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, last_unit)
+    if not (0 <= first < count and 0 <= last < count):
+        return Line(text=text, page=page)
+    try:
+        left, _, _, top = textpage.get_charbox(first, loose=True)
+        last_left, bottom, right, last_top = textpage.get_charbox(last, loose=True)
+    except pypdfium2.PdfiumError:
+        return Line(text=text, page=page)
+    return Line(
+        text=text,
+        page=page,
+        left=left,
+        right=max(right, last_left),
+        top=max(top, last_top),
+        bottom=bottom,
+        size=round(pdfium.FPDFText_GetFontSize(textpage, first) * 2) / 2,
+        height=abs(last_top - bottom),
+    )

@@ -1,0 +1,86 @@
+"""Reads presentations (ISO/IEC 29500 PresentationML): slide by slide, then each slide's notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import Any
+
+import pptx
+from pptx.enum.shapes import PP_PLACEHOLDER
+
+from adapters.extraction.container import check_container
+from adapters.extraction.limits import ExtractionLimits
+from adapters.extraction.transcript import Transcript
+from domain.retrieval.extracted_text import BlockKind, ExtractedText
+from domain.retrieval.rejection import DocumentRejected
+
+_TITLES = frozenset({PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE})
+_FURNITURE = frozenset({PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER})
+_BODIES = frozenset({PP_PLACEHOLDER.BODY, PP_PLACEHOLDER.OBJECT, PP_PLACEHOLDER.VERTICAL_BODY})
+_GROUP_DEPTH_MAX = 16
+_ROW_EMU = 360_000  # one centimetre: shapes whose tops differ by less stand side by side
+
+
+def extract_pptx(content: bytes, limits: ExtractionLimits) -> ExtractedText:
+    """A title is a heading, a paragraph in a body a list item; `page` counts the slides."""
+    check_container(content, limits)
+    slides = pptx.Presentation(BytesIO(content)).slides
+    if len(slides) > limits.pages_max:
+        raise DocumentRejected(f"The document has more than {limits.pages_max} slides.")
+    transcript = Transcript(limits)
+    for page, slide in enumerate(slides, start=1):
+        for shape in _in_reading_order(slide.shapes, depth=0):
+            _read_shape(shape, transcript, page)
+        if slide.has_notes_slide:
+            notes = slide.notes_slide.notes_text_frame
+            for paragraph in notes.paragraphs if notes is not None else ():
+                transcript.add(BlockKind.PARAGRAPH, _text(paragraph), page=page)
+    return transcript.finish("The presentation has no text.")
+
+
+def _in_reading_order(shapes: Iterable[Any], depth: int) -> Iterator[Any]:
+    """The title, then from top to bottom, and from left to right where shapes stand in a row."""
+    ordered = sorted(
+        shapes,
+        key=lambda shape: (
+            _placeholder(shape) not in _TITLES,
+            (shape.top or 0) // _ROW_EMU,
+            shape.left or 0,
+        ),
+    )
+    for shape in ordered:
+        if hasattr(shape, "shapes"):
+            if depth < _GROUP_DEPTH_MAX:
+                yield from _in_reading_order(shape.shapes, depth + 1)
+        else:
+            yield shape
+
+
+def _read_shape(shape: Any, transcript: Transcript, page: int) -> None:
+    if getattr(shape, "has_table", False):
+        for row in shape.table.rows:
+            cells = [cell.text for cell in row.cells if not cell.is_spanned]
+            transcript.add_row(cells, page=page)
+        return
+    place = _placeholder(shape)
+    if not shape.has_text_frame or place in _FURNITURE:
+        return
+    if place in _TITLES:
+        transcript.add(BlockKind.HEADING, shape.text_frame.text, level=1, page=page)
+        return
+    for paragraph in shape.text_frame.paragraphs:
+        if place in _BODIES:
+            level = paragraph.level + 1
+            transcript.add(BlockKind.LIST_ITEM, _text(paragraph), level=level, page=page)
+        else:
+            transcript.add(BlockKind.PARAGRAPH, _text(paragraph), page=page)
+
+
+def _placeholder(shape: Any) -> PP_PLACEHOLDER | None:
+    return shape.placeholder_format.type if shape.is_placeholder else None
+
+
+def _text(paragraph: Any) -> str:
+    text: str = paragraph.text
+    return text.replace("\v", "\n")

@@ -1,0 +1,83 @@
+"""A tiny document of each type. Reading each once loads what the parsers load lazily."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import docx
+import pptx
+
+from adapters.extraction.content_type import DOCX, HTML, MARKDOWN, PDF, PLAIN_TEXT, PPTX
+
+_MARKDOWN = b"# One\n\n- *two* [three](https://example.org)\n\n|a|b|\n|-|-|\n|c|d|\n\n&amp; `x`\n"
+_HTML = "<html><h1>One</h1><ul><li>two</ul><table><tr><td>é</table><pre>x</pre></html>".encode()
+
+
+def samples() -> dict[str, bytes]:
+    """Content by media type."""
+    return {
+        PLAIN_TEXT: "One.\n\nTwo é".encode("utf-16"),
+        MARKDOWN: _MARKDOWN,
+        HTML: _HTML,
+        PDF: pdf_of([["One", "two"]]),
+        DOCX: _docx(),
+        PPTX: _pptx(),
+    }
+
+
+def pdf_of(pages: list[list[str]]) -> bytes:
+    """A plain PDF with one line of text for each string; latin letters only."""
+    kids = " ".join(f"{4 + 2 * at} 0 R" for at in range(len(pages)))
+    parts = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for at, lines in enumerate(pages):
+        shown = " T* ".join(f"({_escaped(line)}) Tj" for line in lines)
+        drawn = f"BT /F1 12 Tf 72 720 Td 14 TL {shown} ET"
+        parts.append(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+            f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * at} 0 R >>"
+        )
+        parts.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
+    return _pdf_file(parts)
+
+
+def _pdf_file(parts: list[str]) -> bytes:
+    written = "%PDF-1.4\n"
+    offsets = []
+    for number, part in enumerate(parts, start=1):
+        offsets.append(len(written))
+        written += f"{number} 0 obj\n{part}\nendobj\n"
+    start, size = len(written), len(parts) + 1
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    written += f"xref\n0 {size}\n0000000000 65535 f \n{table}"
+    written += f"trailer << /Size {size} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n"
+    return written.encode("latin-1")
+
+
+def _escaped(line: str) -> str:
+    return line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
+
+
+def _docx() -> bytes:
+    document = docx.Document()
+    document.add_heading("One", level=1)
+    document.add_paragraph("two", style="List Bullet")
+    document.add_table(rows=1, cols=1).cell(0, 0).text = "three"
+    file = BytesIO()
+    document.save(file)
+    return file.getvalue()
+
+
+def _pptx() -> bytes:
+    presentation = pptx.Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[1])
+    slide.shapes.title.text = "One"
+    slide.placeholders[1].text_frame.text = "two"
+    slide.shapes.add_table(1, 1, 0, 0, 9_000, 9_000).table.cell(0, 0).text = "three"
+    slide.notes_slide.notes_text_frame.text = "four"
+    file = BytesIO()
+    presentation.save(file)
+    return file.getvalue()

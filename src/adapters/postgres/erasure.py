@@ -1,0 +1,142 @@
+"""Erasure in one transaction: keys, ciphertext, index, quoting answers, grants.
+
+Everything is counted while it goes, and looked for again once it is gone.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.grant_rows import grant_of
+from adapters.postgres.statements import statement
+from adapters.postgres.tables import (
+    blobs,
+    data_keys,
+    document_events,
+    documents,
+    grants,
+    passage_vectors,
+    passages,
+    postings,
+    versions,
+)
+from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
+from application.vault.ports import Erasure
+from domain.consent.grant import Grant
+from domain.consent.record import VALID_STATES, ConsentState
+from domain.identity import Caller
+from domain.vault.document import Document
+
+
+async def erase_document(
+    connection: AsyncConnection, caller: Caller, document: Document, event_id: UUID
+) -> Erasure:
+    """The caller holds the document's row lock."""
+    tenant_id = caller.tenant_id
+    at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    closed = await _close_grants(connection, caller, document)
+    answers = await tombstone_answers(
+        connection,
+        tenant_id,
+        reason=DOCUMENT_ERASED,
+        documents=[document.id],
+        grants=[grant.id for grant in closed],
+    )
+    counted = await _count(connection, caller, document)
+    await _delete(connection, caller, document)
+    residue = await _count(connection, caller, document)
+    await record_event(
+        connection,
+        caller,
+        event_id=event_id,
+        type="key_destroyed",
+        at=at,
+        resources=[AuditedResource(document_id=document.id, version=0)],
+        body={"destroyed": counted, "residue": residue},
+    )
+    hidden = {"grants_closed": len(closed), "answers_hidden": answers.answers_hidden}
+    return Erasure(at=at, destroyed=counted | hidden, residue=residue)
+
+
+async def _delete(connection: AsyncConnection, caller: Caller, document: Document) -> None:
+    tenant_id = caller.tenant_id
+    of_it = select(versions.c.content_blob_id.label("id")).where(
+        versions.c.tenant_id == tenant_id, versions.c.document_id == document.id
+    )
+    texts = select(versions.c.text_blob_id).where(
+        versions.c.tenant_id == tenant_id,
+        versions.c.document_id == document.id,
+        versions.c.text_blob_id.is_not(None),
+    )
+    await connection.execute(
+        delete(data_keys).where(
+            data_keys.c.tenant_id == tenant_id, data_keys.c.resource_id == document.id
+        )
+    )
+    await connection.execute(
+        delete(blobs).where(blobs.c.tenant_id == tenant_id, blobs.c.id.in_(of_it.union_all(texts)))
+    )
+    await connection.execute(  # versions, passages, vectors, postings and events go with it
+        delete(documents).where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
+    )
+
+
+async def _count(connection: AsyncConnection, caller: Caller, document: Document) -> dict[str, int]:
+    """Rows of this document in every table that can hold something made from it."""
+    tables = {
+        "keys": data_keys.c.resource_id,
+        "versions": versions.c.document_id,
+        "passages": passages.c.document_id,
+        "vectors": passage_vectors.c.document_id,
+        "postings": postings.c.document_id,
+        "progress_events": document_events.c.document_id,
+    }
+    counts = {}
+    for name, column in tables.items():
+        rows = (
+            select(func.count())
+            .select_from(column.table)
+            .where(column.table.c.tenant_id == caller.tenant_id, column == document.id)
+        )
+        counts[name] = (await connection.execute(rows)).scalar_one()
+    return counts
+
+
+async def _close_grants(
+    connection: AsyncConnection, caller: Caller, document: Document
+) -> list[Grant]:
+    """A consent to something that is gone is invalidated, and its grants end."""
+    open_grants = (
+        select(grants.c.id)
+        .where(
+            grants.c.tenant_id == caller.tenant_id,
+            grants.c.resource_id == document.id,
+            grants.c.revoked_at.is_(None),
+        )
+        .order_by(grants.c.id)
+        .with_for_update()
+    )
+    ids = (await connection.execute(open_grants)).scalars().all()
+    closed = await connection.execute(
+        update(grants)
+        .where(grants.c.tenant_id == caller.tenant_id, grants.c.id.in_(ids))
+        .values(revoked_at=func.clock_timestamp(), epoch=grants.c.epoch + 1)
+        .returning(*grants.c)
+    )
+    ended = [grant_of(row) for row in closed]
+    for consent_id in sorted({grant.consent_id for grant in ended}):
+        await connection.execute(
+            statement("invalidate_consent"),
+            {
+                "tenant": caller.tenant_id,
+                "consent": consent_id,
+                "entity": caller.person_id,
+                "valid": sorted(VALID_STATES),
+                "state": ConsentState.INVALIDATED,
+            },
+        )
+    return ended

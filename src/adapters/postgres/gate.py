@@ -1,0 +1,139 @@
+"""Where releases are written, and where their keys are had."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.engine import transaction
+from adapters.postgres.grant_rows import grant_of
+from adapters.postgres.keys import KeyKind, PostgresKeys
+from adapters.postgres.statements import statement
+from application.consent.ports import AskedVersion
+from application.ports import DataKey, OpenedVersion
+from domain.consent.decision import ConsentedGrant, Decision
+from domain.consent.record import ConsentState
+from domain.identity import (
+    Action,
+    Caller,
+    DocumentId,
+    GrantId,
+    PersonId,
+    Purpose,
+    ReleaseId,
+    VersionRef,
+)
+
+_TAKE = text("SELECT * FROM take_deks(:release)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresReleases:
+    """`Releases`. The database hands out a wrapped key only against a committed release."""
+
+    engine: AsyncEngine
+    keys: PostgresKeys
+
+    @asynccontextmanager
+    async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseTransaction]:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            yield PostgresReleaseTransaction(connection=connection, caller=caller)
+
+    async def take_keys(
+        self, caller: Caller, release_id: ReleaseId
+    ) -> Mapping[VersionRef, OpenedVersion]:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            rows = (await connection.execute(_TAKE, {"release": release_id})).all()
+        taken: dict[VersionRef, dict[str, DataKey]] = defaultdict(dict)
+        grants: dict[VersionRef, GrantId | None] = {}
+        for row in rows:
+            version = VersionRef(document_id=row.document_id, version=row.version)
+            taken[version][row.kind] = await self.keys.unwrap(caller.tenant_id, row)
+            grants[version] = row.grant_id
+        return {
+            version: OpenedVersion(
+                content=keys[KeyKind.CONTENT],
+                metadata=keys[KeyKind.METADATA],
+                grant_id=grants[version],
+            )
+            for version, keys in taken.items()
+            if len(keys) == 2
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresReleaseTransaction:
+    """`ReleaseTransaction` on one open transaction."""
+
+    connection: AsyncConnection
+    caller: Caller
+
+    async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
+        wanted = sorted(set(versions))
+        rows = await self.connection.execute(
+            statement("ask_versions"),
+            {
+                "tenant": self.caller.tenant_id,
+                "person": self.caller.person_id,
+                "documents": [each.document_id for each in wanted],
+                "versions": [each.version for each in wanted],
+            },
+        )
+        found: dict[VersionRef, list[Any]] = defaultdict(list)
+        for row in rows:
+            found[VersionRef(document_id=row.document_id, version=row.version)].append(row)
+        return [
+            AskedVersion(
+                version=version,
+                owner_id=PersonId(held[0].owner_id),
+                grants=[_consented(row) for row in held if row.id is not None],
+                at=max(row.at for row in held),
+            )
+            for version, held in found.items()
+        ]
+
+    async def spend_uses(self, grants: Sequence[GrantId]) -> frozenset[GrantId]:
+        values = {"tenant": self.caller.tenant_id, "grants": list(grants)}
+        spent = await self.connection.execute(statement("spend_uses"), values)
+        return frozenset(GrantId(found) for found in spent.scalars())
+
+    async def record(
+        self,
+        release_id: ReleaseId,
+        *,
+        action: Action,
+        purpose: Purpose,
+        at: datetime | None,
+        decided: Mapping[VersionRef, Decision],
+    ) -> None:
+        permitted = {ref: each for ref, each in decided.items() if each.permitted}
+        told = permitted or decided
+        reasons = {each.denial for each in told.values() if each.denial is not None}
+        await record_event(
+            self.connection,
+            self.caller,
+            event_id=release_id,
+            type="release" if permitted else "denial",
+            at=at,
+            action=action,
+            purpose=purpose,
+            resources=[
+                AuditedResource(
+                    document_id=DocumentId(ref.document_id), version=ref.version, grant=each.grant
+                )
+                for ref, each in told.items()
+            ],
+            body={"denied": sorted(reasons)} if reasons else {},
+        )
+
+
+def _consented(row: Any) -> ConsentedGrant:
+    return ConsentedGrant(grant=grant_of(row), consent_state=ConsentState(row.consent_state))

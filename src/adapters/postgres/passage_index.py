@@ -1,0 +1,144 @@
+"""Where versions become searchable: passages, vectors, postings, and the progress of it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.postgres.engine import transaction
+from adapters.postgres.statements import statement
+from adapters.postgres.tables import versions
+from application.retrieval.ports import AttemptOver, IndexAttempt, IndexedPassage
+from domain.identity import Caller, VersionRef
+from domain.retrieval.progress import IndexState
+
+DIMENSIONS = 384
+"""What the column holds; an embedder of another size cannot be used with this schema."""
+
+_ENDS = (IndexState.READY, IndexState.REJECTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresPassageIndex:
+    """`PassageIndex`. Whatever writes under an attempt passes the fence of record_progress.sql."""
+
+    engine: AsyncEngine
+
+    async def begin(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
+        identity = _identity(caller, version)
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            values = identity | {"owner": caller.person_id}
+            begun = (await connection.execute(statement("begin_attempt"), values)).one_or_none()
+            if begun is None or await _state(connection, identity) in _ENDS:
+                return None
+            attempt = IndexAttempt(
+                caller=caller,
+                version=version,
+                number=begun.index_attempt,
+                searchable=begun.index_mode == "clear",
+            )
+            await connection.execute(statement("clear_version"), identity)
+            await _record(connection, attempt, IndexState.EXTRACTING)
+        return attempt
+
+    async def tell(self, attempt: IndexAttempt, state: IndexState) -> None:
+        async with self._fenced(attempt, state):
+            pass
+
+    async def add(
+        self, attempt: IndexAttempt, model: str, passages: Sequence[IndexedPassage], total: int
+    ) -> None:
+        numbers = array("f")
+        for each in passages:
+            if len(each.vector) != DIMENSIONS:
+                raise ValueError(f"the index holds vectors of {DIMENSIONS} dimensions")
+            numbers.extend(each.vector)
+        done = passages[-1].ordinal + 1
+        async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
+            await connection.execute(
+                statement("add_passages"),
+                _identity(attempt.caller, attempt.version)
+                | {
+                    "owner": attempt.caller.person_id,
+                    "model": model,
+                    "dimensions": DIMENSIONS,
+                    "vectors": numbers,
+                    "ordinals": [each.ordinal for each in passages],
+                    "starts": [each.start for each in passages],
+                    "ends": [each.end for each in passages],
+                    "pages": [each.page for each in passages],
+                    "sealed": [each.sealed for each in passages],
+                    "words": [each.words for each in passages],
+                },
+            )
+
+    async def publish(self, attempt: IndexAttempt) -> None:
+        async with self._fenced(attempt, IndexState.READY) as connection:
+            if attempt.searchable:
+                identity = _identity(attempt.caller, attempt.version)
+                await connection.execute(statement("publish_version"), identity)
+
+    async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
+        async with self._fenced(attempt, state, reason=reason) as connection:
+            identity = _identity(attempt.caller, attempt.version)
+            await connection.execute(statement("clear_version"), identity)
+
+    @asynccontextmanager
+    async def _fenced(
+        self,
+        attempt: IndexAttempt,
+        state: IndexState,
+        done: int | None = None,
+        total: int | None = None,
+        reason: str | None = None,
+    ) -> AsyncIterator[AsyncConnection]:
+        caller = attempt.caller
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await _record(connection, attempt, state, done, total, reason)
+            yield connection
+
+
+async def _record(
+    connection: AsyncConnection,
+    attempt: IndexAttempt,
+    state: IndexState,
+    done: int | None = None,
+    total: int | None = None,
+    reason: str | None = None,
+) -> None:
+    told = await connection.execute(
+        statement("record_progress"),
+        _identity(attempt.caller, attempt.version)
+        | {
+            "attempt": attempt.number,
+            "state": str(state),
+            "reason": reason,
+            "done": done,
+            "total": total,
+        },
+    )
+    if told.one_or_none() is None:
+        raise AttemptOver
+
+
+async def _state(connection: AsyncConnection, identity: Mapping[str, Any]) -> str:
+    found = select(versions.c.state).where(
+        versions.c.tenant_id == identity["tenant"],
+        versions.c.document_id == identity["document"],
+        versions.c.version == identity["version"],
+    )
+    return str((await connection.execute(found)).scalar_one())
+
+
+def _identity(caller: Caller, version: VersionRef) -> dict[str, Any]:
+    return {
+        "tenant": caller.tenant_id,
+        "document": version.document_id,
+        "version": version.version,
+    }

@@ -1,0 +1,95 @@
+"""The index as a searcher sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import transaction
+from adapters.postgres.statements import statement
+from application.retrieval.embedder import Vector
+from application.retrieval.ports import Candidates, SealedPassage
+from domain.identity import Action, Caller, DocumentId, VersionRef
+from domain.retrieval.query import SearchQuery
+
+# A generic plan would be made for nobody in particular. A sequential scan would read the rows of
+# everybody, and take longer the more others have. A nested loop over two intermediate results,
+# which a planner without fresh statistics believes to be small, was seen to run for half a minute.
+_PLANNING = text("""
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+           set_config('enable_seqscan', 'off', true),
+           set_config('enable_nestloop', 'off', true)
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresPassages:
+    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search."""
+
+    engine: AsyncEngine
+    candidates_per_leg: int = 100
+
+    async def candidates(
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        *,
+        words: str,
+        vector: Vector | None,
+        model: str,
+    ) -> Candidates:
+        documents = query.document_ids
+        values = {
+            "tenant": caller.tenant_id,
+            "person": caller.person_id,
+            "action": str(action),
+            "purpose": query.purpose,
+            "everything": documents is None,
+            "documents": sorted(documents or ()),
+            "words": words,
+            "vector": None if vector is None else _literal(vector),
+            "model": model,
+            "per_leg": self.candidates_per_leg,
+        }
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(_PLANNING)
+            rows = (await connection.execute(statement("search"), values)).all()
+        found = [row for row in rows if row.id is not None]
+        return Candidates(
+            versions={row.id: _version(row) for row in found},
+            semantic={row.id: row.semantic for row in found if row.semantic is not None},
+            keyword={row.id: row.keyword for row in found if row.keyword is not None},
+            words=rows[0].words,
+        )
+
+    async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
+        if not passages:
+            return {}
+        values = {"tenant": caller.tenant_id, "passages": list(passages)}
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            rows = (await connection.execute(statement("sealed_passages"), values)).all()
+        return {
+            row.id: SealedPassage(
+                version=_version(row),
+                ordinal=row.ordinal,
+                start=row.start_byte,
+                end=row.end_byte,
+                page=row.page,
+                sealed=row.sealed_text,
+            )
+            for row in rows
+        }
+
+
+def _version(row: Any) -> VersionRef:
+    return VersionRef(document_id=DocumentId(row.document_id), version=row.version)
+
+
+def _literal(vector: Vector) -> str:
+    """In the text form that pgvector reads; nine digits give a 4-byte float back exactly."""
+    return f"[{','.join(map('{:.9g}'.format, vector))}]"

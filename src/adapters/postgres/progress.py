@@ -1,0 +1,34 @@
+"""How far a version has come: its state, and a numbered event for whoever watches."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.statements import statement
+from domain.identity import TenantId, VersionRef
+
+
+async def record_progress(
+    connection: AsyncConnection,
+    tenant_id: TenantId,
+    version: VersionRef,
+    state: str,
+    *,
+    reason: str | None = None,
+    done: int | None = None,
+    total: int | None = None,
+) -> bool:
+    """False where there is nothing to record it on: the document was erased meanwhile."""
+    recorded = await connection.execute(
+        statement("record_progress"),
+        {
+            "tenant": tenant_id,
+            "document": version.document_id,
+            "version": version.version,
+            "state": state,
+            "reason": reason,
+            "done": done,
+            "total": total,
+        },
+    )
+    return recorded.one_or_none() is not None

@@ -1,0 +1,11 @@
+-- The version that is searched from now on, and nothing left of the ones before it.
+WITH published AS (
+    UPDATE documents d
+    SET searchable_version = v.version, passage_count = v.passage_count,
+        lexeme_count = v.lexeme_count
+    FROM versions v
+    WHERE d.tenant_id = :tenant AND d.id = :document
+      AND v.tenant_id = :tenant AND v.document_id = :document AND v.version = :version
+)
+DELETE FROM passages
+WHERE tenant_id = :tenant AND document_id = :document AND version <> :version

@@ -1,0 +1,117 @@
+-- Candidates of a search, among exactly what this person may search now, for this purpose.
+--
+-- Consent comes first: `own` and `shared` are the visible versions, and nothing below them looks
+-- at any other row. Postings and vectors are reached through keys that begin with the tenant and
+-- the owner; of another owner only the granted documents are touched. So what is hidden changes
+-- neither a score nor a count, nor how much is read. Statistics of BM25 (Robertson, Zaragoza,
+-- 2009; k1 1.2, b 0.75) are counted here, over the visible passages that match (see ADR-0009).
+-- Weights are summed as whole numbers of 1e-9, so that the order in which a plan adds them cannot
+-- move a score. The vectors of visible passages are all compared: recall is 1.
+--
+-- `LATERAL (... OFFSET 0)` keeps a look-up by key a look-up by key, whatever the statistics of the
+-- tables make the planner believe; what is joined otherwise is joined by hashing, see passages.py.
+-- Returns at least one row, which carries the number of searchable words in the query.
+WITH wanted AS MATERIALIZED (
+    SELECT lexeme, coalesce(cardinality(positions), 1) AS said
+    FROM unnest(to_tsvector('english', :words))
+), own AS MATERIALIZED (
+    SELECT d.id AS document_id, d.searchable_version AS version, d.passage_count, d.lexeme_count
+    FROM documents d
+    WHERE d.tenant_id = :tenant AND d.owner_id = :person
+      AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
+      AND (:everything OR d.id = ANY(CAST(:documents AS uuid[])))
+), shared AS MATERIALIZED (
+    SELECT DISTINCT d.*
+    FROM grants g
+    CROSS JOIN LATERAL (
+        SELECT d.owner_id, d.id AS document_id, d.searchable_version AS version,
+               d.passage_count, d.lexeme_count
+        FROM documents d
+        WHERE d.tenant_id = :tenant AND d.id = g.resource_id AND d.owner_id = g.grantor_id
+          AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
+        OFFSET 0
+    ) d
+    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.grantor_id <> :person
+      AND g.resource_kind = 'document' AND g.purpose = :purpose AND :action = ANY(g.actions)
+      AND g.revoked_at IS NULL AND (g.uses_left IS NULL OR g.uses_left > 0)
+      AND g.not_before <= clock_timestamp() AND clock_timestamp() < g.expires_at
+      AND (:everything OR g.resource_id = ANY(CAST(:documents AS uuid[])))
+      AND (SELECT e.event_state FROM consent_events e
+           WHERE e.tenant_id = :tenant AND e.consent_id = g.consent_id
+           ORDER BY e.seq DESC LIMIT 1) IN ('given', 'renewed')
+), corpus AS MATERIALIZED (
+    SELECT sum(passage_count)::float8 AS passages,
+           sum(lexeme_count)::float8 / greatest(sum(passage_count), 1) AS length_mean
+    FROM (SELECT passage_count, lexeme_count FROM own
+          UNION ALL SELECT passage_count, lexeme_count FROM shared)
+), matched AS MATERIALIZED (
+    SELECT p.passage_id, p.lexeme, p.frequency, p.length
+    FROM wanted w
+    CROSS JOIN LATERAL (
+        SELECT p.* FROM postings p
+        WHERE p.tenant_id = :tenant AND p.owner_id = :person AND p.lexeme = w.lexeme
+        OFFSET 0
+    ) p
+    JOIN own o ON o.document_id = p.document_id AND o.version = p.version
+    UNION ALL
+    SELECT p.passage_id, p.lexeme, p.frequency, p.length
+    FROM shared s
+    CROSS JOIN wanted w
+    CROSS JOIN LATERAL (
+        SELECT p.* FROM postings p
+        WHERE p.tenant_id = :tenant AND p.owner_id = s.owner_id AND p.lexeme = w.lexeme
+          AND p.document_id = s.document_id AND p.version = s.version
+        OFFSET 0
+    ) p
+), rarity AS MATERIALIZED (
+    SELECT m.lexeme,
+           w.said * ln(1 + ((SELECT passages FROM corpus) - m.passages + 0.5) / (m.passages + 0.5))
+               AS weight
+    FROM (SELECT lexeme, count(*) AS passages FROM matched GROUP BY lexeme) m
+    JOIN wanted w USING (lexeme)
+), keyword AS (
+    SELECT m.passage_id,
+           sum((r.weight * m.frequency * 2.2 * 1e9
+                / (m.frequency + 1.2 * (0.25 + 0.75 * m.length / (SELECT length_mean FROM corpus)))
+               )::bigint) AS score
+    FROM matched m JOIN rarity r USING (lexeme)
+    GROUP BY m.passage_id
+    ORDER BY score DESC, m.passage_id
+    LIMIT :per_leg
+), semantic AS (
+    SELECT passage_id, score FROM (
+        SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
+        FROM passage_vectors x
+        JOIN own o ON o.document_id = x.document_id AND o.version = x.version
+        WHERE x.tenant_id = :tenant AND x.owner_id = :person AND x.model = :model
+          AND CAST(:vector AS halfvec) IS NOT NULL
+        UNION ALL
+        SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
+        FROM shared s
+        CROSS JOIN LATERAL (
+            SELECT x.* FROM passage_vectors x
+            WHERE x.tenant_id = :tenant AND x.owner_id = s.owner_id
+              AND x.document_id = s.document_id AND x.version = s.version AND x.model = :model
+            OFFSET 0
+        ) x
+        WHERE CAST(:vector AS halfvec) IS NOT NULL
+    )
+    ORDER BY score DESC, passage_id
+    LIMIT :per_leg
+), found AS (
+    SELECT passage_id, max(semantic) AS semantic, max(keyword) AS keyword
+    FROM (SELECT passage_id, score AS semantic, NULL::float8 AS keyword FROM semantic
+          UNION ALL SELECT passage_id, NULL, score::float8 / 1e9 FROM keyword)
+    GROUP BY passage_id
+)
+SELECT (SELECT count(*) FROM wanted) AS words, f.*
+FROM (SELECT) AS always
+LEFT JOIN (
+    SELECT p.id, p.document_id, p.version, f.semantic, f.keyword
+    FROM found f
+    CROSS JOIN LATERAL (
+        SELECT p.id, p.document_id, p.version FROM passages p
+        WHERE p.tenant_id = :tenant AND p.id = f.passage_id
+        OFFSET 0
+    ) p
+) f ON true

@@ -1,0 +1,17 @@
+-- Take back every answer that rests on these grants, or on this document: running ones stop,
+-- their text goes, and a tombstone says why. Returns one row for each run.
+WITH resting AS MATERIALIZED (
+    SELECT DISTINCT r.id, r.answer_id, r.state FROM runs r
+    JOIN run_sources s ON s.tenant_id = r.tenant_id AND s.run_id = r.id
+    WHERE r.tenant_id = :tenant
+      AND (s.grant_id = ANY(:grants) OR s.document_id = ANY(:documents))
+), stopped AS (
+    UPDATE runs r SET state = 'access_revoked', ended_at = coalesce(r.ended_at, clock_timestamp())
+    FROM resting WHERE r.tenant_id = :tenant AND r.id = resting.id
+), silenced AS (
+    DELETE FROM run_events e USING resting WHERE e.tenant_id = :tenant AND e.run_id = resting.id
+), hidden AS (
+    UPDATE messages m SET sealed_content = NULL, tombstone = :reason
+    FROM resting WHERE m.tenant_id = :tenant AND m.id = resting.answer_id
+)
+SELECT resting.id AS run_id, resting.state, pg_notify('strongroom', 'run:' || resting.id) FROM resting

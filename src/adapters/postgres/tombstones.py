@@ -1,0 +1,49 @@
+"""Withdrawal and erasure reach the answers that were made from what is gone.
+
+A chat's rows are changed here in the transaction of another module, so that there is no
+moment at which the consent is gone and the answer is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.statements import statement
+from domain.identity import DocumentId, GrantId, TenantId
+
+ACCESS_REVOKED = "access_revoked"
+DOCUMENT_ERASED = "document_erased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack:
+    """How many running answers were stopped, and how many answers were hidden in all."""
+
+    runs_stopped: int
+    answers_hidden: int
+
+
+async def tombstone_answers(
+    connection: AsyncConnection,
+    tenant_id: TenantId,
+    *,
+    reason: str,
+    grants: Sequence[GrantId] = (),
+    documents: Sequence[DocumentId] = (),
+) -> TakenBack:
+    rows = (
+        await connection.execute(
+            statement("tombstone_answers"),
+            {
+                "tenant": tenant_id,
+                "grants": list(grants),
+                "documents": list(documents),
+                "reason": reason,
+            },
+        )
+    ).all()
+    stopped = sum(row.state == "running" for row in rows)
+    return TakenBack(runs_stopped=stopped, answers_hidden=len(rows))

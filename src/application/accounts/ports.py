@@ -1,0 +1,182 @@
+"""Ports of the accounts module."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from application.ports import RateLimits
+from domain.accounts.email_address import EmailAddress
+from domain.accounts.password import Password
+from domain.accounts.person import Person
+from domain.accounts.session import RefreshToken, Session, SessionEnd
+from domain.identity import Caller, PersonId, Role, SessionId, TenantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """An isolated space. `sign_up_open` says whether anyone may join it."""
+
+    id: TenantId
+    name: str
+    sign_up_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person, and the hash that their password must match."""
+
+    person: Person
+    password_hash: str = field(repr=False)
+
+
+class AccountsTransaction(Protocol):
+    """One transaction over the people of one tenant."""
+
+    async def now(self) -> datetime: ...
+
+    async def add(self, account: Account) -> None:
+        """Raises EmailTaken."""
+        ...
+
+    async def find(self, email: EmailAddress) -> Account | None: ...
+
+    async def replace_hash(self, account: Account, password_hash: str) -> None:
+        """Does nothing where the hash is no longer the one that `account` was found with."""
+        ...
+
+    async def assign_role(self, email: EmailAddress, role: Role) -> Person | None: ...
+
+
+class Accounts(Protocol):
+    """Tenants, and who has an account in them."""
+
+    async def tenant_named(self, name: str) -> Tenant | None:
+        """The one question that is asked before a tenant is known."""
+        ...
+
+    async def own(self, caller: Caller) -> tuple[Person, Tenant] | None: ...
+
+    def begin(self, tenant_id: TenantId) -> AbstractAsyncContextManager[AccountsTransaction]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRefreshToken:
+    """A token to hand out once, and what is kept of it."""
+
+    text: str = field(repr=False)
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRefreshToken:
+    """What a token tells by itself: where to look, and for what. Nothing is proven yet."""
+
+    tenant_id: TenantId
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresentedToken:
+    """A refresh token as it is kept, with the person it speaks for and their present role."""
+
+    token: RefreshToken
+    person_id: PersonId
+    role: Role
+
+
+class SessionsTransaction(Protocol):
+    """One transaction over the sessions of one tenant."""
+
+    async def now(self) -> datetime: ...
+
+    async def open(self, session: Session, token: NewRefreshToken, expires_at: datetime) -> None:
+        """A new session with the first token of its family."""
+        ...
+
+    async def present(self, token_hash: bytes) -> PresentedToken | None:
+        """Locks the session: whoever presents a token of the same family waits for the end."""
+        ...
+
+    async def rotate(
+        self, used_hash: bytes, used_at: datetime, new: NewRefreshToken, expires_at: datetime
+    ) -> None:
+        """Mark a token used and put a new one of the same family in its place."""
+        ...
+
+    async def end(self, session_id: SessionId, reason: SessionEnd) -> None:
+        """End the session, and every token of it; again is no harm."""
+        ...
+
+
+class Sessions(Protocol):
+    """Who is signed in, and with which refresh tokens."""
+
+    def begin(self, tenant_id: TenantId) -> AbstractAsyncContextManager[SessionsTransaction]: ...
+
+
+class Passwords(Protocol):
+    """Slow, salted hashes of passwords. A few at a time: a flood waits, or gets Unavailable."""
+
+    async def hash(self, password: Password) -> str: ...
+
+    async def matches(self, password: Password, password_hash: str | None) -> bool:
+        """False for None, where nobody has such an account, at the cost of a comparison."""
+        ...
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether it was made at another cost than new ones are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """What a client holds from now on. `expires_in_seconds` is of the access token."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated:
+    """Whom an access token speaks for, and of which session it is."""
+
+    caller: Caller
+    session_id: SessionId
+
+
+class AccessTokens(Protocol):
+    """Short-lived proofs of who somebody is, which need no database to verify.
+
+    The price: one that was issued stays good until it ends, whatever happens to its session.
+    """
+
+    @property
+    def lifetime_seconds(self) -> int: ...
+
+    async def issue(self, authenticated: Authenticated) -> str:
+        """Raises Unavailable when the key service does not sign."""
+        ...
+
+    async def verify(self, text: str) -> Authenticated:
+        """Raises AccessTokenNotValid, whatever is wrong with it."""
+        ...
+
+
+class RefreshTokens(Protocol):
+    """Makes and reads refresh tokens; a token names its tenant."""
+
+    def new(self, tenant_id: TenantId) -> NewRefreshToken: ...
+
+    def read(self, text: str) -> ReadRefreshToken:
+        """Raises RefreshTokenNotValid for what no tenant can have issued."""
+        ...
+
+
+class Attempts(RateLimits, Protocol):
+    """Rate limits that forgive: a right password ends a series of wrong ones."""
+
+    async def forget(self, limit: str, *key: str) -> None: ...

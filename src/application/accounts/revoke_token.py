@@ -1,0 +1,27 @@
+"""End a session by holding a refresh token of it (RFC 7009)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from application.accounts.ports import RefreshTokens, Sessions
+from domain.accounts.session import RefreshTokenNotValid, SessionEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeToken:
+    """The whole family goes, whichever of its tokens is held: used ones, too."""
+
+    sessions: Sessions
+    refresh_tokens: RefreshTokens
+
+    async def __call__(self, *, token: str) -> None:
+        """Nothing is told of a token that was none: it does not work now either (section 2.2)."""
+        try:
+            read = self.refresh_tokens.read(token)
+        except RefreshTokenNotValid:
+            return
+        async with self.sessions.begin(read.tenant_id) as tx:
+            presented = await tx.present(read.hash)
+            if presented is not None:
+                await tx.end(presented.token.session_id, SessionEnd.TOKEN_REVOKED)

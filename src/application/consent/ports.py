@@ -1,0 +1,157 @@
+"""Ports of the consent module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from application.ports import Idempotency, OpenedVersion
+from domain.consent.decision import ConsentedGrant, Decision
+from domain.consent.grant import Grant
+from domain.consent.record import ConsentEvent, ConsentRecord
+from domain.identity import (
+    Action,
+    Caller,
+    ConsentId,
+    DocumentId,
+    GrantId,
+    PersonId,
+    Purpose,
+    ReleaseId,
+    VersionRef,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedVersion:
+    """A version that exists, with its owner and the grants that the asker holds on it.
+
+    The grants without a limit on uses are locked against revocation until the transaction ends.
+    """
+
+    version: VersionRef
+    owner_id: PersonId
+    grants: Sequence[ConsentedGrant]
+    at: datetime
+
+
+class ReleaseTransaction(Protocol):
+    """One transaction of the gate."""
+
+    async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
+        """The versions that exist. One clock, the database's, says when."""
+        ...
+
+    async def spend_uses(self, grants: Sequence[GrantId]) -> frozenset[GrantId]:
+        """Take one use from each limited grant, if it is still open; those that gave one."""
+        ...
+
+    async def record(
+        self,
+        release_id: ReleaseId,
+        *,
+        action: Action,
+        purpose: Purpose,
+        at: datetime | None,
+        decided: Mapping[VersionRef, Decision],
+    ) -> None:
+        """Write the release, or the denial where nothing is permitted, and queue it for the log.
+
+        `at` is the time that was decided by; None where there was nothing to decide.
+        """
+        ...
+
+
+class Releases(Protocol):
+    """Where releases are written, and where their keys are had."""
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[ReleaseTransaction]: ...
+
+    async def take_keys(
+        self, caller: Caller, release_id: ReleaseId
+    ) -> Mapping[VersionRef, OpenedVersion]:
+        """The keys of a committed release: once, by the same person, within 30 seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One side of a consent."""
+
+    person_id: PersonId
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What ending a consent did: grants closed, answers that rested on them taken back."""
+
+    grants: Sequence[Grant]
+    runs_stopped: int
+    answers_hidden: int
+    last_release_numbers: Mapping[DocumentId, int]
+
+
+class ConsentTransaction(Protocol):
+    """One transaction over consents and grants."""
+
+    async def now(self) -> datetime: ...
+
+    async def claim(self, idempotency: Idempotency | None, grant_id: GrantId) -> GrantId: ...
+
+    async def owner_of(self, document_id: DocumentId) -> PersonId | None: ...
+
+    async def party(self, named: str | PersonId) -> Party | None:
+        """A person of this tenant, by email address or id."""
+        ...
+
+    async def purpose_title(self, purpose: Purpose) -> str | None: ...
+
+    async def keep(
+        self,
+        record: ConsentRecord,
+        event: ConsentEvent,
+        grant: Grant,
+        receipts: Mapping[PersonId, str],
+    ) -> None: ...
+
+    async def grant(self, grant_id: GrantId) -> Grant | None: ...
+
+    async def consent(self, consent_id: ConsentId) -> ConsentRecord | None: ...
+
+    async def events(self, consent_id: ConsentId, *, lock: bool = False) -> Sequence[ConsentEvent]:
+        """In order; with `lock`, nobody else appends until this transaction ends."""
+        ...
+
+    async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
+        """Append the event and, with it, close every grant and take back what rests on them."""
+        ...
+
+
+class Consents(Protocol):
+    """Consent records, their events and receipts, and the grants that follow from them."""
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[ConsentTransaction]: ...
+
+    async def grants(
+        self, caller: Caller, *, given: bool, after: GrantId | None, limit: int
+    ) -> Sequence[Grant]: ...
+
+    async def consents(
+        self, caller: Caller, *, after: ConsentId | None, limit: int
+    ) -> Sequence[tuple[ConsentRecord, Sequence[ConsentEvent]]]: ...
+
+    async def receipt(self, caller: Caller, consent_id: ConsentId) -> str | None:
+        """The caller's own receipt."""
+        ...
+
+
+class ReceiptSigner(Protocol):
+    """Signs what is handed to both sides, so that either can show it to anyone."""
+
+    async def sign(self, kind: str, claims: Mapping[str, object]) -> str:
+        """A JWS (RFC 7515) in compact form, by Ed25519, over these claims."""
+        ...

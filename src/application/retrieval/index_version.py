@@ -1,0 +1,122 @@
+"""Make a version searchable: extract, chunk, embed, index, and swap it in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.ports import Cipher
+from application.retrieval.embedder import Embedder
+from application.retrieval.extractor import Extractor
+from application.retrieval.ports import (
+    AttemptOver,
+    IndexAttempt,
+    IndexedPassage,
+    OpenContent,
+    PassageIndex,
+    VersionContent,
+)
+from application.retrieval.sealed_passages import seal_passage
+from domain.identity import Caller, VersionRef
+from domain.retrieval.chunking import Chunk, split_into_chunks
+from domain.retrieval.passage import in_context
+from domain.retrieval.progress import IndexState
+from domain.retrieval.rejection import DocumentRejected
+
+PASSAGES_AT_ONCE = 128
+"""How many passages are embedded and written in one go: what a crash costs, and the memory."""
+
+REASON_FAILED = "The document could not be indexed: a part of the service kept failing."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexVersion:
+    """The ingestion job. It may be cut off anywhere and run again, or twice at once.
+
+    Each run takes the version over from the one before and begins anew; what the other wrote is
+    deleted, and what it still tries to write is refused. The previous version is found until
+    this one is complete.
+    """
+
+    content: VersionContent
+    extractor: Extractor
+    embedder: Embedder
+    index: PassageIndex
+    cipher: Cipher
+
+    async def __call__(
+        self, *, caller: Caller, version: VersionRef, last_attempt: bool = False
+    ) -> None:
+        """`caller` is the owner. Returns when there is nothing left to do for this version.
+
+        Raises what went wrong, for the job queue to try again; on the `last_attempt` the version
+        is marked as failed besides.
+        """
+        attempt = await self.index.begin(caller, version)
+        if attempt is None:
+            return
+        try:
+            await self._index(attempt)
+        except AttemptOver:
+            return
+        except DocumentRejected as rejection:
+            await self._end(attempt, IndexState.REJECTED, rejection.message)
+        except Exception:
+            if last_attempt:
+                await self._end(attempt, IndexState.FAILED, REASON_FAILED)
+            raise
+
+    async def _index(self, attempt: IndexAttempt) -> None:
+        opened = await self.content.open(attempt.caller, attempt.version)
+        extracted = await self.extractor.extract(opened.content, opened.media_type)
+        text = extracted.text.encode()
+        await self.content.keep_text(attempt.caller, attempt.version, text, opened.key)
+        if attempt.searchable:
+            await self.index.tell(attempt, IndexState.CHUNKING)
+            # On a thread: a book takes a second, and other requests would wait for it.
+            chunks = await asyncio.to_thread(split_into_chunks, extracted)
+            await self._embed(attempt, opened, text, chunks)
+            await self.index.tell(attempt, IndexState.INDEXING)
+        await self.index.publish(attempt)
+
+    async def _embed(
+        self, attempt: IndexAttempt, opened: OpenContent, text: bytes, chunks: Sequence[Chunk]
+    ) -> None:
+        await self.index.tell(attempt, IndexState.EMBEDDING)
+        for first in range(0, len(chunks), PASSAGES_AT_ONCE):
+            batch = chunks[first : first + PASSAGES_AT_ONCE]
+            texts = [text[chunk.start : chunk.end].decode() for chunk in batch]
+            words = [
+                in_context(opened.title, chunk.heading_path, passage)
+                for chunk, passage in zip(batch, texts, strict=True)
+            ]
+            vectors = await self.embedder.embed_passages(words)
+            passages = [
+                IndexedPassage(
+                    ordinal=first + place,
+                    start=chunk.start,
+                    end=chunk.end,
+                    page=chunk.page,
+                    sealed=seal_passage(
+                        self.cipher,
+                        opened.key,
+                        attempt.caller.tenant_id,
+                        attempt.version,
+                        first + place,
+                        title=opened.title,
+                        heading_path=chunk.heading_path,
+                        text=texts[place],
+                    ),
+                    words=words[place],
+                    vector=vectors[place],
+                )
+                for place, chunk in enumerate(batch)
+            ]
+            await self.index.add(attempt, self.embedder.model, passages, len(chunks))
+
+    async def _end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
+        try:
+            await self.index.end(attempt, state, reason)
+        except AttemptOver:
+            return  # whoever took over, or erased the document, has the last word

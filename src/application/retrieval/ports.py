@@ -1,0 +1,159 @@
+"""Ports of the retrieval module: the vault's content, and the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from application.ports import DataKey
+from application.retrieval.embedder import Vector
+from domain.identity import Action, Caller, VersionRef
+from domain.retrieval.progress import IndexState
+from domain.retrieval.query import SearchQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenContent:
+    """A version as its owner gave it. `key` seals what is made from it."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+    title: str = field(repr=False)
+    key: DataKey
+
+
+class VersionContent(Protocol):
+    """What the vault holds, read in the owner's name under a release of action `derive`."""
+
+    async def open(self, caller: Caller, version: VersionRef) -> OpenContent:
+        """The whole content. Raises NotFound when it was erased, and Unavailable when the
+        release cannot be written."""
+        ...
+
+    async def keep_text(
+        self, caller: Caller, version: VersionRef, text: bytes, key: DataKey
+    ) -> None:
+        """Seal and store the extracted text (UTF-8), instead of what an earlier attempt stored.
+
+        Does nothing when the version was erased meanwhile.
+        """
+        ...
+
+
+class AttemptOver(Exception):
+    """This attempt may not write any more: its document was erased, or has a newer version, or
+    another attempt took over. There is nothing to be done about it, and nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexAttempt:
+    """One attempt at indexing a version. `number` fences it: the latest attempt alone can write.
+
+    `searchable` is False where the document's index mode keeps it out of the open index.
+    """
+
+    caller: Caller
+    version: VersionRef
+    number: int
+    searchable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedPassage:
+    """One row of the index: what is sealed, and what is in the clear to be found by.
+
+    `words` is what lexemes are made of; it is not stored.
+    """
+
+    ordinal: int
+    start: int
+    end: int
+    page: int | None
+    sealed: bytes
+    words: str = field(repr=False)
+    vector: Vector = field(repr=False)
+
+
+class PassageIndex(Protocol):
+    """Where versions become searchable. All writes raise AttemptOver once the attempt is over."""
+
+    async def begin(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
+        """Take over the indexing of a version, delete what earlier attempts left, and say that
+        it is being extracted.
+
+        None when there is nothing to do: erased, superseded, or at its end already.
+        """
+        ...
+
+    async def tell(self, attempt: IndexAttempt, state: IndexState) -> None:
+        """Record a state; whoever follows the document's progress is woken."""
+        ...
+
+    async def add(
+        self, attempt: IndexAttempt, model: str, passages: Sequence[IndexedPassage], total: int
+    ) -> None:
+        """Write some passages with their vectors and lexemes, all or none, and record how many
+        of `total` are done. Nobody finds them before `publish`."""
+        ...
+
+    async def publish(self, attempt: IndexAttempt) -> None:
+        """Make this version the one that is searched, delete the passages of earlier ones, and
+        say that it is ready: in one transaction."""
+        ...
+
+    async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
+        """Give up: as rejected or failed, with the reason, leaving no passages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What the two legs found, keyed by passage, with raw scores: higher is better.
+
+    `words` counts the distinct searchable words of the query; with none of them (stop words
+    only) the keyword leg cannot find anything.
+    """
+
+    versions: Mapping[int, VersionRef]
+    semantic: Mapping[int, float]
+    keyword: Mapping[int, float]
+    words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPassage:
+    """A passage as it is stored."""
+
+    version: VersionRef
+    ordinal: int
+    start: int
+    end: int
+    page: int | None
+    sealed: bytes
+
+
+class Passages(Protocol):
+    """The index as a searcher sees it. Raises Unavailable when the database does not answer."""
+
+    async def candidates(
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        *,
+        words: str,
+        vector: Vector | None,
+        model: str,
+    ) -> Candidates:
+        """The best passages of each leg, among exactly what the caller may search now.
+
+        Own documents, and those with an open grant of this action and purpose. Nothing else
+        influences what is found, its scores, or how long it takes. `words` is empty, or `vector`
+        None, where that leg is not wanted. Vectors of other models are not compared.
+        """
+        ...
+
+    async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
+        """These passages; those that are gone meanwhile are missing."""
+        ...

@@ -1,0 +1,142 @@
+"""Search what one may see: candidates in one statement, one release, then their text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.ports import Cipher, OpenedVersion, ReleaseGate
+from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
+from application.retrieval.ports import Candidates, Passages
+from application.retrieval.sealed_passages import open_passage
+from domain.errors import NotFound
+from domain.identity import Action, Caller, ReleaseId, VersionRef
+from domain.retrieval.fusion import SEMANTIC_WEIGHT, fuse
+from domain.retrieval.passage import Hit
+from domain.retrieval.query import SearchMode, SearchQuery
+
+RELEASES_MAX = 3
+"""How often a page is filled up when the gate refuses what was visible a moment before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradation:
+    """A step of the search that was wanted and not done, and why."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """Hits, best first; `mode` is what was really done."""
+
+    hits: Sequence[Hit]
+    mode: SearchMode
+    degraded: Sequence[Degradation]
+
+
+_Opened = dict[VersionRef, tuple[OpenedVersion, ReleaseId]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Used for result pages (action `search`) and for the excerpts of a chat (`quote`)."""
+
+    embedder: Embedder
+    passages: Passages
+    gate: ReleaseGate
+    cipher: Cipher
+    semantic_weight: float = SEMANTIC_WEIGHT
+    embed_seconds_max: float = 0.3
+
+    async def __call__(
+        self, *, caller: Caller, query: SearchQuery, action: Action = Action.SEARCH
+    ) -> SearchPage:
+        """Raises Unavailable when the database or the gate does not answer."""
+        vector, degraded = await self._vector(query)
+        semantic_only = query.mode is SearchMode.SEMANTIC and vector is not None
+        found = await self.passages.candidates(
+            caller,
+            query,
+            action,
+            words="" if semantic_only else query.text,
+            vector=vector,
+            model=self.embedder.model,
+        )
+        if not semantic_only and found.words == 0:
+            degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
+        ranked = fuse(found.semantic, found.keyword, semantic_weight=self.semantic_weight)
+        ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
+        return SearchPage(
+            hits=await self._open(caller, query, action, ranking),
+            mode=_done(vector, found, semantic_only),
+            degraded=degraded,
+        )
+
+    async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
+        if query.mode is SearchMode.KEYWORD:
+            return None, []
+        try:
+            async with asyncio.timeout(self.embed_seconds_max):
+                return await self.embedder.embed_query(query.text), []
+        except EmbedderUnavailable:
+            reason = "embedder_unavailable"
+        except TimeoutError:
+            reason = "embedder_too_slow"
+        return None, [Degradation(step="semantic", reason=reason)]
+
+    async def _open(
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        ranking: Sequence[tuple[int, VersionRef, float]],
+    ) -> Sequence[Hit]:
+        """The first `limit` that the gate releases. What it refuses makes room for the next."""
+        opened: _Opened = {}
+        page = ranking[: query.limit]
+        for _ in range(RELEASES_MAX):
+            asked = {version for _, version, _ in page} - opened.keys()
+            if not asked:
+                break
+            opened |= await self._release(caller, query, action, asked)
+            refused = asked - opened.keys()
+            ranking = [entry for entry in ranking if entry[1] not in refused]
+            page = ranking[: query.limit]
+        page = [entry for entry in page if entry[1] in opened]
+        rows = await self.passages.sealed(caller, [passage for passage, _, _ in page])
+        hits = []
+        for passage, version, score in page:
+            if passage in rows:
+                keys, release_id = opened[version]
+                hit = Hit(
+                    passage=open_passage(
+                        self.cipher, keys.content, caller.tenant_id, rows[passage]
+                    ),
+                    score=score,
+                    grant_id=keys.grant_id,
+                    release_id=release_id,
+                )
+                hits.append(hit)
+        return hits
+
+    async def _release(
+        self, caller: Caller, query: SearchQuery, action: Action, versions: set[VersionRef]
+    ) -> _Opened:
+        try:
+            release = await self.gate(
+                caller=caller, action=action, purpose=query.purpose, versions=sorted(versions)
+            )
+        except NotFound:
+            return {}
+        return {version: (keys, release.id) for version, keys in release.opened.items()}
+
+
+def _done(vector: Vector | None, found: Candidates, semantic_only: bool) -> SearchMode:
+    if vector is None:
+        return SearchMode.KEYWORD
+    if semantic_only or found.words == 0:
+        return SearchMode.SEMANTIC
+    return SearchMode.HYBRID

@@ -1,0 +1,114 @@
+"""Ports of the vault."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from application.ports import Context, DataKey, Idempotency, Jobs
+from domain.identity import BlobId, Caller, DocumentId, PersonId, TenantId, VersionRef
+from domain.vault.document import Document, Progress, Version
+
+TypeOf = Callable[[bytes, bytes], str | None]
+"""The media type of content, judged by its first and its last 64 KiB; None if not supported."""
+
+INDEX_VERSION = "index_version"
+"""The job that makes a version searchable: payload tenant_id, person_id, document_id, version."""
+
+
+class Blobs(Protocol):
+    """Ciphertext, by id. A blob that was never completed is swept away after an hour."""
+
+    async def write(self, caller: Caller, blob: BlobId, sealed: AsyncIterator[bytes]) -> int:
+        """Store and complete; the number of bytes. Memory stays flat whatever the length."""
+        ...
+
+    def read(
+        self, tenant_id: TenantId, blob: BlobId, start: int, end: int
+    ) -> AsyncIterator[bytes]: ...
+
+    async def length(self, tenant_id: TenantId, blob: BlobId) -> int | None: ...
+
+    async def discard(self, tenant_id: TenantId, blob: BlobId) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What an erasure destroyed, counted, and what a search for the rest of it found."""
+
+    at: datetime
+    destroyed: Mapping[str, int]
+    residue: Mapping[str, int]
+
+
+class VaultTransaction(Protocol):
+    """One transaction over documents."""
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    async def now(self) -> datetime: ...
+
+    async def claim(self, idempotency: Idempotency | None, document: DocumentId) -> DocumentId: ...
+
+    async def document(self, document_id: DocumentId, *, lock: bool = False) -> Document | None: ...
+
+    async def add(self, document: Document, *, content_key: DataKey, metadata_key: DataKey) -> None:
+        """Store the document, its first version and their keys; tell the log and the watchers."""
+        ...
+
+    async def replace(self, version: Version, *, content_key: DataKey) -> None:
+        """Make this the current version. The one before stays searchable until it is indexed."""
+        ...
+
+    async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:
+        """Name the blob of the extracted text; the one it replaces, which nobody names any more."""
+        ...
+
+    async def erase(self, document: Document) -> Erasure:
+        """Destroy the keys and every derived row, hide the answers that quote it, close grants."""
+        ...
+
+
+class Documents(Protocol):
+    """Documents, their versions, and how far these have come."""
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[VaultTransaction]: ...
+
+    async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
+        """Whoever owns it: being found says nothing about being allowed."""
+        ...
+
+    async def version(self, caller: Caller, version: VersionRef) -> Version | None: ...
+
+    async def versions(self, caller: Caller, document_id: DocumentId) -> Sequence[Version]: ...
+
+    async def owned(
+        self, caller: Caller, *, after: DocumentId | None, limit: int
+    ) -> Sequence[Document]: ...
+
+    async def progress(
+        self, caller: Caller, document_id: DocumentId, *, after: int
+    ) -> Sequence[Progress]: ...
+
+
+def content_context(
+    tenant_id: TenantId, owner_id: PersonId, version: VersionRef, part: bytes
+) -> Context:
+    """What the bytes (`content`) and the text (`text`) of a version are bound to."""
+    return (
+        tenant_id.bytes,
+        owner_id.bytes,
+        version.document_id.bytes,
+        version.version.to_bytes(4),
+        part,
+    )
+
+
+def description_context(
+    tenant_id: TenantId, owner_id: PersonId, document_id: DocumentId
+) -> Context:
+    return (tenant_id.bytes, owner_id.bytes, document_id.bytes, b"description")

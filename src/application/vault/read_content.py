@@ -1,0 +1,96 @@
+"""Read a version's bytes or its extracted text, through the gate."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from application.ports import Cipher, Release, ReleaseGate
+from application.vault.ports import Blobs, Documents, content_context
+from domain.identity import Action, BlobId, Caller, DocumentId, PersonId, Purpose, VersionRef
+from domain.vault.document import DocumentNotFound, TextNotReady, Version
+
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenContent:
+    """Plaintext that can be read in any range; `length` in bytes."""
+
+    version: VersionRef
+    media_type: str
+    length: int
+    release: Release
+    _tenant: Caller
+    _owner_id: PersonId
+    _blob: BlobId
+    _part: bytes
+    _sealed_length: int
+    _blobs: Blobs
+    _cipher: Cipher
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes [start, end), each chunk verified before it is yielded."""
+        tenant_id = self._tenant.tenant_id
+        return self._cipher.open_stream(
+            self.release.opened[self.version].content,
+            lambda a, b: self._blobs.read(tenant_id, self._blob, a, b),
+            content_context(tenant_id, self._owner_id, self.version, self._part),
+            sealed_length=self._sealed_length,
+            start=start,
+            end=end,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadContent:
+    """One release, one version, its bytes or its text."""
+
+    documents: Documents
+    blobs: Blobs
+    cipher: Cipher
+    gate: ReleaseGate
+
+    async def __call__(
+        self,
+        *,
+        caller: Caller,
+        document_id: DocumentId,
+        purpose: Purpose,
+        version: int | None = None,
+        text: bool = False,
+        action: Action = Action.READ,
+    ) -> OpenContent:
+        """Raises NotFound for what does not exist or may not be seen: one path for both."""
+        document = await self.documents.find(caller, document_id)
+        current = 0 if document is None else document.current.ref.version
+        ref = VersionRef(document_id=document_id, version=version or current)
+        found = await self.documents.version(caller, ref)
+        release = await self.gate(caller=caller, action=action, purpose=purpose, versions=[ref])
+        if document is None or found is None:
+            raise DocumentNotFound
+        blob = _blob_of(found, text=text)
+        sealed_length = await self.blobs.length(caller.tenant_id, blob)
+        if sealed_length is None:  # erased since
+            raise DocumentNotFound
+        return OpenContent(
+            version=ref,
+            media_type=TEXT_TYPE if text else found.media_type,
+            length=self.cipher.plain_length(sealed_length),
+            release=release,
+            _tenant=caller,
+            _owner_id=document.owner_id,
+            _blob=blob,
+            _part=b"text" if text else b"content",
+            _sealed_length=sealed_length,
+            _blobs=self.blobs,
+            _cipher=self.cipher,
+        )
+
+
+def _blob_of(version: Version, *, text: bool) -> BlobId:
+    if not text:
+        return version.content_blob
+    if version.text_blob is None:
+        raise TextNotReady
+    return version.text_blob

@@ -1,0 +1,61 @@
+"""Passages: what is indexed, found and quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.identity import GrantId, ReleaseId, VersionRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A stretch of one version's extracted text: its bytes [start, end) in UTF-8.
+
+    `ordinal` counts the passages of the version from 0; `heading_path` names the sections
+    around it, outermost first; `page` is the page or slide where it begins.
+    """
+
+    version: VersionRef
+    ordinal: int
+    start: int
+    end: int
+    page: int | None
+    title: str
+    heading_path: tuple[str, ...]
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.ordinal < 0 or not 0 <= self.start < self.end:
+            raise ValueError("a passage has at least one byte")
+
+    @property
+    def id(self) -> str:
+        """The name of this passage for clients: the same whoever asks, and no count of rows."""
+        return f"{self.version.document_id}.{self.version.version}.{self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A passage that answers a query, opened under a release.
+
+    `score` runs from 0 to 1 and compares hits of one query only. `grant_id` is None where the
+    passage is the searcher's own.
+    """
+
+    passage: Passage
+    score: float
+    grant_id: GrantId | None
+    release_id: ReleaseId
+
+
+def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
+    """What is embedded and indexed for a passage: its words below the headings they stand under.
+
+    A passage seldom repeats what its document is about, so the title and the headings go with
+    it. Spans are unaffected: they are those of the text alone.
+    """
+    above = list(dict.fromkeys(part for part in (title, *heading_path) if part))
+    if above and text.startswith(above[-1]):
+        del above[-1]  # the passage begins with its own heading
+    return "\n".join((*above, text))

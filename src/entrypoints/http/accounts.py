@@ -1,0 +1,168 @@
+"""Accounts over HTTP: sign up, sign in, sign out, and who one is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from adapters.memory.rate_limits import LimitReached
+from application.accounts.ports import Accounts, Authenticated, SignedIn
+from application.accounts.sign_in import SignIn
+from application.accounts.sign_out import SignOut
+from application.accounts.sign_up import SignUp
+from domain.accounts.email_address import CHARACTERS_MAX as EMAIL_CHARACTERS_MAX
+from domain.accounts.password import CHARACTERS_MAX, CHARACTERS_MIN
+from domain.accounts.person import DISPLAY_NAME_CHARACTERS_MAX, Person
+from domain.errors import NotAuthenticated
+from domain.identity import Caller, Role
+from entrypoints.http.access import PUBLIC
+from entrypoints.http.authentication import provide_authenticated
+from entrypoints.http.rate_limits import address_of, limit_reached
+
+TENANT_DEFAULT = "default"
+
+EmailText = Annotated[str, Meta(min_length=3, max_length=EMAIL_CHARACTERS_MAX)]
+TenantName = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class NewAccount(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who wants an account, and in which tenant."""
+
+    email: EmailText
+    password: Annotated[str, Meta(min_length=CHARACTERS_MIN, max_length=CHARACTERS_MAX)]
+    display_name: Annotated[str, Meta(min_length=1, max_length=DISPLAY_NAME_CHARACTERS_MAX)]
+    tenant: TenantName = TENANT_DEFAULT
+
+
+class AccountShown(msgspec.Struct, kw_only=True):
+    """An account, as its owner sees it."""
+
+    id: UUID
+    email: str
+    display_name: str
+    tenant: str
+    role: Role
+    created_at: datetime
+
+
+class Credentials(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What one signs in with."""
+
+    email: EmailText
+    password: Annotated[str, Meta(min_length=1, max_length=CHARACTERS_MAX)]
+    tenant: TenantName = TENANT_DEFAULT
+
+
+class TokensShown(msgspec.Struct, kw_only=True):
+    """The tokens of a session (RFC 6749, section 5.1). Each refresh token is good for one use."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    refresh_token: str
+
+
+class AccountsController(Controller):
+    """/v1/accounts"""
+
+    path = "/v1/accounts"
+    tags = ("Accounts",)
+    opt = PUBLIC
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012: Litestar declares it so
+
+    @post(status_code=201)
+    async def sign_up(
+        self,
+        request: Request[Any, Any, Any],
+        sign_up: NamedDependency[SignUp],
+        data: JSONBody[NewAccount],
+    ) -> Response[AccountShown]:
+        """Make an account. Repeated, it answers 409: there is one account per email address."""
+        person = await sign_up(
+            tenant=data.tenant,
+            email=data.email,
+            password=data.password,
+            name=data.display_name,
+            address=address_of(request),
+        )
+        shown = _account_shown(person, data.tenant)
+        return Response(shown, headers={"Location": "/v1/me"})
+
+
+class SessionsController(Controller):
+    """/v1/sessions"""
+
+    path = "/v1/sessions"
+    tags = ("Accounts",)
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012: Litestar declares it so
+
+    @post(status_code=201, opt=PUBLIC)
+    async def sign_in(
+        self,
+        request: Request[Any, Any, Any],
+        sign_in: NamedDependency[SignIn],
+        data: JSONBody[Credentials],
+    ) -> TokensShown:
+        """Sign in with email address and password."""
+        signed_in = await sign_in(
+            tenant=data.tenant,
+            email=data.email,
+            password=data.password,
+            address=address_of(request),
+        )
+        return tokens_shown(signed_in)
+
+    @delete(
+        status_code=204,
+        dependencies={"authenticated": Provide(provide_authenticated, sync_to_thread=False)},
+    )
+    async def sign_out(
+        self,
+        authenticated: NamedDependency[Authenticated],
+        sign_out: NamedDependency[SignOut],
+    ) -> None:
+        """Sign out. The refresh token ends at once, the access token within ten minutes."""
+        await sign_out(authenticated=authenticated)
+
+
+@get("/v1/me", tags=["Accounts"])
+async def get_me(
+    caller: NamedDependency[Caller], accounts: NamedDependency[Accounts]
+) -> AccountShown:
+    """One's own account."""
+    own = await accounts.own(caller)
+    if own is None:
+        raise NotAuthenticated
+    person, tenant = own
+    return _account_shown(person, tenant.name)
+
+
+ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsController, get_me]
+
+
+def tokens_shown(signed_in: SignedIn) -> TokensShown:
+    return TokensShown(
+        access_token=signed_in.access_token,
+        token_type="Bearer",  # noqa: S106: the name of a scheme
+        expires_in=signed_in.expires_in_seconds,
+        refresh_token=signed_in.refresh_token,
+    )
+
+
+def _account_shown(person: Person, tenant: str) -> AccountShown:
+    return AccountShown(
+        id=person.id,
+        email=person.email,
+        display_name=person.display_name,
+        tenant=tenant,
+        role=person.role,
+        created_at=person.created_at,
+    )

@@ -1,0 +1,224 @@
+"""One client's connection: uvicorn's httptools protocol, with the limits it lacks.
+
+httptools bounds neither the head of a request nor the time it takes, and uvicorn answers what
+it refuses itself in plain text. This subclass adds both limits, answers with problems, and lets
+a stream close the connection of a reader that does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import msgspec
+from litestar.types import Scope
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+from uvicorn.server import ServerState
+
+from entrypoints.http.problems import MEDIA_TYPE, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What the head of a request may cost, and how many requests are answered at a time."""
+
+    url_bytes_max: int = 8 * 1024
+    head_bytes_max: int = 32 * 1024
+    head_seconds_max: float = 20.0
+    requests_max: int | None = None
+    connections_max: int | None = None
+
+
+class Close(Protocol):
+    """Closes a connection: after what was written, or, with `abort`, at once."""
+
+    def __call__(self, *, abort: bool) -> None: ...
+
+
+def close_of(scope: Scope) -> Close:
+    """How to close the connection of a request; does nothing under another server."""
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    close: Close = extensions.get(_EXTENSION, _nothing)
+    return close
+
+
+def bounded(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
+    """The protocol class with these limits, for uvicorn's `http` setting."""
+    return type("Connection", (_BoundedConnection,), {"limits": limits})
+
+
+_LINGER_SECONDS = 1.0
+_EXTENSION = "strongroom.connection.close"
+
+
+def _nothing(*, abort: bool) -> None:
+    del abort
+
+
+class _BoundedConnection(HttpToolsProtocol):
+    limits = ConnectionLimits()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.pipeline: deque[Any]
+        self._head_pending = 0
+        self._head_bytes = 0
+        self._in_body = False
+        self._refused = HTTPStatus.BAD_REQUEST
+        self._lingering = False
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Counts what has come of a head that is not complete: callbacks see whole lines only."""
+        if self._lingering or self.transport.is_closing():
+            return
+        self._head_pending += len(data)
+        super().data_received(data)
+        if self._in_body:
+            self._head_pending = 0
+        elif self._head_pending > self.limits.head_bytes_max:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._head_pending:
+            self._arm()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+        extensions: Any = {_EXTENSION: self._close}
+        self.scope["extensions"] = extensions
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self.limits.url_bytes_max:
+            self._refused = HTTPStatus.REQUEST_URI_TOO_LONG
+            raise ValueError(self._refused.phrase)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self.limits.head_bytes_max:
+            self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError(self._refused.phrase)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._disarm()
+        self._head_pending = 0
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._head_pending = 0
+        self._in_body = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for a head it cannot parse; our limits come here as well."""
+        self._refuse(self._refused)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        limits = self.limits
+        crowded = limits.requests_max is not None and len(self.tasks) >= limits.requests_max
+        full = limits.connections_max is not None and (
+            len(self.connections) > limits.connections_max
+        )
+        super()._start_asgi_task(cycle, _overloaded if crowded or full else app)
+
+    def _arm(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.limits.head_seconds_max, self._head_late)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_late(self) -> None:
+        self._head_timer = None
+        if self._head_pending or self.cycle is None:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer before there is a request, and close.
+
+        Closing while the client still sends would reset the connection, and the client would
+        lose the answer: what it sends is thrown away for a moment more (RFC 9112, section 9.6).
+        """
+        if self._lingering or self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()  # an answer is under way: ours would land in its midst
+            return
+        body = msgspec.json.encode(_problem(status))
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+            "cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self._lingering = True
+        self.transport.write(head.encode() + body)
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _close(self, *, abort: bool) -> None:
+        if abort:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+
+async def _overloaded(scope: Any, receive: Any, send: Callable[[Any], Any]) -> None:
+    body = msgspec.json.encode(_problem(HTTPStatus.SERVICE_UNAVAILABLE))
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", b"1"),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "This is not an HTTP request.",
+    HTTPStatus.REQUEST_TIMEOUT: "The head of the request did not arrive in time.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The URL is longer than this server accepts.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are larger than this server accepts.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The server is answering as many requests as it can.",
+}
+
+
+def _problem(status: HTTPStatus) -> Problem:
+    code = status.name.lower()
+    return Problem(
+        type=f"urn:strongroom:problem:{code}",
+        title=status.phrase,
+        status=status.value,
+        detail=_DETAILS[status],
+        instance="",
+        code=code,
+        request_id="",
+    )

@@ -1,0 +1,439 @@
+"""Documents over HTTP: hand in, list, read, replace, erase, and watch them being indexed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, HeaderParameter
+from litestar.response import Stream
+from msgspec import Meta
+
+from application.ports import Signals
+from application.vault.add_document import AddDocument, DocumentDetails
+from application.vault.describe_documents import (
+    DescribedDocument,
+    DescribeDocument,
+    ListDocuments,
+)
+from application.vault.erase_document import EraseDocument, ErasureReceipt
+from application.vault.ports import Documents
+from application.vault.read_content import OpenContent, ReadContent
+from application.vault.replace_content import ReplaceContent
+from domain.errors import NotFound
+from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
+from domain.vault.document import (
+    TITLE_LENGTH_MAX,
+    AuditMode,
+    Description,
+    IndexMode,
+    Progress,
+    Version,
+    VersionState,
+)
+from entrypoints.http.drain import Drain
+from entrypoints.http.etags import etag_of, expectation, is_unchanged
+from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.multipart import FormLimits, open_form
+from entrypoints.http.openapi_document import Upload
+from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.ranges import byte_range
+from entrypoints.http.sse import resume_after, sse_frame
+from entrypoints.http.streams import open_stream
+
+LIST = "documents"
+FORM_OVERHEAD_BYTES = 512 * 1024
+POLL_SECONDS = 2.0
+END_STATES = (VersionState.READY, VersionState.REJECTED, VersionState.FAILED)
+
+
+class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may be said about a document beside its file."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
+    index_mode: IndexMode = IndexMode.CLEAR
+    audit: AuditMode = AuditMode.COMMITTED
+    metadata: dict[str, str] = {}
+
+
+class DocumentShown(msgspec.Struct, kw_only=True):
+    """A document as it stands. `state` is that of its newest version."""
+
+    id: UUID
+    owner_id: UUID
+    title: str
+    filename: str | None
+    metadata: dict[str, str]
+    version: int
+    searchable_version: int | None
+    state: VersionState
+    state_reason: str | None
+    media_type: str
+    content_length: int
+    passage_count: int
+    index_mode: IndexMode
+    audit: AuditMode
+    created_at: datetime
+    updated_at: datetime
+
+
+class VersionShown(msgspec.Struct, kw_only=True):
+    """One immutable version."""
+
+    version: int
+    state: VersionState
+    state_reason: str | None
+    media_type: str
+    content_length: int
+    passage_count: int
+    created_at: datetime
+
+
+class ErasureShown(msgspec.Struct, kw_only=True):
+    """What an erasure destroyed, what a search for the rest found, and a signed receipt of it.
+
+    Until `backup_horizon` a backup may still hold the wrapped key.
+    """
+
+    document_id: UUID
+    destroyed: dict[str, int]
+    residue: dict[str, int]
+    effective_at: datetime
+    backup_horizon: datetime
+    receipt: str
+
+
+class ProgressShown(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One step on the way to being searchable."""
+
+    version: int
+    state: VersionState
+    at: datetime
+    reason: str | None = None
+    done: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadLimits:
+    """How large a file may be, in bytes."""
+
+    bytes_max: int
+
+    @property
+    def form(self) -> FormLimits:
+        return FormLimits(body_bytes_max=self.bytes_max + FORM_OVERHEAD_BYTES)
+
+
+class DocumentsController(Controller):
+    """/v1/documents"""
+
+    path = "/v1/documents"
+    tags = ("Documents",)
+
+    @post(
+        status_code=202,
+        opt={"upload": Upload(DocumentFields)},
+        request_max_body_size=None,  # the form has a limit of its own
+    )
+    async def add_document(
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        add_document: NamedDependency[AddDocument],
+        describe_document: NamedDependency[DescribeDocument],
+        upload_limits: NamedDependency[UploadLimits],
+    ) -> Response[DocumentShown]:
+        """Hand in a document. It is sealed at once and indexed in the background."""
+        form = await open_form(request, limits=upload_limits.form)
+
+        async def details() -> DocumentDetails:
+            said = await form.fields(DocumentFields)
+            description = Description(
+                title=said.title or form.filename or "Untitled",
+                filename=form.filename,
+                metadata=said.metadata,
+            )
+            return DocumentDetails(
+                description=description, index_mode=said.index_mode, audit_mode=said.audit
+            )
+
+        document = await add_document(
+            caller=caller,
+            content=form.content,
+            details=details,
+            idempotency=idempotency_of(request),
+        )
+        described = await describe_document(
+            caller=caller, document_id=document.id, purpose=PERSONAL_USE
+        )
+        return _answer(described, status=202, location=f"{self.path}/{document.id}")
+
+    @get()
+    async def list_documents(
+        self,
+        caller: NamedDependency[Caller],
+        list_documents: NamedDependency[ListDocuments],
+        cursors: NamedDependency[Cursors],
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+    ) -> Page[DocumentShown]:
+        """One's own documents, oldest first."""
+        after = cursors.open(cursor, of=LIST, tenant_id=caller.tenant_id)
+        found = await list_documents(
+            caller=caller,
+            after=DocumentId(UUID(str(after[0]))) if after else None,
+            limit=limit + 1,
+        )
+        return page_of(
+            found,
+            limit=limit,
+            show=_shown,
+            position=lambda each: (str(each.document.id),),
+            cursors=cursors,
+            of=LIST,
+            tenant_id=caller.tenant_id,
+        )
+
+    @get("/{document_id:uuid}")
+    async def get_document(
+        self,
+        caller: NamedDependency[Caller],
+        describe_document: NamedDependency[DescribeDocument],
+        document_id: FromPath[UUID],
+        purpose: str = PERSONAL_USE,
+    ) -> Response[DocumentShown]:
+        """One document. Whoever is not its owner needs a grant to read, and this is a release."""
+        described = await describe_document(
+            caller=caller, document_id=DocumentId(document_id), purpose=Purpose(purpose)
+        )
+        return _answer(described)
+
+    @delete("/{document_id:uuid}", status_code=200)
+    async def erase_document(
+        self,
+        caller: NamedDependency[Caller],
+        erase_document: NamedDependency[EraseDocument],
+        document_id: FromPath[UUID],
+    ) -> ErasureShown:
+        """Erase a document: its keys, its content, everything made from it. Not to be undone."""
+        receipt = await erase_document(caller=caller, document_id=DocumentId(document_id))
+        return _erased(receipt)
+
+    @get("/{document_id:uuid}/content")
+    async def get_content(
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        read_content: NamedDependency[ReadContent],
+        document_id: FromPath[UUID],
+        version: Annotated[int, Meta(ge=1)] | None = None,
+        purpose: str = PERSONAL_USE,
+    ) -> Response[Any]:
+        """The bytes of a version, whole or one range of them. Each read is a release."""
+        content = await read_content(
+            caller=caller,
+            document_id=DocumentId(document_id),
+            purpose=Purpose(purpose),
+            version=version,
+        )
+        return _served(request, content)
+
+    @put("/{document_id:uuid}/content", status_code=202, request_max_body_size=None)
+    async def put_content(
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        replace_content: NamedDependency[ReplaceContent],
+        describe_document: NamedDependency[DescribeDocument],
+        document_id: FromPath[UUID],
+        if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
+    ) -> Response[DocumentShown]:
+        """A new version. If-Match names the version that it follows."""
+        expected = expectation(if_match).version
+        own = await describe_document(
+            caller=caller, document_id=DocumentId(document_id), purpose=PERSONAL_USE
+        )
+        await replace_content(
+            caller=caller,
+            document_id=DocumentId(document_id),
+            expected_version=expected or own.document.current.ref.version,
+            content=request.stream(),
+        )
+        described = await describe_document(
+            caller=caller, document_id=DocumentId(document_id), purpose=PERSONAL_USE
+        )
+        return _answer(described, status=202)
+
+    @get("/{document_id:uuid}/text")
+    async def get_text(
+        self,
+        request: Request[Any, Any, Any],
+        caller: NamedDependency[Caller],
+        read_content: NamedDependency[ReadContent],
+        document_id: FromPath[UUID],
+        version: Annotated[int, Meta(ge=1)] | None = None,
+        purpose: str = PERSONAL_USE,
+    ) -> Response[Any]:
+        """The extracted text in UTF-8, which spans everywhere count in. Each read is a release."""
+        content = await read_content(
+            caller=caller,
+            document_id=DocumentId(document_id),
+            purpose=Purpose(purpose),
+            version=version,
+            text=True,
+        )
+        return _served(request, content)
+
+    @get("/{document_id:uuid}/versions")
+    async def list_versions(
+        self,
+        caller: NamedDependency[Caller],
+        documents: NamedDependency[Documents],
+        document_id: FromPath[UUID],
+    ) -> Page[VersionShown]:
+        """All versions of one's own document, oldest first."""
+        await _own(documents, caller, DocumentId(document_id))
+        found = await documents.versions(caller, DocumentId(document_id))
+        return Page(items=[_version_shown(each) for each in found])
+
+    @get("/{document_id:uuid}/events", media_type="text/event-stream")
+    async def follow_progress(
+        self,
+        caller: NamedDependency[Caller],
+        documents: NamedDependency[Documents],
+        signals: NamedDependency[Signals],
+        drain: NamedDependency[Drain],
+        document_id: FromPath[UUID],
+        last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
+        after: Annotated[int, Meta(ge=0)] | None = None,
+    ) -> Stream:
+        """The progress of one's own document as server-sent events, until it is at its end."""
+        number = resume_after(last_event_id, after)
+        frames = _progress(documents, signals, caller, DocumentId(document_id), number)
+        return await open_stream(frames, drain=drain)
+
+
+async def _progress(
+    documents: Documents, signals: Signals, caller: Caller, document_id: DocumentId, after: int
+) -> AsyncGenerator[bytes, None]:
+    with signals.listen(f"document:{document_id}") as signal:
+        document = await _own(documents, caller, document_id)
+        yield b""
+        while True:
+            for step in await documents.progress(caller, document_id, after=after):
+                after = step.number
+                shown = _progress_shown(step)
+                yield sse_frame(shown, event=step.state, number=step.number)
+                if step.state in END_STATES and step.version == document.current.ref.version:
+                    return
+            await signal.wait(POLL_SECONDS)
+            document = await _own(documents, caller, document_id)
+
+
+async def _own(documents: Documents, caller: Caller, document_id: DocumentId) -> Any:
+    document = await documents.find(caller, document_id)
+    if document is None or document.owner_id != caller.person_id:
+        raise NotFound
+    return document
+
+
+def _answer(
+    described: DescribedDocument, *, status: int = 200, location: str | None = None
+) -> Response[DocumentShown]:
+    headers = {"ETag": etag_of(described.document.current.ref.version)}
+    if location is not None:
+        headers["Location"] = location
+    return Response(_shown(described), status_code=status, headers=headers)
+
+
+def _shown(described: DescribedDocument) -> DocumentShown:
+    document, description = described.document, described.description
+    current = document.current
+    return DocumentShown(
+        id=document.id,
+        owner_id=document.owner_id,
+        title=description.title,
+        filename=description.filename,
+        metadata=dict(description.metadata),
+        version=current.ref.version,
+        searchable_version=document.searchable_version,
+        state=current.state,
+        state_reason=current.state_reason,
+        media_type=current.media_type,
+        content_length=current.content_length,
+        passage_count=current.passage_count,
+        index_mode=document.index_mode,
+        audit=document.audit_mode,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+    )
+
+
+def _version_shown(version: Version) -> VersionShown:
+    return VersionShown(
+        version=version.ref.version,
+        state=version.state,
+        state_reason=version.state_reason,
+        media_type=version.media_type,
+        content_length=version.content_length,
+        passage_count=version.passage_count,
+        created_at=version.created_at,
+    )
+
+
+def _progress_shown(step: Progress) -> ProgressShown:
+    return ProgressShown(
+        version=step.version,
+        state=step.state,
+        at=step.at,
+        reason=step.reason,
+        done=step.done,
+        total=step.total,
+    )
+
+
+def _erased(receipt: ErasureReceipt) -> ErasureShown:
+    return ErasureShown(
+        document_id=receipt.document_id,
+        destroyed=dict(receipt.erasure.destroyed),
+        residue=dict(receipt.erasure.residue),
+        effective_at=receipt.erasure.at,
+        backup_horizon=receipt.backup_horizon,
+        receipt=receipt.signed,
+    )
+
+
+def _served(request: Request[Any, Any, Any], content: OpenContent) -> Response[Any]:
+    """The whole, one range, or 304: the content of a version never changes."""
+    etag = etag_of(content.version.version)
+    headers = {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Content-Disposition": f'attachment; filename="{content.version.document_id}"',
+        "X-Release-Id": str(content.release.id),
+    }
+    if is_unchanged(request.headers.get("if-none-match"), etag):
+        return Response(None, status_code=304, headers=headers)
+    part = byte_range(
+        request.headers.get("range"),
+        length=content.length,
+        etag=etag,
+        if_range=request.headers.get("if-range"),
+    )
+    start, end = (part.start, part.end) if part else (0, content.length)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = part.content_range
+    return Stream(
+        content.read(start, end),
+        status_code=206 if part else 200,
+        media_type=content.media_type,
+        headers=headers,
+    )

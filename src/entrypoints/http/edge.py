@@ -1,0 +1,134 @@
+"""What holds for every request, whatever answers it: names, security headers, one log line.
+
+It wraps the whole application, routing and error handling included, so that a 404 and a crash
+carry the same headers as a success.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from entrypoints.http.problems import log_unexpected, problem_of
+from entrypoints.http.request_ids import request_id_of, trace_parent_of
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """One request that was answered: what may be counted and logged of it.
+
+    `route` is the template (`/v1/documents/{document_id}`), never the path: ids stay out of
+    metrics and logs. `seconds` runs to the last byte, so a stream's is its whole life.
+    """
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+
+
+class Edge:
+    """An ASGI application around another, which holds these promises for it."""
+
+    def __init__(self, app: ASGIApp, *, observe: Callable[[Answered], None] | None = None) -> None:
+        """`observe` is told of every answered request; it must be quick and must not raise."""
+        self._app = app
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _bind(scope)
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, scope["state"]["request_id"])
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as exception:  # noqa: BLE001
+            # The last resort: the server would log it with its message, which may be private.
+            log_unexpected(exception)
+            if answer.status == 0:
+                await _send_crash(exception, scope, answer.send)
+        finally:
+            self._tell(scope, answer.status, time.perf_counter() - started)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        answered = Answered(
+            method=str(scope.get("method", "")),
+            route=str(scope.get("path_template") or "(none)"),
+            status=status,
+            seconds=seconds,
+        )
+        _log.info(
+            "request_answered",
+            method=answered.method,
+            route=answered.route,
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+        )
+        if self._observe is not None:
+            self._observe(answered)
+
+
+class _Answer:
+    """Adds the headers that every response has, and remembers the status."""
+
+    __slots__ = ("_request_id", "_send", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message["headers"])
+            present = {name.lower() for name, _ in headers}
+            headers.append((b"x-request-id", self._request_id))
+            headers.extend(pair for pair in _SECURITY_HEADERS if pair[0] not in present)
+            message["headers"] = headers
+        await self._send(message)
+
+
+# A route that serves a page or something cacheable sets its own; these are what else holds.
+_SECURITY_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+def _bind(scope: Scope) -> None:
+    scope.setdefault("state", {})
+    request_id = scope["state"]["request_id"] = request_id_of(scope)
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    if trace := trace_parent_of(scope):
+        scope["state"]["trace_parent"] = trace
+        structlog.contextvars.bind_contextvars(
+            trace_id=trace.trace_id, parent_span_id=trace.parent_id
+        )
+
+
+async def _send_crash(exception: Exception, scope: Scope, send: Send) -> None:
+    problem, _ = problem_of(exception, scope)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": problem.status,
+            "headers": [(b"content-type", b"application/problem+json")],
+        }
+    )
+    await send(
+        {"type": "http.response.body", "body": msgspec.json.encode(problem), "more_body": False}
+    )

@@ -1,0 +1,31 @@
+"""The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+from application.ports import Idempotency
+from entrypoints.http.refusals import InvalidFields, WrongField
+
+KEY_LENGTH_MAX = 255
+
+
+def idempotency_of(request: Request[Any, Any, Any], asked: object = None) -> Idempotency | None:
+    """The client's key with a fingerprint of what is asked; None where no key was sent.
+
+    `asked` is the request's body as a Struct. Raises InvalidFields for a key that is none.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
+        detail = f"A key is 1 to {KEY_LENGTH_MAX} visible ASCII characters."
+        raise InvalidFields([WrongField("/header/Idempotency-Key", detail)])
+    body = b"" if asked is None else msgspec.json.encode(asked, order="deterministic")
+    fingerprint = hashlib.sha256(request.url.path.encode() + b"\0" + body).digest()
+    route = f"{request.method} {request.route_handler.paths}"
+    return Idempotency(route=route, key=key, request_hash=fingerprint)

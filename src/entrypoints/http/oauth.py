@@ -1,0 +1,179 @@
+"""The OAuth 2.0 endpoints: renew and revoke tokens, and what other programs need to trust them.
+
+Here the standards hold, not this project's conventions: forms instead of JSON, unknown fields
+are ignored (RFC 6749, section 3.2), errors are `{error, error_description}` (section 5.2). What
+has no name there, too large or too many or unavailable, is a problem as everywhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import MediaType
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.types import ControllerRouterHandler
+
+from adapters.tokens.signing_keys import SigningKeys
+from application.accounts.refresh_session import RefreshSession
+from application.accounts.revoke_token import RevokeToken
+from domain.accounts.session import RefreshTokenNotValid
+from entrypoints.http.access import PUBLIC
+from entrypoints.http.accounts import TokensShown, tokens_shown
+
+FORM = "application/x-www-form-urlencoded"
+FORM_BYTES_MAX = 8 * 1024
+FIELDS_MAX = 16
+
+
+class OAuthRefused(Exception):
+    """A refusal that OAuth has a name for."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+
+
+class OAuthError(msgspec.Struct, kw_only=True):
+    """RFC 6749, section 5.2."""
+
+    error: str
+    error_description: str
+
+
+class AuthorizationServer(msgspec.Struct, kw_only=True):
+    """Authorization server metadata (RFC 8414, section 2)."""
+
+    issuer: str
+    token_endpoint: str
+    revocation_endpoint: str
+    jwks_uri: str
+    service_documentation: str
+    grant_types_supported: list[str]
+    response_types_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]
+
+
+def oauth_refused(request: Request[Any, Any, Any], refused: OAuthRefused) -> Response[OAuthError]:
+    del request
+    return Response(
+        OAuthError(error=refused.error, error_description=refused.description),
+        status_code=400,
+        headers=_NOT_STORED,
+        media_type=MediaType.JSON,
+    )
+
+
+class _TokenForm(Operation):
+    """Describes the forms, which the handlers read themselves."""
+
+    def __post_init__(self) -> None:
+        text = Schema(type=OpenAPIType.STRING)
+        names = ("grant_type", "refresh_token", "token", "token_type_hint")
+        schema = Schema(type=OpenAPIType.OBJECT, properties=dict.fromkeys(names, text))
+        self.request_body = RequestBody(content={FORM: OpenAPIMediaType(schema=schema)})
+
+
+class OAuthController(Controller):
+    """/v1/oauth"""
+
+    path = "/v1/oauth"
+    tags = ("Accounts",)
+    opt = PUBLIC
+    exception_handlers = {OAuthRefused: oauth_refused}  # noqa: RUF012: Litestar declares it so
+    request_max_body_size = FORM_BYTES_MAX
+
+    @post("/token", status_code=200, operation_class=_TokenForm)
+    async def token(
+        self, request: Request[Any, Any, Any], refresh_session: NamedDependency[RefreshSession]
+    ) -> Response[TokensShown]:
+        """Trade a refresh token for new tokens. Presented twice, it ends the session."""
+        fields = await _form(request)
+        grant_type = _required(fields, "grant_type")
+        if grant_type != "refresh_token":
+            raise OAuthRefused("unsupported_grant_type", "Only refresh_token is supported.")
+        try:
+            signed_in = await refresh_session(token=_required(fields, "refresh_token"))
+        except RefreshTokenNotValid as refused:
+            raise OAuthRefused("invalid_grant", refused.message) from refused
+        return Response(tokens_shown(signed_in), headers=_NOT_STORED)
+
+    @post("/revoke", status_code=200, operation_class=_TokenForm)
+    async def revoke(
+        self, request: Request[Any, Any, Any], revoke_token: NamedDependency[RevokeToken]
+    ) -> Response[None]:
+        """End the session of a refresh token (RFC 7009). What was no token is no error."""
+        token = _required(await _form(request), "token")
+        if token.count(".") == 2:
+            raise OAuthRefused(
+                "unsupported_token_type",
+                "Access tokens end by themselves; revoke the refresh token.",
+            )
+        await revoke_token(token=token)
+        return Response(None, headers=_NOT_STORED)
+
+
+@get("/.well-known/oauth-authorization-server", tags=["Accounts"], opt=PUBLIC)
+async def authorization_server(issuer: NamedDependency[str]) -> Response[AuthorizationServer]:
+    """What this authorization server can do, and where (RFC 8414)."""
+    at = issuer.rstrip("/")
+    shown = AuthorizationServer(
+        issuer=issuer,
+        token_endpoint=f"{at}/v1/oauth/token",
+        revocation_endpoint=f"{at}/v1/oauth/revoke",
+        jwks_uri=f"{at}/.well-known/jwks.json",
+        service_documentation=f"{at}/openapi.json",
+        grant_types_supported=["refresh_token"],
+        response_types_supported=[],
+        token_endpoint_auth_methods_supported=["none"],
+        revocation_endpoint_auth_methods_supported=["none"],
+    )
+    return Response(shown, headers=_CACHED)
+
+
+@get("/.well-known/jwks.json", tags=["Accounts"], opt=PUBLIC)
+async def published_keys(signing_keys: NamedDependency[SigningKeys]) -> Response[dict[str, Any]]:
+    """The keys that access tokens are signed with (RFC 7517), all for EdDSA."""
+    return Response({**await signing_keys.published()}, headers=_CACHED)
+
+
+OAUTH_ROUTES: list[ControllerRouterHandler] = [
+    OAuthController,
+    authorization_server,
+    published_keys,
+]
+
+_NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_CACHED = {"Cache-Control": "public, max-age=300"}
+
+
+async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:
+    if request.content_type[0] != FORM:
+        raise OAuthRefused("invalid_request", f"The body must be sent as {FORM}.")
+    try:
+        pairs = parse_qsl(
+            (await request.body()).decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FIELDS_MAX,
+        )
+    except ValueError as wrong:
+        raise OAuthRefused("invalid_request", "The body is not a valid form.") from wrong
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise OAuthRefused("invalid_request", "A parameter was given more than once.")
+    return fields
+
+
+def _required(fields: dict[str, str], name: str) -> str:
+    # An empty value counts as absent (RFC 6749, section 3.2).
+    value = fields.get(name)
+    if not value:
+        raise OAuthRefused("invalid_request", f"The parameter {name} is missing.")
+    return value

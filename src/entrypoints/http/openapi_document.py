@@ -1,0 +1,160 @@
+"""The OpenAPI 3.1 document: Litestar's, completed by what holds for every route.
+
+Litestar describes parameters, bodies and results. Added here: problems as the shape of every
+error, who needs a token, uploads (whose bodies handlers read themselves), and that unknown
+fields are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Schema
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.routes import HTTPRoute
+from litestar.typing import FieldDefinition
+
+from entrypoints.http.access import is_public
+from entrypoints.http.problems import MEDIA_TYPE, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a route's form holds, for the document: `opt={"upload": Upload(UploadFields)}`."""
+
+    fields: type[msgspec.Struct]
+    file: str = "file"
+
+
+class StrictStructs(OpenAPISchemaPlugin):
+    """Says of a Struct that forbids unknown fields that it does."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        return bool(_litestars().is_plugin_supported_field(field_definition))
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        schema: Schema = _litestars().to_openapi_schema(field_definition, schema_creator)
+        kind = field_definition.origin or field_definition.annotation
+        if kind.__struct_config__.forbid_unknown_fields:
+            schema.additional_properties = False
+        return schema
+
+
+def openapi_config(*, title: str, version: str, description: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title=title,
+        version=version,
+        description=description,
+        use_handler_docstrings=True,
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=_NoPages("/", route_handlers=[]),
+    )
+
+
+def openapi_document(app: Litestar) -> dict[str, Any]:
+    """The document of this application, as plain objects."""
+    document = app.openapi_schema.to_schema()
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    (_, problem_schemas) = msgspec.json.schema_components([Problem], ref_template=_REF)
+    schemas.update(problem_schemas)
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    components["responses"] = {name: _problem_response(text) for name, text in _PROBLEMS.items()}
+    document["security"] = [{"bearer": []}]
+    for route in app.routes:
+        item = document.get("paths", {}).get(getattr(route, "path_format", None) or "/")
+        if isinstance(route, HTTPRoute) and item is not None:
+            for method, (handler, _) in route.route_handler_map.items():
+                if operation := item.get(method.lower()):
+                    _complete(operation, handler, schemas, has_path="{" in route.path_format)
+    return _with_plain_names(document)
+
+
+_REF = "#/components/schemas/{name}"
+
+_PROBLEMS = {
+    "Invalid": "The request is malformed or invalid; `errors` names each field.",
+    "NotAuthenticated": "There is no valid token.",
+    "NotFound": "It does not exist, or you may not see it.",
+    "TooLarge": "The body is larger than this route accepts.",
+    "UnsupportedType": "The body has another content type than this route reads.",
+    "TooMany": "Too many requests; `Retry-After` says when to try again.",
+    "Unavailable": "A part that is needed does not answer; nothing was changed.",
+    "Problem": "Any other refusal, by its `code`.",
+}
+
+
+class _NoPages(Router):
+    """Takes no routes: Litestar would add its own pages, and a catch-all that answers in HTML."""
+
+    def register(self, value: Any) -> list[Any]:
+        return []
+
+
+def _litestars() -> Any:
+    # Imported late, and here alone: it is the one piece of Litestar used that is not public.
+    from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
+
+    return StructSchemaPlugin()
+
+
+def _complete(
+    operation: dict[str, Any], handler: HTTPRouteHandler, schemas: dict[str, Any], *, has_path: bool
+) -> None:
+    if is_public(handler):
+        operation["security"] = []
+    if isinstance(upload := handler.opt.get("upload"), Upload):
+        operation["requestBody"] = _upload_body(upload, schemas)
+    responses = operation.setdefault("responses", {})
+    responses["400"] = _ref("Invalid")
+    if not is_public(handler):
+        responses.setdefault("401", _ref("NotAuthenticated"))
+    if has_path:
+        responses.setdefault("404", _ref("NotFound"))
+    if "requestBody" in operation:
+        responses.setdefault("413", _ref("TooLarge"))
+        responses.setdefault("415", _ref("UnsupportedType"))
+    responses.setdefault("429", _ref("TooMany"))
+    responses.setdefault("503", _ref("Unavailable"))
+    responses.setdefault("default", _ref("Problem"))
+
+
+def _upload_body(upload: Upload, schemas: dict[str, Any]) -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([upload.fields], ref_template=_REF)
+    form = components.pop(upload.fields.__name__)
+    schemas.update(components)
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form["properties"] = {upload.file: binary, **form.get("properties", {})}
+    form["required"] = [upload.file, *form.get("required", [])]
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+def _problem_response(description: str) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(name="Problem")}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def _ref(response: str) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{response}"}
+
+
+def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
+    """`Page[Document]`, which Litestar files under its module's name, becomes `DocumentPage`."""
+    schemas = document["components"]["schemas"]
+    text = msgspec.json.encode(document).decode()
+    for key, schema in schemas.items():
+        title = re.fullmatch(r"(\w+)\[(\w+)\]", str(schema.get("title", "")))
+        if title and (name := f"{title[2]}{title[1]}") not in schemas:
+            text = text.replace(f'"{key}":', f'"{name}":').replace(f'/{key}"', f'/{name}"')
+            text = text.replace(f'"title":"{title[0]}"', f'"title":"{name}"')
+    renamed: dict[str, Any] = msgspec.json.decode(text)
+    return renamed

@@ -1,0 +1,170 @@
+"""Settings: from the environment (STRONGROOM_...) and from a TOML file, checked once at start.
+
+This is the one place that reads the environment. The environment wins over the file, the file
+over the defaults. Whatever is wrong is said with its name, where it came from, and what is
+allowed; a name that is close to a setting's but is none is refused, too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "STRONGROOM_"
+FILE_VARIABLE = "STRONGROOM_CONFIG"
+FILE_DEFAULT = Path("strongroom.toml")
+# Variables that tests and tools read; the service does not.
+_ELSEWHERE = frozenset({FILE_VARIABLE, "STRONGROOM_SHARED_DATA", "STRONGROOM_TEST_DATABASE_URL"})
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1, le=1024)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024**3)]
+Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]* ?(second|minute|hour|day)$")]
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it, its source, and what is allowed."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be set. Each name, in capitals and after STRONGROOM_, is its variable."""
+
+    # Where things are.
+    data_dir: Path = Path(".strongroom")
+    database_url: str | None = None
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    trusted_proxies: str = ""
+
+    # How it tells what it does.
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # Who may come in.
+    sign_up_open: bool = True
+    access_token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 600
+    refresh_token_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    sign_in_rate_per_address: Rate = "30/minute"
+    sign_in_rate_per_account: Rate = "10/minute"
+    sign_up_rate_per_address: Rate = "60/hour"
+
+    # Keys.
+    keyring_passphrase: str | None = None
+    backup_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 35
+    gate_seconds_max: Seconds = 5.0
+
+    # Documents.
+    upload_bytes_max: Bytes = 100 * 1024**2
+    extraction_bytes_max: Bytes = 64 * 1024**2
+    extraction_seconds_max: Seconds = 60.0
+
+    # Work in the background.
+    worker: bool = True
+    worker_jobs_at_once: Count = 4
+    embedder_threads: Annotated[int, Meta(ge=0, le=256)] = 0
+
+    # Answers.
+    model_url: str | None = None
+    model_key: str | None = None
+    model: str | None = None
+    model_first_token_seconds_max: Seconds = 30.0
+    model_token_seconds_max: Seconds = 30.0
+    run_seconds_max: Seconds = 300.0
+    runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    extractive_words_per_second: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
+
+    # Search.
+    query_embedding_seconds_max: Seconds = 0.3
+
+    # Stopping.
+    drain_seconds_max: Annotated[int, Meta(ge=0, le=600)] = 20
+
+    def __post_init__(self) -> None:
+        if (self.model_url is None) != (self.model is None):
+            raise ValueError("model_url and model go together: set both, or neither")
+        if self.model_key is not None and self.model_url is None:
+            raise ValueError("model_key is set, but model_url is not")
+        if self.database_url is not None and not self.database_url.startswith(
+            ("postgresql://", "postgres://")
+        ):
+            raise ValueError("database_url must begin with postgresql://")
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force. Raises SettingsError for the first one that is wrong."""
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name, value in _from_file(variables).items():
+        values[name], sources[name] = value, f"{_file(variables)}"
+    for variable, value in variables.items():
+        if variable.startswith(PREFIX) and variable not in _ELSEWHERE:
+            name = variable.removeprefix(PREFIX).lower()
+            values[name], sources[name] = value, f"the environment variable {variable}"
+    types = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for name in values:
+        if name not in types:
+            raise SettingsError(_unknown(name, sources[name], types))
+        values[name] = _converted(name, values[name], types[name], sources[name])
+    try:
+        return Settings(**values)
+    except ValueError as error:
+        raise SettingsError(f"The settings do not fit together: {error}.") from None
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The variables that give a child process the same settings."""
+    return {
+        f"{PREFIX}{name.upper()}": str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+        if value is not None
+    }
+
+
+def _file(variables: Mapping[str, str]) -> Path:
+    return Path(variables.get(FILE_VARIABLE, FILE_DEFAULT))
+
+
+def _from_file(variables: Mapping[str, str]) -> dict[str, Any]:
+    path = _file(variables)
+    if not path.exists():
+        if FILE_VARIABLE in variables:
+            raise SettingsError(f"{FILE_VARIABLE} names {path}, which does not exist.")
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}") from None
+
+
+def _converted(name: str, value: Any, kind: Any, source: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        shown = "its value" if _is_secret(name) else repr(value)[:80]
+        raise SettingsError(f"{name}: {shown}, from {source}, is not allowed. {error}.") from None
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError
+
+
+def _is_secret(name: str) -> bool:
+    return name.endswith(("_key", "_passphrase", "_url"))
+
+
+def _unknown(name: str, source: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(sorted(known))}."
+    return f"{name}, from {source}, is not a setting.{hint}"

@@ -1,0 +1,57 @@
+"""A wrong setting fails at start, naming itself, its source and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from entrypoints.settings import SettingsError, load_settings, settings_environment
+
+
+def test_there_is_a_default_for_everything() -> None:
+    assert load_settings({}).port == 8000
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "strongroom.toml"
+    file.write_text('port = 1234\nhost = "0.0.0.0"\n')
+    settings = load_settings({"STRONGROOM_CONFIG": str(file), "STRONGROOM_PORT": "4321"})
+    assert (settings.port, settings.host) == (4321, "0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"STRONGROOM_PORT": "http"}, ["port", "'http'", "STRONGROOM_PORT", "int"]),
+        ({"STRONGROOM_PORT": "70000"}, ["port", "STRONGROOM_PORT", "<= 65535"]),
+        ({"STRONGROOM_LOG_FORMAT": "xml"}, ["log_format", "'xml'", "STRONGROOM_LOG_FORMAT"]),
+        ({"STRONGROOM_PROT": "1"}, ["prot", "STRONGROOM_PROT", "Did you mean port?"]),
+        ({"STRONGROOM_MODEL_URL": "http://localhost"}, ["model_url and model go together"]),
+        ({"STRONGROOM_DATABASE_URL": "mysql://x"}, ["must begin with postgresql://"]),
+        ({"STRONGROOM_CONFIG": "/does/not/exist"}, ["STRONGROOM_CONFIG", "does not exist"]),
+    ],
+)
+def test_what_is_wrong_is_named(variables: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(variables)
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_a_secret_that_is_wrong_is_not_shown() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"STRONGROOM_MODEL_KEY": "sk-very-secret"})
+    assert "sk-very-secret" not in str(refused.value)
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text("port = = 1")
+    with pytest.raises(SettingsError, match="cannot be read as TOML"):
+        load_settings({"STRONGROOM_CONFIG": str(file)})
+
+
+def test_a_child_process_gets_the_same_settings() -> None:
+    settings = load_settings({"STRONGROOM_PORT": "1", "STRONGROOM_WORKER": "false"})
+    assert load_settings(settings_environment(settings)) == settings
