@@ -118,9 +118,9 @@ CREATE TABLE documents (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id),
+    CONSTRAINT documents_owner_key UNIQUE (tenant_id, owner_id, id),
     FOREIGN KEY (tenant_id, owner_id) REFERENCES people
 );
-CREATE INDEX documents_owner_idx ON documents (tenant_id, owner_id, id);
 
 CREATE TABLE versions (
     tenant_id uuid NOT NULL,
@@ -342,7 +342,8 @@ CREATE TABLE passages (
     FOREIGN KEY (tenant_id, document_id, version) REFERENCES versions ON DELETE CASCADE
 );
 
--- Rows of one owner lie together, in a narrow table: an exact scan reads few pages.
+-- Rows of one owner lie together, in a narrow table: an exact scan reads few pages. Every way into
+-- vectors and postings begins with tenant and owner, so that no plan of a search can read others'.
 CREATE TABLE passage_vectors (
     tenant_id uuid NOT NULL,
     owner_id uuid NOT NULL,
@@ -352,10 +353,10 @@ CREATE TABLE passage_vectors (
     model text NOT NULL,
     embedding halfvec(384) NOT NULL,
     PRIMARY KEY (tenant_id, owner_id, document_id, passage_id, model),
-    FOREIGN KEY (tenant_id, passage_id) REFERENCES passages ON DELETE CASCADE
+    FOREIGN KEY (tenant_id, owner_id, document_id) REFERENCES documents (tenant_id, owner_id, id)
+        ON DELETE CASCADE
 );
 ALTER TABLE passage_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
-CREATE INDEX passage_vectors_passage_idx ON passage_vectors (tenant_id, passage_id);
 
 CREATE TABLE postings (
     tenant_id uuid NOT NULL,
@@ -367,9 +368,10 @@ CREATE TABLE postings (
     frequency smallint NOT NULL,
     length integer NOT NULL,      -- lexemes in the passage
     PRIMARY KEY (tenant_id, owner_id, lexeme, document_id, passage_id),
-    FOREIGN KEY (tenant_id, passage_id) REFERENCES passages ON DELETE CASCADE
+    FOREIGN KEY (tenant_id, owner_id, document_id) REFERENCES documents (tenant_id, owner_id, id)
+        ON DELETE CASCADE
 );
-CREATE INDEX postings_passage_idx ON postings (tenant_id, passage_id);
+CREATE INDEX postings_document_idx ON postings (tenant_id, owner_id, document_id);
 
 -- Chats -------------------------------------------------------------------------------------
 

@@ -136,21 +136,28 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     LIMIT 100
 $$;
 
+-- Whether a lost keyring would be a loss: asked before a new one is made.
+CREATE FUNCTION holds_keys() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT EXISTS (SELECT 1 FROM wrapping_keys)
+$$;
+
 -- These functions read past row-level security of the tables' owner, which FORCE binds too.
 CREATE POLICY owner_functions ON tenants FOR SELECT TO CURRENT_USER USING (true);
 CREATE POLICY owner_functions ON audit_pending FOR SELECT TO CURRENT_USER USING (true);
 CREATE POLICY owner_functions ON runs FOR SELECT TO CURRENT_USER USING (true);
 CREATE POLICY owner_functions ON blobs FOR SELECT TO CURRENT_USER USING (true);
+CREATE POLICY owner_functions ON wrapping_keys FOR SELECT TO CURRENT_USER USING (true);
 
 REVOKE ALL ON FUNCTION take_deks, take_own_keys, tenant_named, tenants_with_pending_events,
-    abandoned_runs, abandoned_blobs, refuse_rewriting, queue_for_the_log,
+    abandoned_runs, abandoned_blobs, holds_keys, refuse_rewriting, queue_for_the_log,
     fn_pgqueuer_changed FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA public TO strongroom_app, strongroom_sequencer, strongroom_auditor;
 
 -- The application.
-GRANT EXECUTE ON FUNCTION take_deks, take_own_keys, tenant_named, abandoned_runs, abandoned_blobs
-    TO strongroom_app;
+GRANT EXECUTE ON FUNCTION take_deks, take_own_keys, tenant_named, abandoned_runs, abandoned_blobs,
+    holds_keys TO strongroom_app;
 GRANT SELECT ON tenants, purposes TO strongroom_app;
 GRANT SELECT, INSERT, UPDATE ON people, sessions, refresh_tokens TO strongroom_app;
 GRANT SELECT, INSERT ON wrapping_keys TO strongroom_app;

@@ -97,7 +97,7 @@ def _run_builder(weights: Path, target: Path, lock: int, report: Report) -> None
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={**os.environ, "TMPDIR": str(target.parent)},
+        env={"PATH": os.defpath, "TMPDIR": str(target.parent)},
         pass_fds=[lock],
     ) as builder:
         last_line = _follow(builder, report)

@@ -26,6 +26,9 @@ from application.ports import Context, Tampered
 
 FORMAT: Final = "strongroom-keyring-1"
 
+_CONTEXT: Context = (FORMAT.encode(),)
+"""Salt and cost need no place in it: the key itself depends on them."""
+
 _Read = TypeVar("_Read")
 
 
@@ -68,24 +71,20 @@ def read_document(raw: bytes, passphrase: Passphrase | None, path: Path) -> Keyr
 def _seal(keys: KeyringKeys, passphrase: Passphrase) -> _Sealed:
     cost, salt = passphrase.cost, new_salt()
     key = passphrase.stretch(salt, cost)
-    sealed = seal_value(key, msgspec.json.encode(keys), _context(cost, salt))
+    sealed = seal_value(key, msgspec.json.encode(keys), _CONTEXT)
     return _Sealed(cost=cost, salt=salt, ciphertext=sealed)
 
 
 def _unseal(sealed: _Sealed, passphrase: Passphrase, path: Path) -> KeyringKeys:
     key = passphrase.stretch(sealed.salt, sealed.cost)
     try:
-        opened = open_value(key, sealed.ciphertext, _context(sealed.cost, sealed.salt))
+        opened = open_value(key, sealed.ciphertext, _CONTEXT)
     except Tampered:
         raise PassphraseWrong(path) from None
     keys = _decoded(opened, KeyringKeys)
     if keys is None:
         raise KeyringDamaged(path, "its keys do not fit together")
     return keys
-
-
-def _context(cost: Argon2Cost, salt: bytes) -> Context:
-    return (FORMAT.encode(), msgspec.json.encode(cost), salt)
 
 
 def _decoded(raw: bytes, kind: type[_Read]) -> _Read | None:

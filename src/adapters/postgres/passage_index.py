@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import transaction
+from adapters.postgres.progress import record_progress
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import versions
 from application.retrieval.ports import AttemptOver, IndexAttempt, IndexedPassage
@@ -26,15 +27,14 @@ _ENDS = (IndexState.READY, IndexState.REJECTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresPassageIndex:
-    """`PassageIndex`. Whatever writes under an attempt passes the fence of record_progress.sql."""
+    """`PassageIndex`. Whatever writes under an attempt passes the fence of hold_attempt.sql."""
 
     engine: AsyncEngine
 
     async def begin(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
         identity = _identity(caller, version)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            values = identity | {"owner": caller.person_id}
-            begun = (await connection.execute(statement("begin_attempt"), values)).one_or_none()
+            begun = (await connection.execute(statement("begin_attempt"), identity)).one_or_none()
             if begun is None or await _state(connection, identity) in _ENDS:
                 return None
             attempt = IndexAttempt(
@@ -44,7 +44,7 @@ class PostgresPassageIndex:
                 searchable=begun.index_mode == "clear",
             )
             await connection.execute(statement("clear_version"), identity)
-            await _record(connection, attempt, IndexState.EXTRACTING)
+            await record_progress(connection, caller.tenant_id, version, IndexState.EXTRACTING)
         return attempt
 
     async def tell(self, attempt: IndexAttempt, state: IndexState) -> None:
@@ -65,7 +65,6 @@ class PostgresPassageIndex:
                 statement("add_passages"),
                 _identity(attempt.caller, attempt.version)
                 | {
-                    "owner": attempt.caller.person_id,
                     "model": model,
                     "dimensions": DIMENSIONS,
                     "vectors": numbers,
@@ -98,33 +97,22 @@ class PostgresPassageIndex:
         total: int | None = None,
         reason: str | None = None,
     ) -> AsyncIterator[AsyncConnection]:
-        caller = attempt.caller
+        caller, version = attempt.caller, attempt.version
+        values = _identity(caller, version) | {"attempt": attempt.number}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await _record(connection, attempt, state, done, total, reason)
+            held = await connection.execute(statement("hold_attempt"), values)
+            if held.one_or_none() is None:
+                raise AttemptOver
             yield connection
-
-
-async def _record(
-    connection: AsyncConnection,
-    attempt: IndexAttempt,
-    state: IndexState,
-    done: int | None = None,
-    total: int | None = None,
-    reason: str | None = None,
-) -> None:
-    told = await connection.execute(
-        statement("record_progress"),
-        _identity(attempt.caller, attempt.version)
-        | {
-            "attempt": attempt.number,
-            "state": str(state),
-            "reason": reason,
-            "done": done,
-            "total": total,
-        },
-    )
-    if told.one_or_none() is None:
-        raise AttemptOver
+            await record_progress(
+                connection,
+                caller.tenant_id,
+                version,
+                state,
+                reason=reason,
+                done=done,
+                total=total,
+            )
 
 
 async def _state(connection: AsyncConnection, identity: Mapping[str, Any]) -> str:
@@ -139,6 +127,7 @@ async def _state(connection: AsyncConnection, identity: Mapping[str, Any]) -> st
 def _identity(caller: Caller, version: VersionRef) -> dict[str, Any]:
     return {
         "tenant": caller.tenant_id,
+        "owner": caller.person_id,
         "document": version.document_id,
         "version": version.version,
     }

@@ -79,6 +79,12 @@ def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConst
     return ForeignKeyConstraint(own, target, ondelete="CASCADE" if cascade else None)
 
 
+def _belongs_to_document() -> ForeignKeyConstraint:
+    """A foreign key by which a row and its document have the same owner."""
+    target = ["documents.tenant_id", "documents.owner_id", "documents.id"]
+    return ForeignKeyConstraint(["tenant_id", "owner_id", "document_id"], target, ondelete="CASCADE")
+
+
 tenants = _table(
     "tenants",
     _of(Text, "name"),
@@ -200,7 +206,7 @@ documents = _table(
     _time("created_at"),
     _time("updated_at"),
     _refers("people", "owner_id"),
-    Index("documents_owner_idx", "tenant_id", "owner_id", "id"),
+    UniqueConstraint("tenant_id", "owner_id", "id", name="documents_owner_key"),
     key=("id",),
 )
 
@@ -424,8 +430,7 @@ passage_vectors = _table(
     _of(BigInteger, "passage_id"),
     _of(Text, "model"),
     _of(HALFVEC(384), "embedding"),
-    _refers("passages", "passage_id", cascade=True),
-    Index("passage_vectors_passage_idx", "tenant_id", "passage_id"),
+    _belongs_to_document(),
     key=("owner_id", "document_id", "passage_id", "model"),
 )
 
@@ -438,8 +443,8 @@ postings = _table(
     _of(BigInteger, "passage_id"),
     _of(SmallInteger, "frequency"),
     _of(Integer, "length"),
-    _refers("passages", "passage_id", cascade=True),
-    Index("postings_passage_idx", "tenant_id", "passage_id"),
+    _belongs_to_document(),
+    Index("postings_document_idx", "tenant_id", "owner_id", "document_id"),
     key=("owner_id", "lexeme", "document_id", "passage_id"),
 )
 

@@ -15,12 +15,12 @@ Span = tuple[int, int]
 """Characters [start, end) of a text."""
 
 # An English BERT vocabulary has most English words whole, and few others. Signs are a token each.
-_ENGLISH_TOKEN = r"(?:[A-Za-z]{1,7}|[0-9]{1,2}|[^\sA-Za-z0-9])"
-_FOREIGN_TOKEN = r"(?:[A-Za-z]{1,4}|[0-9]{1,2}|[^\sA-Za-z0-9])"
+_ENGLISH_PART = r"(?:[A-Za-z]{1,7}|[0-9]{1,2}|[^\sA-Za-z0-9])"
+_FOREIGN_PART = r"(?:[A-Za-z]{1,4}|[0-9]{1,2}|[^\sA-Za-z0-9])"
 _ENGLISH = re.compile(
     r"\b(?:the|of|and|for|with|are|that|this|from|by|your|you|or|it|which|have)\b", re.IGNORECASE
 )
-_TOKENS = {True: re.compile(_ENGLISH_TOKEN), False: re.compile(_FOREIGN_TOKEN)}
+_TOKENS = {True: re.compile(_ENGLISH_PART), False: re.compile(_FOREIGN_PART)}
 # A stop, its closing quotes, then white space; or a stop of a script that sets no spaces. A small
 # letter after the space tells of an abbreviation rather than of a new sentence.
 _SENTENCE_END = re.compile(
@@ -67,7 +67,8 @@ def pieces(text: str, start: int, end: int, tokens_max: int) -> Iterator[Span]:
         cut = found.end()
         if cut < end and not text[cut].isspace():
             space = text.rfind(" ", reached, cut)
-            cut = space if text[reached:space].strip() else whole_character(text, cut, reached)
+            in_word = space <= found.start() or text[reached:space].isspace()
+            cut = whole_character(text, cut, reached) if in_word else space
         span = trimmed(text, reached, cut)
         if span is not None:
             yield span
@@ -99,7 +100,7 @@ def whole_character(text: str, at: int, lowest: int) -> int:
 
 @lru_cache(maxsize=8)
 def _runs_of(tokens_max: int) -> re.Pattern[str]:
-    return re.compile(rf"(?:\s*+{_FOREIGN_TOKEN}){{1,{tokens_max}}}")
+    return re.compile(rf"(?:\s*+{_FOREIGN_PART}){{1,{tokens_max}}}")
 
 
 def _with_base(text: str, at: int, lowest: int) -> int:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
-from litestar.di import NamedDependency, Provide
-from litestar.params import JSONBody
+from litestar.di import Provide
+from litestar.params import JSONBody, SkipValidation
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
@@ -25,6 +25,7 @@ from domain.errors import NotAuthenticated
 from domain.identity import Caller, Role
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.authentication import provide_authenticated
+from entrypoints.http.injected import Injected
 from entrypoints.http.rate_limits import address_of, limit_reached
 
 TENANT_DEFAULT = "default"
@@ -76,13 +77,13 @@ class AccountsController(Controller):
     path = "/v1/accounts"
     tags = ("Accounts",)
     opt = PUBLIC
-    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012: Litestar declares it so
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
     @post(status_code=201)
     async def sign_up(
         self,
         request: Request[Any, Any, Any],
-        sign_up: NamedDependency[SignUp],
+        sign_up: Injected[SignUp],
         data: JSONBody[NewAccount],
     ) -> Response[AccountShown]:
         """Make an account. Repeated, it answers 409: there is one account per email address."""
@@ -102,13 +103,13 @@ class SessionsController(Controller):
 
     path = "/v1/sessions"
     tags = ("Accounts",)
-    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012: Litestar declares it so
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
     @post(status_code=201, opt=PUBLIC)
     async def sign_in(
         self,
         request: Request[Any, Any, Any],
-        sign_in: NamedDependency[SignIn],
+        sign_in: Injected[SignIn],
         data: JSONBody[Credentials],
     ) -> TokensShown:
         """Sign in with email address and password."""
@@ -126,8 +127,8 @@ class SessionsController(Controller):
     )
     async def sign_out(
         self,
-        authenticated: NamedDependency[Authenticated],
-        sign_out: NamedDependency[SignOut],
+        authenticated: Injected[Authenticated],
+        sign_out: Injected[SignOut],
     ) -> None:
         """Sign out. The refresh token ends at once, the access token within ten minutes."""
         await sign_out(authenticated=authenticated)
@@ -135,7 +136,7 @@ class SessionsController(Controller):
 
 @get("/v1/me", tags=["Accounts"])
 async def get_me(
-    caller: NamedDependency[Caller], accounts: NamedDependency[Accounts]
+    caller: Injected[Caller], accounts: Injected[SkipValidation[Accounts]]
 ) -> AccountShown:
     """One's own account."""
     own = await accounts.own(caller)
@@ -151,7 +152,7 @@ ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsCon
 def tokens_shown(signed_in: SignedIn) -> TokensShown:
     return TokensShown(
         access_token=signed_in.access_token,
-        token_type="Bearer",  # noqa: S106: the name of a scheme
+        token_type="Bearer",  # noqa: S106
         expires_in=signed_in.expires_in_seconds,
         refresh_token=signed_in.refresh_token,
     )

@@ -25,7 +25,7 @@ from entrypoints.http.openapi_document import openapi_document
 
 def api_pages(assets: Path | None = None) -> list[BaseRouteHandler]:
     """The handlers. `assets` is the directory of Swagger UI; None: of the installed package."""
-    directory = assets or installed_assets()
+    directory = _with_swagger(assets) if assets is not None else installed_assets()
 
     @get("/openapi.json", opt=PUBLIC, include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -57,10 +57,14 @@ def installed_assets() -> Path | None:
     """Where the package keeps Swagger UI; None where it is not installed."""
     spec = importlib.util.find_spec("drf_spectacular_sidecar")
     for root in (spec.submodule_search_locations or []) if spec else []:
-        directory = Path(root, "static", "drf_spectacular_sidecar", "swagger-ui-dist")
-        if (directory / "swagger-ui-bundle.js").is_file():
+        package = Path(root, "static", "drf_spectacular_sidecar", "swagger-ui-dist")
+        if (directory := _with_swagger(package)) is not None:
             return directory
     return None
+
+
+def _with_swagger(directory: Path) -> Path | None:
+    return directory if (directory / "swagger-ui-bundle.js").is_file() else None
 
 
 _ASSETS = {

@@ -9,8 +9,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from application.consent.give_grant import GiveGrant, GrantTerms
@@ -24,6 +23,7 @@ from domain.consent.grant import USES_MAX, Grant, GrantNotFound
 from domain.consent.record import ConsentEvent, ConsentNotFound, ConsentRecord, state_of
 from domain.identity import Action, Caller, ConsentId, DocumentId, GrantId, PersonId, Purpose
 from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset.")]
@@ -125,8 +125,8 @@ class GrantsController(Controller):
     async def give_grant(
         self,
         request: Request[Any, Any, Any],
-        caller: NamedDependency[Caller],
-        give_grant: NamedDependency[GiveGrant],
+        caller: Injected[Caller],
+        give_grant: Injected[GiveGrant],
         data: JSONBody[NewGrant],
     ) -> Response[GrantShown]:
         """Share one of one's own documents: consent and grant in one step."""
@@ -147,10 +147,12 @@ class GrantsController(Controller):
     @get()
     async def list_grants(
         self,
-        caller: NamedDependency[Caller],
-        consents: NamedDependency[Consents],
-        cursors: NamedDependency[Cursors],
-        direction: Literal["given", "received"] = "given",
+        caller: Injected[Caller],
+        consents: Injected[Consents],
+        cursors: Injected[Cursors],
+        direction: Annotated[
+            Literal["given", "received"], QueryParameter(description="Whose side one is on.")
+        ] = "given",
         limit: Limit = LIMIT_DEFAULT,
         cursor: Cursor = None,
     ) -> Page[GrantShown]:
@@ -176,8 +178,8 @@ class GrantsController(Controller):
     @get("/{grant_id:uuid}")
     async def get_grant(
         self,
-        caller: NamedDependency[Caller],
-        consents: NamedDependency[Consents],
+        caller: Injected[Caller],
+        consents: Injected[Consents],
         grant_id: FromPath[UUID],
     ) -> GrantShown:
         """One grant, for either side of it."""
@@ -190,8 +192,8 @@ class GrantsController(Controller):
     @post("/{grant_id:uuid}/revoke", status_code=200)
     async def revoke_grant(
         self,
-        caller: NamedDependency[Caller],
-        revoke_grant: NamedDependency[RevokeGrant],
+        caller: Injected[Caller],
+        revoke_grant: Injected[RevokeGrant],
         grant_id: FromPath[UUID],
     ) -> RevocationShown:
         """Take a grant back, with the consent behind it. Holds for everything after the answer."""
@@ -207,9 +209,9 @@ class ConsentsController(Controller):
     @get()
     async def list_consents(
         self,
-        caller: NamedDependency[Caller],
-        consents: NamedDependency[Consents],
-        cursors: NamedDependency[Cursors],
+        caller: Injected[Caller],
+        consents: Injected[Consents],
+        cursors: Injected[Cursors],
         limit: Limit = LIMIT_DEFAULT,
         cursor: Cursor = None,
     ) -> Page[ConsentShown]:
@@ -231,8 +233,8 @@ class ConsentsController(Controller):
     @get("/{consent_id:uuid}")
     async def get_consent(
         self,
-        caller: NamedDependency[Caller],
-        consents: NamedDependency[Consents],
+        caller: Injected[Caller],
+        consents: Injected[Consents],
         consent_id: FromPath[UUID],
     ) -> ConsentShown:
         """One consent, for either side of it."""
@@ -246,8 +248,8 @@ class ConsentsController(Controller):
     @get("/{consent_id:uuid}/receipt")
     async def get_receipt(
         self,
-        caller: NamedDependency[Caller],
-        consents: NamedDependency[Consents],
+        caller: Injected[Caller],
+        consents: Injected[Consents],
         consent_id: FromPath[UUID],
     ) -> ReceiptShown:
         """One's own receipt: each side has one, with an id of its own."""
@@ -259,8 +261,8 @@ class ConsentsController(Controller):
     @post("/{consent_id:uuid}/withdraw", status_code=200)
     async def withdraw_consent(
         self,
-        caller: NamedDependency[Caller],
-        withdraw_consent: NamedDependency[WithdrawConsent],
+        caller: Injected[Caller],
+        withdraw_consent: Injected[WithdrawConsent],
         consent_id: FromPath[UUID],
     ) -> RevocationShown:
         """Withdraw a consent one gave. Nothing is shown under it once this is answered."""

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
-from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 from msgspec import Meta
@@ -40,9 +39,11 @@ from domain.vault.document import (
 from entrypoints.http.drain import Drain
 from entrypoints.http.etags import etag_of, expectation, is_unchanged
 from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.injected import Injected
 from entrypoints.http.multipart import FormLimits, open_form
 from entrypoints.http.openapi_document import Upload
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.query import AfterEvent, AskedPurpose, AskedVersion
 from entrypoints.http.ranges import byte_range
 from entrypoints.http.sse import resume_after, sse_frame
 from entrypoints.http.streams import open_stream
@@ -145,10 +146,10 @@ class DocumentsController(Controller):
     async def add_document(
         self,
         request: Request[Any, Any, Any],
-        caller: NamedDependency[Caller],
-        add_document: NamedDependency[AddDocument],
-        describe_document: NamedDependency[DescribeDocument],
-        upload_limits: NamedDependency[UploadLimits],
+        caller: Injected[Caller],
+        add_document: Injected[AddDocument],
+        describe_document: Injected[DescribeDocument],
+        upload_limits: Injected[UploadLimits],
     ) -> Response[DocumentShown]:
         """Hand in a document. It is sealed at once and indexed in the background."""
         form = await open_form(request, limits=upload_limits.form)
@@ -178,9 +179,9 @@ class DocumentsController(Controller):
     @get()
     async def list_documents(
         self,
-        caller: NamedDependency[Caller],
-        list_documents: NamedDependency[ListDocuments],
-        cursors: NamedDependency[Cursors],
+        caller: Injected[Caller],
+        list_documents: Injected[ListDocuments],
+        cursors: Injected[Cursors],
         limit: Limit = LIMIT_DEFAULT,
         cursor: Cursor = None,
     ) -> Page[DocumentShown]:
@@ -204,10 +205,10 @@ class DocumentsController(Controller):
     @get("/{document_id:uuid}")
     async def get_document(
         self,
-        caller: NamedDependency[Caller],
-        describe_document: NamedDependency[DescribeDocument],
+        caller: Injected[Caller],
+        describe_document: Injected[DescribeDocument],
         document_id: FromPath[UUID],
-        purpose: str = PERSONAL_USE,
+        purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[DocumentShown]:
         """One document. Whoever is not its owner needs a grant to read, and this is a release."""
         described = await describe_document(
@@ -218,8 +219,8 @@ class DocumentsController(Controller):
     @delete("/{document_id:uuid}", status_code=200)
     async def erase_document(
         self,
-        caller: NamedDependency[Caller],
-        erase_document: NamedDependency[EraseDocument],
+        caller: Injected[Caller],
+        erase_document: Injected[EraseDocument],
         document_id: FromPath[UUID],
     ) -> ErasureShown:
         """Erase a document: its keys, its content, everything made from it. Not to be undone."""
@@ -230,11 +231,11 @@ class DocumentsController(Controller):
     async def get_content(
         self,
         request: Request[Any, Any, Any],
-        caller: NamedDependency[Caller],
-        read_content: NamedDependency[ReadContent],
+        caller: Injected[Caller],
+        read_content: Injected[ReadContent],
         document_id: FromPath[UUID],
-        version: Annotated[int, Meta(ge=1)] | None = None,
-        purpose: str = PERSONAL_USE,
+        version: AskedVersion = None,
+        purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[Any]:
         """The bytes of a version, whole or one range of them. Each read is a release."""
         content = await read_content(
@@ -249,9 +250,9 @@ class DocumentsController(Controller):
     async def put_content(
         self,
         request: Request[Any, Any, Any],
-        caller: NamedDependency[Caller],
-        replace_content: NamedDependency[ReplaceContent],
-        describe_document: NamedDependency[DescribeDocument],
+        caller: Injected[Caller],
+        replace_content: Injected[ReplaceContent],
+        describe_document: Injected[DescribeDocument],
         document_id: FromPath[UUID],
         if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
     ) -> Response[DocumentShown]:
@@ -275,11 +276,11 @@ class DocumentsController(Controller):
     async def get_text(
         self,
         request: Request[Any, Any, Any],
-        caller: NamedDependency[Caller],
-        read_content: NamedDependency[ReadContent],
+        caller: Injected[Caller],
+        read_content: Injected[ReadContent],
         document_id: FromPath[UUID],
-        version: Annotated[int, Meta(ge=1)] | None = None,
-        purpose: str = PERSONAL_USE,
+        version: AskedVersion = None,
+        purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[Any]:
         """The extracted text in UTF-8, which spans everywhere count in. Each read is a release."""
         content = await read_content(
@@ -294,8 +295,8 @@ class DocumentsController(Controller):
     @get("/{document_id:uuid}/versions")
     async def list_versions(
         self,
-        caller: NamedDependency[Caller],
-        documents: NamedDependency[Documents],
+        caller: Injected[Caller],
+        documents: Injected[Documents],
         document_id: FromPath[UUID],
     ) -> Page[VersionShown]:
         """All versions of one's own document, oldest first."""
@@ -306,13 +307,13 @@ class DocumentsController(Controller):
     @get("/{document_id:uuid}/events", media_type="text/event-stream")
     async def follow_progress(
         self,
-        caller: NamedDependency[Caller],
-        documents: NamedDependency[Documents],
-        signals: NamedDependency[Signals],
-        drain: NamedDependency[Drain],
+        caller: Injected[Caller],
+        documents: Injected[Documents],
+        signals: Injected[Signals],
+        drain: Injected[Drain],
         document_id: FromPath[UUID],
         last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
-        after: Annotated[int, Meta(ge=0)] | None = None,
+        after: AfterEvent = None,
     ) -> Stream:
         """The progress of one's own document as server-sent events, until it is at its end."""
         number = resume_after(last_event_id, after)

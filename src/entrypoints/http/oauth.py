@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -24,6 +23,7 @@ from application.accounts.revoke_token import RevokeToken
 from domain.accounts.session import RefreshTokenNotValid
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.accounts import TokensShown, tokens_shown
+from entrypoints.http.injected import Injected
 
 FORM = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 8 * 1024
@@ -86,12 +86,12 @@ class OAuthController(Controller):
     path = "/v1/oauth"
     tags = ("Accounts",)
     opt = PUBLIC
-    exception_handlers = {OAuthRefused: oauth_refused}  # noqa: RUF012: Litestar declares it so
+    exception_handlers = {OAuthRefused: oauth_refused}  # noqa: RUF012
     request_max_body_size = FORM_BYTES_MAX
 
     @post("/token", status_code=200, operation_class=_TokenForm)
     async def token(
-        self, request: Request[Any, Any, Any], refresh_session: NamedDependency[RefreshSession]
+        self, request: Request[Any, Any, Any], refresh_session: Injected[RefreshSession]
     ) -> Response[TokensShown]:
         """Trade a refresh token for new tokens. Presented twice, it ends the session."""
         fields = await _form(request)
@@ -106,8 +106,8 @@ class OAuthController(Controller):
 
     @post("/revoke", status_code=200, operation_class=_TokenForm)
     async def revoke(
-        self, request: Request[Any, Any, Any], revoke_token: NamedDependency[RevokeToken]
-    ) -> Response[None]:
+        self, request: Request[Any, Any, Any], revoke_token: Injected[RevokeToken]
+    ) -> Response[bytes]:
         """End the session of a refresh token (RFC 7009). What was no token is no error."""
         token = _required(await _form(request), "token")
         if token.count(".") == 2:
@@ -116,11 +116,11 @@ class OAuthController(Controller):
                 "Access tokens end by themselves; revoke the refresh token.",
             )
         await revoke_token(token=token)
-        return Response(None, headers=_NOT_STORED)
+        return Response(b"", media_type=MediaType.TEXT, headers=_NOT_STORED)
 
 
 @get("/.well-known/oauth-authorization-server", tags=["Accounts"], opt=PUBLIC)
-async def authorization_server(issuer: NamedDependency[str]) -> Response[AuthorizationServer]:
+async def authorization_server(issuer: Injected[str]) -> Response[AuthorizationServer]:
     """What this authorization server can do, and where (RFC 8414)."""
     at = issuer.rstrip("/")
     shown = AuthorizationServer(
@@ -138,7 +138,7 @@ async def authorization_server(issuer: NamedDependency[str]) -> Response[Authori
 
 
 @get("/.well-known/jwks.json", tags=["Accounts"], opt=PUBLIC)
-async def published_keys(signing_keys: NamedDependency[SigningKeys]) -> Response[dict[str, Any]]:
+async def published_keys(signing_keys: Injected[SigningKeys]) -> Response[dict[str, Any]]:
     """The keys that access tokens are signed with (RFC 7517), all for EdDSA."""
     return Response({**await signing_keys.published()}, headers=_CACHED)
 

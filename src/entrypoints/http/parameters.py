@@ -45,8 +45,13 @@ def known_parameters_only(
         raise InvalidFields(wrong[:_ERRORS_MAX])
 
 
-def wrong_parameters(exception: ValidationException) -> list[WrongField]:
-    """The parameters that the framework found missing or wrong, with pointers of ours."""
+def wrong_parameters(
+    exception: ValidationException, route_handler: BaseRouteHandler | None
+) -> list[WrongField]:
+    """The parameters that the framework found missing or wrong, with pointers of ours.
+
+    Raises NotFound for one in the path: what it would name cannot exist.
+    """
     if missing := _MISSING.match(exception.detail):
         place, name = missing["place"], missing["name"]
         return [WrongField(_pointer(place, name), "This is required and missing.")]
@@ -55,6 +60,11 @@ def wrong_parameters(exception: ValidationException) -> list[WrongField]:
     for error in extra[:_ERRORS_MAX]:
         place = getattr(error.get("source"), "value", error.get("source")) or "query"
         name = str(error.get("key", ""))
+        if place == "path":
+            raise NotFound
+        if route_handler is not None and place != "body":
+            field = route_handler.parsed_fn_signature.parameters.get(name)
+            name = getattr(field and field.kwarg_definition, "name", None) or name
         detail = _one_line(str(error.get("message", "This is not valid.")))
         wrong.append(WrongField(_pointer("" if place == "body" else str(place), name), detail))
     return wrong

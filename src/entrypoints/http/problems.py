@@ -132,7 +132,10 @@ def _as_refusal(exception: Exception, scope: Scope) -> Refusal | None:
         # Whatever is hidden looks like what does not exist, to the letter.
         return errors.NotFound() if isinstance(exception, errors.NotFound) else exception
     if isinstance(exception, ValidationException):
-        return InvalidFields(wrong_parameters(exception))
+        try:
+            return InvalidFields(wrong_parameters(exception, scope.get("route_handler")))
+        except errors.NotFound as nothing:
+            return nothing
     if isinstance(exception, HTTPException):
         if exception.status_code == 401:
             return errors.NotAuthenticated()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import uvicorn
@@ -38,15 +38,29 @@ class DrainAwareServer(uvicorn.Server):
     A second Ctrl-C, or the end of `drain_seconds_max`, closes whatever is still open.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings, drain: Drain) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServerSettings,
+        drain: Drain,
+        *,
+        announce: Callable[[DrainAwareServer], None] | None = None,
+    ) -> None:
+        """`announce` is called once, as soon as the server accepts connections."""
         super().__init__(_config(app, settings))
         self._drain = drain
+        self._announce = announce
 
     @property
     def port(self) -> int:
         """Where it listens, once `started`; of use when port 0 was asked for."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._announce is not None:
+            self._announce(self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._drain.begin()
@@ -64,7 +78,8 @@ class DrainAwareServer(uvicorn.Server):
             self._captured_signals.clear()
 
     async def _close_when_forced(self) -> None:
-        while not self.force_exit:  # a signal handler sets it, and has nothing better to set
+        # A signal handler sets the flag, and has nothing to set that could be waited for.
+        while not self.force_exit:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         for connection in list(self.server_state.connections):
             if connection.transport is not None:

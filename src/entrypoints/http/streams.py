@@ -1,16 +1,14 @@
 """Responses that stay open: heartbeats, drain, slow readers, and readers that go away.
 
-A stream is an async generator of finished frames. It runs in a task of its own from its first
-frame to its last; the request's task only watches: the client, the clock, the server's drain.
-So a frame costs one `send`, and nothing else is done per frame.
+A stream is an async generator of finished frames, run by a Pump. The request's own task only
+watches: the client, the clock, the server's drain. So a frame costs one `send` and no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -21,28 +19,16 @@ from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send, TypeEncodersMap
 
-from domain.errors import Refusal, Unavailable
+from domain.errors import Refusal
 from entrypoints.http.connection import close_of
 from entrypoints.http.drain import Drain
 from entrypoints.http.problems import log_unexpected
+from entrypoints.http.pump import Frames, Pump, StreamLimits
 from entrypoints.http.sse import HEARTBEAT, sse_retry
 
+__all__ = ["Frames", "StreamLimits", "open_stream"]
+
 _log = structlog.get_logger(__name__)
-
-Frames = AsyncGenerator[bytes, None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamLimits:
-    """A stream is never silent for longer than `heartbeat_seconds`.
-
-    A reader whose connection takes nothing for `write_seconds_max` is cut off (at the latest
-    after twice that). `first_frame_seconds_max` is how long the status waits for the first frame.
-    """
-
-    heartbeat_seconds: float = 15.0
-    write_seconds_max: float = 20.0
-    first_frame_seconds_max: float = 2.0
 
 
 async def open_stream(
@@ -64,7 +50,7 @@ async def open_stream(
     connection, so that no reader takes a part for the whole.
     """
     limits = limits or StreamLimits()
-    pump = _Pump(frames, limits)
+    pump = Pump(frames, limits)
     await pump.start(drain)
     return _FrameStream(
         pump=pump,
@@ -80,102 +66,15 @@ async def open_stream(
     )
 
 
-_CLOSE_SECONDS_MAX = 5.0
-_UNSENT_SECONDS_MAX = 30.0
-_FRAMES_PER_TURN = 32
-
-
-class _Pump:
-    """Runs the generator in one task, so that it keeps one context, and sends what it yields."""
-
-    def __init__(self, frames: Frames, limits: StreamLimits) -> None:
-        self.limits = limits
-        self._frames = frames
-        self._loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._opened: asyncio.Future[Send] = self._loop.create_future()
-        self._sent_at = self._loop.time()
-        self._writing_since: float | None = None
-        self.task = self._loop.create_task(self._run())
-
-    async def start(self, drain: Drain) -> None:
-        """Wait for the first frame, a refusal, or the grace to pass, whichever comes first."""
-        try:
-            with drain.watch() as draining:
-                await asyncio.wait(
-                    {self._ready, draining},
-                    timeout=self.limits.first_frame_seconds_max,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-        except asyncio.CancelledError:
-            await self.close()
-            raise
-        if self.task.done():
-            self.task.result()
-        elif drain.begun:
-            await self.close()
-            raise Unavailable(retry_after_seconds=1)
-
-    def open(self, send: Send) -> None:
-        self._sent_at = self._loop.time()
-        self._opened.set_result(send)
-
-    def is_stuck(self) -> bool:
-        """Whether the connection has not taken a frame for too long."""
-        since = self._writing_since
-        return since is not None and self._loop.time() - since >= self.limits.write_seconds_max
-
-    def seconds_idle(self) -> float:
-        return self._loop.time() - self._sent_at
-
-    @property
-    def is_writing(self) -> bool:
-        return self._writing_since is not None
-
-    async def write(self, frame: bytes) -> None:
-        send = self._opened.result()
-        self._writing_since = self._loop.time()
-        await send({"type": "http.response.body", "body": frame, "more_body": True})
-        self._writing_since = None
-        self._sent_at = self._loop.time()
-
-    async def close(self) -> None:
-        """Stop the generator and let its `finally` run, for a bounded time."""
-        self.task.cancel()
-        await asyncio.wait({self.task}, timeout=_CLOSE_SECONDS_MAX)
-        if self.task.done() and not self.task.cancelled():
-            self.task.exception()  # taken, so that the loop does not log it with its message
-
-    async def _run(self) -> None:
-        count = 0
-        try:
-            async for frame in self._frames:
-                if not self._ready.done():
-                    self._ready.set_result(None)
-                if not self._opened.done():
-                    async with asyncio.timeout(_UNSENT_SECONDS_MAX):
-                        await asyncio.shield(self._opened)
-                if frame:
-                    await self.write(frame)
-                count += 1
-                if count % _FRAMES_PER_TURN == 0:
-                    # A generator that never waits must not keep the loop from everybody else.
-                    await asyncio.sleep(0)
-        finally:
-            try:
-                await self._frames.aclose()
-            finally:
-                if not self._ready.done():
-                    self._ready.set_result(None)
-
-
 class _FrameStream(Stream):
     """Litestar's Stream, sent by `_FrameResponse`."""
+
+    __slots__ = ("_drain", "_heartbeat", "_prelude", "_pump")
 
     def __init__(
         self,
         *,
-        pump: _Pump,
+        pump: Pump,
         drain: Drain,
         heartbeat: bytes,
         prelude: bytes,
@@ -216,10 +115,12 @@ class _FrameStream(Stream):
 class _FrameResponse(ASGIResponse):
     """Watches over one open stream."""
 
+    __slots__ = ("_drain", "_heartbeat", "_prelude", "_pump")
+
     _should_set_content_length = False
 
     def __init__(
-        self, pump: _Pump, drain: Drain, heartbeat: bytes, prelude: bytes, **head: Any
+        self, pump: Pump, drain: Drain, heartbeat: bytes, prelude: bytes, **head: Any
     ) -> None:
         super().__init__(**head)
         self._pump = pump

@@ -102,7 +102,7 @@ class Worker:
         register(queue, INDEX_VERSION, self._index)
 
     async def _index(self, job: Job) -> None:
-        told = msgspec.json.decode(job.payload or b"", type=IndexJob)
+        told = msgspec.json.decode(job.payload or b"", type=IndexJob, strict=False)
         await self.index_version(
             caller=Caller(tenant_id=TenantId(told.tenant_id), person_id=PersonId(told.person_id)),
             version=VersionRef(document_id=DocumentId(told.document_id), version=told.version),

@@ -46,6 +46,11 @@ class Running:
     drain: Drain
     answered: list[Answered]
 
+    async def until(self, condition: Callable[[], object], *, seconds: float = 3.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     async def raw(self, request: bytes, *, seconds: float = 5.0) -> bytes:
         """What comes back for these bytes until the server closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

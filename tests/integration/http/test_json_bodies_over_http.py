@@ -34,7 +34,7 @@ class SignUp(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Rename(Struct, forbid_unknown_fields=True, kw_only=True):
-    title: str | None | UnsetType = UNSET
+    title: str | UnsetType | None = UNSET
 
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -152,7 +152,9 @@ async def test_what_is_not_one_json_object_is_refused_by_name(
 
 
 async def test_text_that_no_database_holds_is_refused_with_its_place(running: Any) -> None:
-    text = '{"email": "\\ud800", "addresses": [{"street": "a\\u0000b"}, {"street": "\\ud83d\\ude00"}]}'
+    text = (
+        '{"email": "\\ud800", "addresses": [{"street": "a\\u0000b"}, {"street": "\\ud83d\\ude00"}]}'
+    )
     assert set(pointers(await post_text(running, text))) == {"/email", "/addresses/0/street"}
 
 
@@ -213,15 +215,11 @@ async def test_a_client_that_leaves_midway_is_no_error_of_ours(running: Any) -> 
     writer.write(head)
     await writer.drain()
     writer.close()
-    async with asyncio.timeout(3):
-        while not running.answered:
-            await asyncio.sleep(0.01)
+    await running.until(lambda: running.answered)
     assert running.answered[0].status == 499
 
 
-async def test_an_idle_body_ends_with_408(
-    running: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_idle_body_ends_with_408(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entrypoints.http.body.PIECE_SECONDS_MAX", 0.1)
     answer = await running.raw(
         b"POST /accounts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -74,9 +74,9 @@ def part(name: str, content: bytes, *, filename: str | None = None) -> bytes:
     return b"--edge\r\n" + head.encode() + b"\r\n\r\n" + content + b"\r\n"
 
 
-def send(running: Any, *parts: bytes, tail: bytes = b"--edge--\r\n", **headers: str) -> Any:
-    sent = {"Content-Type": "multipart/form-data; boundary=edge", **headers}
-    return running.client.post("/documents", content=b"".join(parts) + tail, headers=sent)
+def send(running: Any, *parts: bytes, tail: bytes = b"--edge--\r\n") -> Any:
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    return running.client.post("/documents", content=b"".join(parts) + tail, headers=headers)
 
 
 FILE = part("file", b"hello", filename="a.txt")
@@ -191,7 +191,8 @@ async def test_a_form_over_the_limit_is_413(running: Any) -> None:
 async def test_another_content_type_is_415_and_a_missing_boundary_400(running: Any) -> None:
     response = await running.client.post("/documents", json={})
     assert (response.status_code, response.headers["accept"]) == (415, "multipart/form-data")
-    bare = await send(running, FILE, **{"Content-Type": "multipart/form-data"})
+    headers = {"Content-Type": "multipart/form-data"}
+    bare = await running.client.post("/documents", content=FILE, headers=headers)
     assert (bare.status_code, bare.json()["code"]) == (400, "not_multipart")
 
 
@@ -215,9 +216,7 @@ async def test_a_client_that_leaves_during_an_upload_is_no_error_of_ours(running
     )
     await writer.drain()
     writer.close()
-    async with asyncio.timeout(3):
-        while not running.answered:
-            await asyncio.sleep(0.01)
+    await running.until(lambda: running.answered)
     assert running.answered[0].status == 499
 
 

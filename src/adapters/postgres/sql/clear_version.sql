@@ -1,6 +1,13 @@
--- Delete what an attempt left of a version in the index. Vectors and postings go with their
--- passages.
-WITH gone AS (
+-- Delete what an attempt left of a version in the index.
+WITH vectors AS (
+    DELETE FROM passage_vectors
+    WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
+      AND version = :version
+), lexemes AS (
+    DELETE FROM postings
+    WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
+      AND version = :version
+), texts AS (
     DELETE FROM passages
     WHERE tenant_id = :tenant AND document_id = :document AND version = :version
 )

@@ -6,6 +6,14 @@ WITH published AS (
     FROM versions v
     WHERE d.tenant_id = :tenant AND d.id = :document
       AND v.tenant_id = :tenant AND v.document_id = :document AND v.version = :version
+), vectors AS (
+    DELETE FROM passage_vectors
+    WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
+      AND version <> :version
+), lexemes AS (
+    DELETE FROM postings
+    WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
+      AND version <> :version
 )
 DELETE FROM passages
 WHERE tenant_id = :tenant AND document_id = :document AND version <> :version

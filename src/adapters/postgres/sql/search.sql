@@ -72,7 +72,7 @@ WITH wanted AS MATERIALIZED (
 ), keyword AS (
     SELECT m.passage_id,
            sum((r.weight * m.frequency * 2.2 * 1e9
-                / (m.frequency + 1.2 * (0.25 + 0.75 * m.length / (SELECT length_mean FROM corpus)))
+                / (m.frequency + 1.2 * (0.25 + 0.75 * (m.length / (SELECT length_mean FROM corpus))))
                )::bigint) AS score
     FROM matched m JOIN rarity r USING (lexeme)
     GROUP BY m.passage_id

@@ -146,6 +146,20 @@ async def test_chunks_of_another_message_are_noticed(stored: Stored) -> None:
         await _assert_tampered(stored(one[:at] + other[at:]), length=len(one))
 
 
+async def test_a_wrong_length_is_noticed_even_if_the_store_gives_more_than_was_asked() -> None:
+    sealed = SEALED[len(PLAINTEXT)]
+
+    async def read(start: int, _end: int) -> AsyncIterator[bytes]:
+        yield sealed[start : start + 2 * SEALED_CHUNK_BYTES]
+
+    claimed = HEADER_BYTES + SEALED_CHUNK_BYTES + 100
+    opening = CIPHER.open_stream(
+        KEY, read, CONTEXT, sealed_length=claimed, start=CHUNK_BYTES, end=CHUNK_BYTES + 84
+    )
+    with pytest.raises(Tampered):
+        await anext(opening)
+
+
 async def test_another_key_or_context_opens_nothing(stored: Stored) -> None:
     source = stored(SEALED[len(PLAINTEXT)])
     for context in ((), (b"tenant", b"document"), (b"tenantdocument\x01",), CONTEXT[::-1]):

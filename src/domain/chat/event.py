@@ -1,0 +1,213 @@
+"""Events of a run: numbered from 1, without gaps, the last one terminal. They are its truth.
+
+Every wire format encodes these same events. What an event says is written as JSON once, when
+it happens, so that whoever reads it later reads the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import ClassVar, TypeAlias
+from uuid import UUID
+
+from domain.chat.citation import Citation
+from domain.chat.run import RunState, Withdrawal
+from domain.identity import ConversationId, DocumentId, MessageId, RunId
+
+
+class EventType(StrEnum):
+    """What happened."""
+
+    RUN_STARTED = "run_started"
+    RETRIEVAL = "retrieval"
+    TEXT_DELTA = "text_delta"
+    CITATION = "citation"
+    GUARDRAIL = "guardrail"
+    USAGE = "usage"
+    FALLBACK = "fallback"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    ACCESS_REVOKED = "access_revoked"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in _TERMINAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The run has begun, with this model and prompt."""
+
+    type: ClassVar[EventType] = EventType.RUN_STARTED
+    run_id: RunId
+    message_id: MessageId
+    conversation_id: ConversationId
+    model: str
+    prompt_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedExcerpt:
+    """Where an excerpt stands; its text is not repeated."""
+
+    id: str
+    document_id: DocumentId
+    version: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradation:
+    """A step of the search that was wanted and not done, and why."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """What was searched, how, and what the answer may rest on."""
+
+    type: ClassVar[EventType] = EventType.RETRIEVAL
+    mode: str
+    degraded: Sequence[Degradation]
+    excerpts: Sequence[RetrievedExcerpt]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """The next piece of the answer."""
+
+    type: ClassVar[EventType] = EventType.TEXT_DELTA
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cited:
+    """A citation, checked."""
+
+    type: ClassVar[EventType] = EventType.CITATION
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guardrail:
+    """A guardrail decided something about the answer."""
+
+    type: ClassVar[EventType] = EventType.GUARDRAIL
+    kind: str
+    decision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the answer took; `cost` is None where the model has no known price."""
+
+    type: ClassVar[EventType] = EventType.USAGE
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """Another model took over before the first piece."""
+
+    type: ClassVar[EventType] = EventType.FALLBACK
+    from_model: str
+    to_model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The answer is whole."""
+
+    type: ClassVar[EventType] = EventType.COMPLETED
+    message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The answer was stopped, by the `owner`."""
+
+    type: ClassVar[EventType] = EventType.CANCELLED
+    by: str = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The answer broke off: a problem document (RFC 9457). `retryable`: asking again may help."""
+
+    type: ClassVar[EventType] = EventType.FAILED
+    code: str
+    title: str
+    status: int
+    detail: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRevoked:
+    """The answer was taken back."""
+
+    type: ClassVar[EventType] = EventType.ACCESS_REVOKED
+    withdrawal: Withdrawal
+
+
+Terminal: TypeAlias = Completed | Cancelled | Failed | AccessRevoked
+Fact: TypeAlias = (
+    RunStarted | Retrieval | TextDelta | Cited | Guardrail | Usage | Fallback | Terminal
+)
+
+STATE_AFTER: Mapping[EventType, RunState] = {
+    EventType.COMPLETED: RunState.COMPLETED,
+    EventType.CANCELLED: RunState.CANCELLED,
+    EventType.FAILED: RunState.FAILED,
+    EventType.ACCESS_REVOKED: RunState.ACCESS_REVOKED,
+}
+_TERMINAL = frozenset(STATE_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its number, its type, and what it says as one line of JSON."""
+
+    number: int
+    type: EventType
+    told: str = field(repr=False)
+
+
+def as_event(number: int, fact: Fact) -> Event:
+    return Event(number, fact.type, _json(_told(fact)))
+
+
+def _told(fact: Fact) -> object:
+    if isinstance(fact, Cited):
+        return fact.citation
+    if isinstance(fact, Fallback):
+        return {"from": fact.from_model, "to": fact.to_model, "reason": fact.reason}
+    if isinstance(fact, Failed):
+        problem = {"type": f"urn:strongroom:problem:{fact.code}"}
+        return problem | {each.name: getattr(fact, each.name) for each in fields(fact)}
+    if isinstance(fact, AccessRevoked):
+        return fact.withdrawal
+    return fact
+
+
+def _json(told: object) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, UUID):
+        return str(value)
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
+    raise TypeError(f"{type(value).__name__} is not told in an event")

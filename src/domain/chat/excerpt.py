@@ -1,0 +1,30 @@
+"""Excerpts: what a prompt quotes from documents, and where in them it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domain.identity import GrantId, ReleaseId, VersionRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """The bytes [start, end) of a version's text in UTF-8, disclosed under a release.
+
+    `id` names it within one prompt: e1, e2 ... `score` compares excerpts of one prompt, from 0
+    to 1. `grant_id` is None where the document is the asker's own.
+    """
+
+    id: str
+    version: VersionRef
+    start: int
+    end: int
+    title: str = field(repr=False)
+    text: str = field(repr=False)
+    score: float
+    release_id: ReleaseId
+    grant_id: GrantId | None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end or len(self.text.encode()) != self.end - self.start:
+            raise ValueError("an excerpt is exactly the bytes of its span")

@@ -1,0 +1,40 @@
+"""Messages: questions and answers, numbered without gaps within their conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from domain.identity import ConversationId, MessageId
+
+
+class MessageRole(StrEnum):
+    """Who speaks."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message as it is stored; `sequence` counts from 1, `parent_id` names what it follows.
+
+    `sealed_content` is None while an answer is being written, and where `tombstone` says why
+    it is gone.
+    """
+
+    id: MessageId
+    conversation_id: ConversationId
+    sequence: int
+    parent_id: MessageId | None
+    role: MessageRole
+    sealed_content: bytes | None = field(repr=False)
+    tombstone: str | None = None
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        if self.sequence < 1:
+            raise ValueError("messages are counted from 1")
+        if self.tombstone is not None and self.sealed_content is not None:
+            raise ValueError("a tombstone stands where the content was, not beside it")

@@ -1,0 +1,76 @@
+"""Runs: one generation of an answer, detached from the request that asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.errors import Conflict, NotAllowed, NotFound
+from domain.identity import ConversationId, GrantId, MessageId, PersonId, Purpose, RunId
+
+
+class RunState(StrEnum):
+    """A run is running, and then it has ended, once, in one of four ways."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    ACCESS_REVOKED = "access_revoked"
+
+    @property
+    def is_over(self) -> bool:
+        return self is not RunState.RUNNING
+
+
+class RunNotFound(NotFound):
+    """There is nothing here for you: it does not exist, or you may not see it."""
+
+
+class RunAlreadyActive(Conflict):
+    """An answer is being written in this conversation; wait for it, or cancel it."""
+
+    code = "run_already_active"
+
+
+class AnswerWithdrawn(NotAllowed):
+    """This answer rested on content that you may not see any more, so it is gone."""
+
+    code = "access_revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """Why an answer was taken back: `access_revoked` or `document_erased`, and by which grants."""
+
+    reason: str
+    grants: Sequence[GrantId] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One generation: the question, the answer it fills, and how it stands.
+
+    `withdrawal` is there where the answer was taken back; its events are gone, too.
+    """
+
+    id: RunId
+    conversation_id: ConversationId
+    owner_id: PersonId
+    question_id: MessageId
+    answer_id: MessageId
+    purpose: Purpose
+    model: str
+    prompt_version: str
+    state: RunState
+    cancel_requested: bool
+    created_at: datetime
+    ended_at: datetime | None = None
+    withdrawal: Withdrawal | None = None
+
+    def assert_replayable(self) -> None:
+        """Raises AnswerWithdrawn where there is nothing left to replay."""
+        if self.state is RunState.ACCESS_REVOKED:
+            raise AnswerWithdrawn

@@ -1,0 +1,60 @@
+"""Commands that need the database and nothing else of the service."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from adapters.postgres.accounts import PostgresAccounts
+from adapters.postgres.embedded import embedded_database
+from adapters.postgres.engine import APPLICATION, Database
+from adapters.postgres.migrate import check, migrate
+from adapters.postgres.tenants import create_tenant
+from application.accounts.set_role import SetRole
+from domain.accounts.person import Person
+from domain.identity import Role
+from entrypoints.settings import Settings
+
+DEFAULT_TENANT = "default"
+
+
+@asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[Database]:
+    """The database that the settings name, else the embedded one, started and stopped."""
+    if settings.database_url is not None:
+        yield Database.at(settings.database_url)
+        return
+    async with embedded_database(settings.data_dir.expanduser().resolve()) as url:
+        yield Database.at(url)
+
+
+async def run_migrations(settings: Settings) -> None:
+    async with database_of(settings) as database:
+        await migrate(database)
+
+
+async def check_migrations() -> None:
+    """On a scratch database of its own: what the migrations make is what tables.py describes."""
+    with tempfile.TemporaryDirectory(prefix="strongroom-check-") as scratch:
+        async with embedded_database(Path(scratch) / "data") as url:
+            database = Database.at(url)
+            await migrate(database)
+            await check(database)
+
+
+async def create_named_tenant(settings: Settings, name: str, *, sign_up_open: bool) -> UUID:
+    async with database_of(settings) as database:
+        return await create_tenant(database, name=name, sign_up_open=sign_up_open)
+
+
+async def set_role(settings: Settings, tenant: str, email: str, role: Role) -> Person:
+    async with database_of(settings) as database:
+        engine = database.engine(APPLICATION, pool_size=1)
+        try:
+            accounts = PostgresAccounts(engine=engine)
+            return await SetRole(accounts=accounts)(tenant=tenant, email=email, role=role)
+        finally:
+            await engine.dispose()

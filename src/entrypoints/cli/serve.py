@@ -1,0 +1,111 @@
+"""Start everything in order, serve, and stop everything in reverse."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+
+from sqlalchemy import text
+
+from entrypoints.cli.deployment import deployment, indexing
+from entrypoints.cli.steps import say
+from entrypoints.container import Container
+from entrypoints.http.app import http_application
+from entrypoints.http.drain import Drain
+from entrypoints.http.health import Health
+from entrypoints.http.metrics import Metrics
+from entrypoints.http.pages import Cursors
+from entrypoints.http.server import DrainAwareServer, ServerSettings
+from entrypoints.logs import configure_logs
+from entrypoints.settings import Settings
+from entrypoints.worker.jobs import Worker
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C. Streams hear of it first; the database is stopped last."""
+    started = time.monotonic()
+    configure_logs(settings)
+    async with AsyncExitStack() as parts:
+        container = await parts.enter_async_context(deployment(settings))
+        await parts.enter_async_context(indexing(container))
+        worker = worker_of(container, settings)
+        if settings.worker:
+            await parts.enter_async_context(worker.working())
+        server = await _server(container, settings, worker, started)
+        await server.serve()
+        say("stopping")
+
+
+def worker_of(container: Container, settings: Settings) -> Worker:
+    return Worker(
+        database=container.database(),
+        index_version=container.index_version(),
+        jobs_at_once=settings.worker_jobs_at_once,
+    )
+
+
+async def _server(
+    container: Container, settings: Settings, worker: Worker, started: float
+) -> DrainAwareServer:
+    drain = Drain()
+    secret = await container.key_service().secret("cursors")
+    app = http_application(
+        container,
+        version=version("strongroom"),
+        drain=drain,
+        cursors=Cursors(secret=secret.secret),
+        health=_health(container, settings, worker),
+        measured=_metrics(container, drain),
+    )
+    where = ServerSettings(
+        host=settings.host,
+        port=settings.port,
+        drain_seconds_max=settings.drain_seconds_max,
+        trusted_proxies=tuple(settings.trusted_proxies.split()),
+    )
+    return DrainAwareServer(app, where, drain, announce=lambda server: _announce(server, started))
+
+
+def _health(container: Container, settings: Settings, worker: Worker) -> Health:
+    async def database() -> str | None:
+        async with container.engine().connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        return None
+
+    async def keyring() -> str | None:
+        await container.key_service().secret("cursors")
+        return None
+
+    async def signals() -> str | None:
+        return None if container.postgres_signals().connected else "not listening"
+
+    async def work() -> str | None:
+        return None if worker.connected or not settings.worker else "not connected"
+
+    async def embedder() -> str | None:
+        await container.embedder().embed_query("ready?")
+        return None
+
+    return Health(
+        needed={"database": database, "keyring": keyring},
+        useful={"signals": signals, "worker": work, "embedder": embedder},
+    )
+
+
+def _metrics(container: Container, drain: Drain) -> Metrics:
+    metrics = Metrics()
+    metrics.gauge("open_streams", "Streams that are open.", lambda: drain.watching)
+    pool = container.engine().pool
+    metrics.gauge(
+        "database_connections_in_use",
+        "Connections of the pool that are checked out.",
+        lambda: pool.checkedout(),  # type: ignore[attr-defined]
+    )
+    return metrics
+
+
+def _announce(server: DrainAwareServer, started: float) -> None:
+    host, port = server.config.host, server.port
+    seconds = time.monotonic() - started
+    say(f"ready on http://{host}:{port} after {seconds:.1f} s (API page: /docs; Ctrl-C stops)")

@@ -1,0 +1,278 @@
+"""The composition root: what is plugged into what. Nothing else knows both sides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dependency_injector import containers, providers
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.embedding.minilm import MiniLMEmbedder
+from adapters.encryption.cipher import AesGcmCipher
+from adapters.encryption.keyring import LocalKeyring
+from adapters.extraction.content_type import media_type_of
+from adapters.extraction.limits import ExtractionLimits
+from adapters.extraction.process import ProcessExtractor
+from adapters.identifiers import uuid7
+from adapters.inprocess.version_content import VaultContent
+from adapters.memory.rate_limits import MemoryRateLimits
+from adapters.passwords.argon2id import Argon2idPasswords
+from adapters.postgres.accounts import PostgresAccounts
+from adapters.postgres.blobs import PostgresBlobs
+from adapters.postgres.consent import PostgresConsents
+from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
+from adapters.postgres.gate import PostgresReleases
+from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
+from adapters.postgres.passage_index import PostgresPassageIndex
+from adapters.postgres.passages import PostgresPassages
+from adapters.postgres.sessions import PostgresSessions
+from adapters.postgres.signals import PostgresSignals
+from adapters.postgres.vault import PostgresDocuments
+from adapters.tokens.access_tokens import JwtAccessTokens
+from adapters.tokens.receipts import JwsReceipts
+from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
+from adapters.tokens.signing_keys import SigningKeys
+from application.accounts.ports import (
+    AccessTokens,
+    Accounts,
+    Attempts,
+    Passwords,
+    RefreshTokens,
+    Sessions,
+)
+from application.accounts.refresh_session import RefreshSession
+from application.accounts.revoke_token import RevokeToken
+from application.accounts.set_role import SetRole
+from application.accounts.sign_in import SignIn
+from application.accounts.sign_out import SignOut
+from application.accounts.sign_up import SignUp
+from application.consent.give_grant import GiveGrant
+from application.consent.ports import Consents, ReceiptSigner, Releases
+from application.consent.release_content import ReleaseContent
+from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
+from application.ports import Cipher, OwnKeys, ReleaseGate, Signals
+from application.retrieval.embedder import Embedder
+from application.retrieval.extractor import Extractor
+from application.retrieval.index_version import IndexVersion
+from application.retrieval.ports import PassageIndex, Passages, VersionContent
+from application.retrieval.search import Search
+from application.vault.add_document import AddDocument
+from application.vault.describe_documents import DescribeDocument, ListDocuments
+from application.vault.descriptions import Descriptions
+from application.vault.erase_document import EraseDocument
+from application.vault.key_service import KeyService
+from application.vault.ports import Blobs, Documents
+from application.vault.read_content import ReadContent
+from application.vault.replace_content import ReplaceContent
+from application.vault.sealed_upload import SealedUpload
+from entrypoints.settings import Settings
+
+
+def _rates(settings: Settings) -> dict[str, str]:
+    names = ("sign_in_rate_per_address", "sign_in_rate_per_account", "sign_up_rate_per_address")
+    return {name: getattr(settings, name) for name in names}
+
+
+def _keyring(settings: Settings) -> LocalKeyring:
+    return LocalKeyring.open(settings.data_dir / "keyring.json", settings.keyring_passphrase)
+
+
+def _embedder(settings: Settings) -> MiniLMEmbedder:
+    return MiniLMEmbedder(settings.data_dir / "models", threads=settings.embedder_threads or None)
+
+
+def _extractor(settings: Settings) -> ProcessExtractor:
+    limits = ExtractionLimits(
+        content_bytes_max=settings.extraction_bytes_max,
+        wall_seconds_max=settings.extraction_seconds_max,
+    )
+    return ProcessExtractor(limits)
+
+
+class Container(containers.DeclarativeContainer):
+    """One flat graph. Each adapter is annotated with its port: the type checker proves the fit."""
+
+    # Settings, and the database that they led to.
+    settings: providers.Provider[Settings] = providers.Dependency(instance_of=Settings)
+    database: providers.Provider[Database] = providers.Dependency(instance_of=Database)
+
+    # Infrastructure.
+    new_id = providers.Object(uuid7)
+    engine: providers.Provider[AsyncEngine] = providers.Singleton(
+        lambda database: database.engine(APPLICATION), database
+    )
+    sequencer_engine: providers.Provider[AsyncEngine] = providers.Singleton(
+        lambda database: database.engine(SEQUENCER, pool_size=2), database
+    )
+    keyring: providers.Provider[LocalKeyring] = providers.Singleton(_keyring, settings)
+    postgres_signals: providers.Provider[PostgresSignals] = providers.Singleton(
+        PostgresSignals, database
+    )
+    minilm: providers.Provider[MiniLMEmbedder] = providers.Singleton(_embedder, settings)
+    extraction: providers.Provider[ProcessExtractor] = providers.Singleton(_extractor, settings)
+    rates: providers.Provider[MemoryRateLimits] = providers.Singleton(
+        lambda settings: MemoryRateLimits(_rates(settings)), settings
+    )
+
+    # Adapters, under the names of the ports that they fill.
+    key_service: providers.Provider[KeyService] = providers.Singleton(lambda k: k, keyring)
+    cipher: providers.Provider[Cipher] = providers.Singleton(AesGcmCipher)
+    signals: providers.Provider[Signals] = providers.Singleton(lambda s: s, postgres_signals)
+    embedder: providers.Provider[Embedder] = providers.Singleton(lambda e: e, minilm)
+    extractor: providers.Provider[Extractor] = providers.Singleton(lambda e: e, extraction)
+    keys: providers.Provider[PostgresKeys] = providers.Singleton(
+        PostgresKeys, key_service=key_service, cipher=cipher, new_id=new_id
+    )
+    own_keys: providers.Provider[OwnKeys] = providers.Singleton(
+        PostgresOwnKeys, engine=engine, keys=keys
+    )
+    accounts: providers.Provider[Accounts] = providers.Singleton(PostgresAccounts, engine=engine)
+    sessions: providers.Provider[Sessions] = providers.Singleton(PostgresSessions, engine=engine)
+    passwords: providers.Provider[Passwords] = providers.Singleton(Argon2idPasswords)
+    attempts: providers.Provider[Attempts] = providers.Singleton(lambda r: r, rates)
+    signing_keys: providers.Provider[SigningKeys] = providers.Singleton(
+        SigningKeys, signer=key_service
+    )
+    access_tokens: providers.Provider[AccessTokens] = providers.Singleton(
+        JwtAccessTokens,
+        keys=signing_keys,
+        issuer=settings.provided.public_url,
+        audience="strongroom",
+        new_id=new_id,
+        lifetime_seconds=settings.provided.access_token_seconds,
+    )
+    refresh_tokens: providers.Provider[RefreshTokens] = providers.Singleton(OpaqueRefreshTokens)
+    consents: providers.Provider[Consents] = providers.Singleton(
+        PostgresConsents, engine=engine, new_id=new_id
+    )
+    releases: providers.Provider[Releases] = providers.Singleton(
+        PostgresReleases, engine=engine, keys=keys
+    )
+    receipts: providers.Provider[ReceiptSigner] = providers.Singleton(
+        JwsReceipts, signer=key_service, issuer=settings.provided.public_url
+    )
+    documents: providers.Provider[Documents] = providers.Singleton(
+        PostgresDocuments, engine=engine, keys=keys, new_id=new_id
+    )
+    blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
+    passages: providers.Provider[Passages] = providers.Singleton(PostgresPassages, engine=engine)
+    passage_index: providers.Provider[PassageIndex] = providers.Singleton(
+        PostgresPassageIndex, engine=engine
+    )
+
+    # Use cases.
+    gate: providers.Provider[ReleaseGate] = providers.Singleton(
+        ReleaseContent,
+        releases=releases,
+        new_id=new_id,
+        gate_seconds_max=settings.provided.gate_seconds_max,
+    )
+    lifetime = providers.Singleton(
+        lambda days: timedelta(days=days), settings.provided.refresh_token_days
+    )
+    sign_up = providers.Singleton(
+        SignUp, accounts=accounts, passwords=passwords, limits=attempts, new_id=new_id
+    )
+    sign_in = providers.Singleton(
+        SignIn,
+        accounts=accounts,
+        sessions=sessions,
+        passwords=passwords,
+        access_tokens=access_tokens,
+        refresh_tokens=refresh_tokens,
+        attempts=attempts,
+        new_id=new_id,
+        refresh_token_lifetime=lifetime,
+    )
+    refresh_session = providers.Singleton(
+        RefreshSession,
+        sessions=sessions,
+        access_tokens=access_tokens,
+        refresh_tokens=refresh_tokens,
+        refresh_token_lifetime=lifetime,
+    )
+    sign_out = providers.Singleton(SignOut, sessions=sessions)
+    revoke_token = providers.Singleton(
+        RevokeToken, sessions=sessions, refresh_tokens=refresh_tokens
+    )
+    set_role = providers.Singleton(SetRole, accounts=accounts)
+    give_grant = providers.Singleton(GiveGrant, consents=consents, receipts=receipts, new_id=new_id)
+    withdraw_consent = providers.Singleton(
+        WithdrawConsent, consents=consents, receipts=receipts, new_id=new_id
+    )
+    revoke_grant = providers.Singleton(
+        RevokeGrant, consents=consents, withdraw_consent=withdraw_consent
+    )
+    descriptions = providers.Singleton(Descriptions, cipher=cipher)
+    sealed_upload = providers.Singleton(
+        SealedUpload,
+        blobs=blobs,
+        cipher=cipher,
+        type_of=providers.Object(media_type_of),
+        bytes_max=settings.provided.upload_bytes_max,
+    )
+    add_document = providers.Singleton(
+        AddDocument,
+        documents=documents,
+        blobs=blobs,
+        upload=sealed_upload,
+        cipher=cipher,
+        descriptions=descriptions,
+        new_id=new_id,
+    )
+    replace_content = providers.Singleton(
+        ReplaceContent,
+        documents=documents,
+        blobs=blobs,
+        upload=sealed_upload,
+        cipher=cipher,
+        new_id=new_id,
+    )
+    read_content = providers.Singleton(
+        ReadContent, documents=documents, blobs=blobs, cipher=cipher, gate=gate
+    )
+    describe_document = providers.Singleton(
+        DescribeDocument,
+        documents=documents,
+        own_keys=own_keys,
+        gate=gate,
+        descriptions=descriptions,
+    )
+    list_documents = providers.Singleton(
+        ListDocuments, documents=documents, own_keys=own_keys, descriptions=descriptions
+    )
+    erase_document = providers.Singleton(
+        EraseDocument,
+        documents=documents,
+        receipts=receipts,
+        new_id=new_id,
+        backup_retention=providers.Singleton(
+            lambda days: timedelta(days=days), settings.provided.backup_retention_days
+        ),
+    )
+    version_content: providers.Provider[VersionContent] = providers.Singleton(
+        VaultContent,
+        documents=documents,
+        blobs=blobs,
+        read_content=read_content,
+        descriptions=descriptions,
+        cipher=cipher,
+        new_id=new_id,
+        bytes_max=settings.provided.extraction_bytes_max,
+    )
+    index_version = providers.Singleton(
+        IndexVersion,
+        content=version_content,
+        extractor=extractor,
+        embedder=embedder,
+        index=passage_index,
+        cipher=cipher,
+    )
+    search = providers.Singleton(
+        Search,
+        embedder=embedder,
+        passages=passages,
+        gate=gate,
+        cipher=cipher,
+        embed_seconds_max=settings.provided.query_embedding_seconds_max,
+    )

@@ -1,0 +1,99 @@
+"""The HTTP application: which routes there are, and which use cases they may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.types import ControllerRouterHandler
+
+from entrypoints.container import Container
+from entrypoints.http.accounts import AccountsController, SessionsController, get_me
+from entrypoints.http.app_kit import application
+from entrypoints.http.authentication import Authentication
+from entrypoints.http.consent import ConsentsController, GrantsController
+from entrypoints.http.documents import DocumentsController, UploadLimits
+from entrypoints.http.drain import Drain
+from entrypoints.http.health import Health, live, ready
+from entrypoints.http.metrics import Metrics, metrics
+from entrypoints.http.oauth import OAuthController, authorization_server, published_keys
+from entrypoints.http.pages import Cursors
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    AccountsController,
+    SessionsController,
+    get_me,
+    OAuthController,
+    authorization_server,
+    published_keys,
+    DocumentsController,
+    GrantsController,
+    ConsentsController,
+    live,
+    ready,
+    metrics,
+)
+
+# Providers of the container that handlers may ask for, by the same name.
+EXPOSED = (
+    "accounts",
+    "sign_up",
+    "sign_in",
+    "sign_out",
+    "refresh_session",
+    "revoke_token",
+    "signing_keys",
+    "documents",
+    "add_document",
+    "describe_document",
+    "list_documents",
+    "read_content",
+    "replace_content",
+    "erase_document",
+    "consents",
+    "give_grant",
+    "revoke_grant",
+    "withdraw_consent",
+    "search",
+    "signals",
+)
+
+
+def http_application(
+    container: Container,
+    *,
+    version: str,
+    drain: Drain,
+    cursors: Cursors,
+    health: Health,
+    measured: Metrics,
+) -> Litestar:
+    settings = container.settings()
+    values: Mapping[str, object] = {
+        "cursors": cursors,
+        "health": health,
+        "metrics": measured,
+        "upload_limits": UploadLimits(bytes_max=settings.upload_bytes_max),
+        "issuer": settings.public_url,
+    }
+    dependencies = {name: _provided(getattr(container, name)) for name in EXPOSED}
+    dependencies |= {name: _constant(value) for name, value in values.items()}
+    return application(
+        route_handlers=ROUTES,
+        version=version,
+        drain=drain,
+        dependencies=dependencies,
+        middleware=[Authentication(container.access_tokens())],
+        observe=measured.observe,
+    )
+
+
+def _provided(provider: Callable[[], Any]) -> Provide:
+    """A provider itself is not something that the framework can inject: a function is."""
+    return Provide(lambda: provider(), sync_to_thread=False)
+
+
+def _constant(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

@@ -1,0 +1,29 @@
+"""Query parameters that several routes share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar.params import QueryParameter
+
+AskedPurpose = Annotated[
+    str,
+    QueryParameter(
+        min_length=1,
+        max_length=64,
+        description="Why this is asked for: what is read under a grant needs the grant's purpose.",
+    ),
+]
+"""A handler's `purpose: AskedPurpose = PERSONAL_USE`."""
+
+AskedVersion = Annotated[
+    int | None,
+    QueryParameter(ge=1, description="A version of the document; the newest if left out."),
+]
+"""A handler's `version: AskedVersion = None`."""
+
+AfterEvent = Annotated[
+    int | None,
+    QueryParameter(ge=0, description="The number of the last event that the reader has."),
+]
+"""A handler's `after: AfterEvent = None`."""

@@ -1,0 +1,131 @@
+"""Search over HTTP."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from application.retrieval.search import Search
+from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
+from domain.retrieval.passage import Hit
+from domain.retrieval.query import (
+    DOCUMENTS_MAX,
+    LIMIT_MAX,
+    TEXT_CHARACTERS_MAX,
+    SearchMode,
+    SearchQuery,
+)
+
+
+class Filters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Narrows a search down. A document that may not be searched is as good as not there."""
+
+    document_ids: Annotated[list[UUID], Meta(min_length=1, max_length=DOCUMENTS_MAX)] | None = None
+
+
+class SearchAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What to search for. Documents of others are searched under grants for this purpose."""
+
+    query: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 10
+    mode: SearchMode = SearchMode.HYBRID
+    purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
+    filters: Filters | None = None
+
+
+class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A passage that answers the query.
+
+    `text` is the bytes [start, end) of the version's extracted text in UTF-8. `score` runs from
+    0 to 1 and compares the items of this answer only. `page` is there where the format has
+    pages, and `grant_id` where the passage is someone else's.
+    """
+
+    document_id: UUID
+    version: int
+    passage_id: str
+    title: str
+    heading_path: list[str]
+    text: str
+    start: int
+    end: int
+    score: float
+    page: int | None = None
+    grant_id: UUID | None = None
+
+
+class DegradationShown(msgspec.Struct, kw_only=True):
+    """A step that was wanted and could not be done, and why."""
+
+    step: str
+    reason: str
+
+
+class SearchAnswer(msgspec.Struct, kw_only=True):
+    """Items, best first; `mode` is what was really done."""
+
+    items: list[HitShown]
+    mode: SearchMode
+    degraded: list[DegradationShown]
+    took_ms: float
+
+
+class SearchController(Controller):
+    """/v1/search"""
+
+    path = "/v1/search"
+    tags = ("Search",)
+
+    @post(status_code=200)
+    async def search_passages(
+        self,
+        caller: NamedDependency[Caller],
+        search: NamedDependency[Search],
+        data: JSONBody[SearchAsked],
+    ) -> SearchAnswer:
+        """Passages of own documents, and of those one has a grant to search. One release."""
+        began = time.perf_counter()
+        page = await search(caller=caller, query=_query(data))
+        return SearchAnswer(
+            items=[_shown(hit) for hit in page.hits],
+            mode=page.mode,
+            degraded=[
+                DegradationShown(step=each.step, reason=each.reason) for each in page.degraded
+            ],
+            took_ms=round((time.perf_counter() - began) * 1000, 1),
+        )
+
+
+def _query(asked: SearchAsked) -> SearchQuery:
+    wanted = asked.filters and asked.filters.document_ids
+    return SearchQuery(
+        text=asked.query,
+        limit=asked.limit,
+        mode=asked.mode,
+        purpose=Purpose(asked.purpose),
+        document_ids=frozenset(map(DocumentId, wanted)) if wanted else None,
+    )
+
+
+def _shown(hit: Hit) -> HitShown:
+    passage = hit.passage
+    return HitShown(
+        document_id=passage.version.document_id,
+        version=passage.version.version,
+        passage_id=passage.id,
+        title=passage.title,
+        heading_path=list(passage.heading_path),
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        score=round(hit.score, 6),
+        page=passage.page,
+        grant_id=hit.grant_id,
+    )

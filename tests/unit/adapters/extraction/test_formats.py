@@ -1,0 +1,189 @@
+"""What each format's reader keeps, drops, and refuses."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from io import BytesIO
+
+import docx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.extraction.container import check_container
+from adapters.extraction.content_type import DOCX, HTML, MARKDOWN, PDF, PLAIN_TEXT
+from adapters.extraction.formats import extract_any
+from adapters.extraction.limits import ExtractionLimits
+from adapters.extraction.samples import pdf_of, samples
+from domain.retrieval.extracted_text import ExtractedText
+from domain.retrieval.rejection import DocumentRejected
+
+_LIMITS = ExtractionLimits()
+
+
+def _extract(content: bytes | str, media_type: str) -> ExtractedText:
+    raw = content.encode() if isinstance(content, str) else content
+    return extract_any(raw, media_type, _LIMITS)
+
+
+def _blocks(extracted: ExtractedText) -> list[tuple[str, int, str]]:
+    text = extracted.text
+    return [(b.kind.value, b.level, text[b.start : b.end]) for b in extracted.blocks]
+
+
+def test_markdown_loses_its_markup_and_keeps_its_structure() -> None:
+    source = (
+        "---\ntitle: t\n---\n# One *two*\n\nSome `code_x` and [a link](https://x.org)\nmore snake_case."
+        "\n\n- a\n  - **b**\n\n1. c\n\n| h | i |\n|---|---|\n| 1 | 2 |\n\n```py\nx  = 1\n```\n"
+    )
+    assert _blocks(_extract(source, MARKDOWN)) == [
+        ("code", 0, "title: t"),
+        ("heading", 1, "One two"),
+        ("paragraph", 0, "Some code_x and a link more snake_case."),
+        ("list_item", 1, "a"),
+        ("list_item", 2, "b"),
+        ("list_item", 1, "c"),
+        ("table_row", 0, "h | i"),
+        ("table_row", 0, "1 | 2"),
+        ("code", 0, "x  = 1"),
+    ]
+
+
+def test_markdown_in_many_sections_loses_nothing() -> None:
+    source = "".join(
+        f"## Part {n}\n\nword{n} and more.\n\n```\n# {n}\n```\n\n" for n in range(6_000)
+    )
+    extracted = _extract(source, MARKDOWN)
+    assert sum(kind == "heading" for kind, _, _ in _blocks(extracted)) == 6_000
+    assert all(f"word{n} " in extracted.text for n in range(0, 6_000, 97))
+
+
+def test_html_is_read_as_it_is_seen() -> None:
+    source = """<html><head><title>T</title><style>p{}</style></head><body><nav>Home</nav>
+    <h2>One <b>two</b></h2><script>x()</script><p hidden>no</p><p style="display: none">no</p>
+    <p>a &amp; b<br>c</p><ul><li>d<ul><li>e</li></ul></li></ul>
+    <table><tr><th>h</th><th>i</th></tr><tr><td>1</td><td><p>2</p><p>3</p></td></tr></table>
+    <pre>x
+  y</pre><div aria-hidden="true">no</div><footer>no</footer></body></html>"""
+    assert _blocks(_extract(source, HTML)) == [
+        ("heading", 1, "T"),
+        ("heading", 2, "One two"),
+        ("paragraph", 0, "a & b\nc"),
+        ("list_item", 1, "d"),
+        ("list_item", 2, "e"),
+        ("table_row", 0, "h | i"),
+        ("table_row", 0, "1 | 2 3"),
+        ("code", 0, "x\n  y"),
+    ]
+
+
+def test_html_nested_deeper_than_any_stack_is_read() -> None:
+    assert _extract("<div>" * 20_000 + "deep", HTML).text == "deep"
+
+
+def test_pdf_keeps_pages_joins_lines_and_leaves_page_numbers_out() -> None:
+    pages = [
+        ["A line that is as long as all the", "others of this paragraph.", str(n)] for n in (1, 2)
+    ]
+    extracted = _extract(pdf_of(pages), PDF)
+    assert [block.page for block in extracted.blocks] == [1, 2]
+    assert extracted.text.split("\n\n")[0] == (
+        "A line that is as long as all the others of this paragraph."
+    )
+
+
+def test_a_pdf_without_text_is_refused_with_the_reason() -> None:
+    with pytest.raises(DocumentRejected, match="scanned pages are not read yet"):
+        _extract(pdf_of([[]]), PDF)
+
+
+def test_a_pdf_with_too_many_pages_is_refused() -> None:
+    with pytest.raises(DocumentRejected, match="more than 3 pages"):
+        extract_any(pdf_of([["x"]] * 4), PDF, ExtractionLimits(pages_max=3))
+
+
+def test_docx_keeps_order_headings_lists_and_tables() -> None:
+    document = docx.Document()
+    document.add_heading("One", level=2)
+    document.add_paragraph("before")
+    table = document.add_table(rows=1, cols=2)
+    table.cell(0, 0).text, table.cell(0, 1).text = "a", "b"
+    document.add_paragraph("item", style="List Number")
+    file = BytesIO()
+    document.save(file)
+    assert _blocks(_extract(file.getvalue(), DOCX)) == [
+        ("heading", 2, "One"),
+        ("paragraph", 0, "before"),
+        ("table_row", 0, "a | b"),
+        ("list_item", 1, "item"),
+    ]
+
+
+@given(st.text(max_size=200))
+def test_plain_text_loses_only_what_cannot_be_seen(text: str) -> None:
+    content = text.encode("utf-8", "replace")
+    try:
+        extracted = _extract(content, PLAIN_TEXT)
+    except DocumentRejected:
+        return
+    assert not any(ord(c) < 32 and c not in "\t\n" for c in extracted.text)
+    assert "\r" not in extracted.text
+
+
+def test_too_much_text_is_refused() -> None:
+    with pytest.raises(DocumentRejected, match="MiB of text"):
+        extract_any(b"a" * 3_000_000, PLAIN_TEXT, ExtractionLimits(text_bytes_max=2 << 20))
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def _overlapping(content: bytes) -> bytes:
+    """Every entry of the directory points to the first member."""
+    changed = bytearray(content)
+    at = changed.find(b"PK\x01\x02")
+    while at >= 0:
+        struct.pack_into("<L", changed, at + 42, 0)
+        at = changed.find(b"PK\x01\x02", at + 4)
+    return bytes(changed)
+
+
+def _flagged(content: bytes) -> bytes:
+    changed = bytearray(content)
+    changed[changed.find(b"PK\x01\x02") + 8] |= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (_overlapping(_zip({"a": b"x" * 9, "b": b"x" * 9})), "overlap"),
+        (_zip({"a": bytes(300 << 20)}), "more than 256 MiB"),
+        (_zip({"a": bytes(20 << 20)}), "times its size"),
+        (_zip({f"{n}": b"" for n in range(5_001)}), "more than 5000 parts"),
+        (_flagged(_zip({"a": b"x"})), "password"),
+        (_zip({"w.xml": b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hosts">]><a/>'}), "entities"),
+        (_zip({"w.xml": "<!DOCTYPE a []><a/>".encode("utf-16")}), "entities"),
+        (_zip({"a": b"x"})[:-30], "damaged"),
+        (b"PK\x03\x04", "damaged"),
+    ],
+    ids=["overlap", "size", "ratio", "count", "encrypted", "entity", "utf16", "cut", "head"],
+)
+def test_a_container_that_no_office_program_writes_is_refused(content: bytes, reason: str) -> None:
+    with pytest.raises(DocumentRejected, match=reason):
+        check_container(content, _LIMITS)
+
+
+def test_an_archive_inside_a_document_is_never_opened() -> None:
+    inner = _zip({"bomb": bytes(20 << 20)})
+    content = samples()[DOCX]
+    file = BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("word/embeddings/inner.zip", inner)
+    assert _extract(file.getvalue(), DOCX).text.startswith("One")
