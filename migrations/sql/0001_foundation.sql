@@ -248,6 +248,7 @@ CREATE TABLE audit_events (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX audit_events_actor_idx ON audit_events (tenant_id, actor_id, id);
 
 -- What the commitments in a leaf are made with. Erasure deletes it; leaf and proofs stay valid.
 CREATE TABLE audit_bodies (
@@ -343,7 +344,8 @@ CREATE TABLE passages (
 );
 
 -- Rows of one owner lie together, in a narrow table: an exact scan reads few pages. Every way into
--- vectors and postings begins with tenant and owner, so that no plan of a search can read others'.
+-- vectors and postings begins with tenant and owner, or with one document, so that no plan of a
+-- search can read what others hide.
 CREATE TABLE passage_vectors (
     tenant_id uuid NOT NULL,
     owner_id uuid NOT NULL,
@@ -371,7 +373,7 @@ CREATE TABLE postings (
     FOREIGN KEY (tenant_id, owner_id, document_id) REFERENCES documents (tenant_id, owner_id, id)
         ON DELETE CASCADE
 );
-CREATE INDEX postings_document_idx ON postings (tenant_id, owner_id, document_id);
+CREATE INDEX postings_document_idx ON postings (document_id, tenant_id);  -- for deleting
 
 -- Chats -------------------------------------------------------------------------------------
 

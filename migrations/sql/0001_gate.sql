@@ -177,7 +177,8 @@ GRANT SELECT, INSERT (tenant_id, id, type, at, actor_id, action, purpose, policy
 GRANT SELECT, INSERT (tenant_id, event_id, document_id, version, grant_id, grant_epoch, consent_id)
     ON audit_resources TO strongroom_app;
 GRANT SELECT, INSERT ON audit_bodies TO strongroom_app;
-GRANT SELECT ON audit_leaves, audit_numbers, audit_nodes, audit_checkpoints TO strongroom_app;
+GRANT SELECT ON audit_pending, audit_leaves, audit_numbers, audit_nodes, audit_checkpoints
+    TO strongroom_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics
     TO strongroom_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO strongroom_app;

@@ -60,7 +60,7 @@ from application.vault.add_document import AddDocument
 from application.vault.describe_documents import DescribeDocument, ListDocuments
 from application.vault.descriptions import Descriptions
 from application.vault.erase_document import EraseDocument
-from application.vault.key_service import KeyService
+from application.vault.key_service import KeyService, SigningPurpose
 from application.vault.ports import Blobs, Documents
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
@@ -133,6 +133,9 @@ class Container(containers.DeclarativeContainer):
     signing_keys: providers.Provider[SigningKeys] = providers.Singleton(
         SigningKeys, signer=key_service
     )
+    receipt_keys: providers.Provider[SigningKeys] = providers.Singleton(
+        SigningKeys, signer=key_service, purpose=SigningPurpose.RECEIPTS
+    )
     access_tokens: providers.Provider[AccessTokens] = providers.Singleton(
         JwtAccessTokens,
         keys=signing_keys,
@@ -149,7 +152,7 @@ class Container(containers.DeclarativeContainer):
         PostgresReleases, engine=engine, keys=keys
     )
     receipts: providers.Provider[ReceiptSigner] = providers.Singleton(
-        JwsReceipts, signer=key_service, issuer=settings.provided.public_url
+        JwsReceipts, keys=receipt_keys, issuer=settings.provided.public_url
     )
     documents: providers.Provider[Documents] = providers.Singleton(
         PostgresDocuments, engine=engine, keys=keys, new_id=new_id

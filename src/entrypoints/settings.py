@@ -53,9 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_up_open: bool = True
     access_token_seconds: Annotated[int, Meta(ge=30, le=3600)] = 600
     refresh_token_days: Annotated[int, Meta(ge=1, le=365)] = 30
-    sign_in_rate_per_address: Rate = "30/minute"
+    sign_in_rate_per_address: Rate = "300/minute"
     sign_in_rate_per_account: Rate = "10/minute"
-    sign_up_rate_per_address: Rate = "60/hour"
+    sign_up_rate_per_address: Rate = "300/minute"
 
     # Keys.
     keyring_passphrase: str | None = None

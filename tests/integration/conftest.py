@@ -10,11 +10,16 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.embedding.hashing import HashingEmbedder
 from adapters.identifiers import uuid7
 from adapters.postgres.embedded import embedded_database
 from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
 from adapters.postgres.migrate import migrate
+from application.vault.add_document import DocumentDetails
 from domain.identity import Caller, PersonId, TenantId
+from domain.vault.document import Description, Document
+from entrypoints.container import Container
+from entrypoints.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +61,6 @@ async def new_tenant(database: Database) -> TenantId:
     return await create_tenant(database, name=f"test-{uuid7()}", sign_up_open=True)
 
 
-NewPerson = Callable[..., object]
-
-
 @pytest.fixture
 def caller_in(database: Database) -> Callable[[TenantId], object]:
     """`await caller_in(tenant_id)`: a new person of that tenant, as a Caller."""
@@ -83,3 +85,38 @@ def caller_in(database: Database) -> Callable[[TenantId], object]:
         return Caller(tenant_id=tenant_id, person_id=person)
 
     return make
+
+
+@pytest.fixture(scope="session")
+async def container(
+    database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Container]:
+    """Everything plugged together as in production, but for the embedder, which is a fast one."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("strongroom"))
+    container = Container(settings=settings, database=database)
+    container.embedder.override(HashingEmbedder())
+    yield container
+    await container.extraction().close()
+    await container.engine().dispose()
+    await container.sequencer_engine().dispose()
+
+
+async def in_pieces(content: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def add_text(container: Container, caller: Caller, content: str, title: str) -> Document:
+    """A document of the caller's, handed in and not yet indexed."""
+
+    async def details() -> DocumentDetails:
+        return DocumentDetails(description=Description(title=title))
+
+    return await container.add_document()(
+        caller=caller, content=in_pieces(content.encode()), details=details
+    )
+
+
+async def index(container: Container, caller: Caller, document: Document) -> None:
+    """What the worker would do with the job."""
+    await container.index_version()(caller=caller, version=document.current.ref)

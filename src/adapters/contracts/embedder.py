@@ -10,7 +10,7 @@
 The tests are coroutines: run them with pytest-asyncio, `asyncio_mode = "auto"`.
 """
 
-# ruff: noqa: S101 - assertions are what a contract consists of
+
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _build(model: Path, lock: int, report: Report) -> bytes:
 def _run_builder(weights: Path, target: Path, lock: int, report: Report) -> None:
     module = "adapters.embedding.minilm_graph"
     # The builder inherits the lock: it stays held until the builder ends, even if we are killed.
-    with subprocess.Popen(  # noqa: S603 - our own module, on paths of our own
+    with subprocess.Popen(
         [sys.executable, "-P", "-m", module, str(weights), str(target)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

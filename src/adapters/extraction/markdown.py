@@ -14,10 +14,10 @@ from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import BlockKind, ExtractedText
 
 # The parser needs some fifty times the memory of its input, so it is fed sections of about this
-# many characters. They part where a heading or an unindented paragraph ends every open container.
+# many characters. They part at an unindented line after a blank one: it ends what is open, or
+# begins another item of a list, whose text is the same in a list of its own.
 _SECTION_CHARACTERS = 65_536
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_BORDER = re.compile(r"#{1,6} |[^\s>*+\-\d|]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -41,7 +41,7 @@ def _sections(text: str) -> Iterator[str]:
     lines: list[str] = []
     length, fence, blank = 0, "", True
     for line in text.splitlines(keepends=True):
-        if length > _SECTION_CHARACTERS and blank and not fence and _BORDER.match(line):
+        if length > _SECTION_CHARACTERS and blank and not fence and not line[0].isspace():
             yield "".join(lines)
             lines, length = [], 0
         opening = _FENCE.match(line)

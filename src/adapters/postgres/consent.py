@@ -185,11 +185,8 @@ class PostgresConsentTransaction:
         return None if row is None else _record_of(row)
 
     async def events(self, consent_id: ConsentId, *, lock: bool = False) -> Sequence[ConsentEvent]:
-        if lock:  # appending waits for whoever appends now; the record itself never changes
-            key = f"consent:{consent_id}"
-            await self.connection.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
-            )
+        if lock:
+            await self._lock(consent_id)
         return (await _events_of(self.connection, self.caller, [consent_id]))[consent_id]
 
     async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
@@ -222,18 +219,30 @@ class PostgresConsentTransaction:
             )
         )
 
-    async def _close_grants(self, consent_id: ConsentId, at: datetime) -> list[Grant]:
-        """Waits here for readers in flight: they hold the rows FOR SHARE."""
-        of_consent = (
-            grants.c.tenant_id == self.caller.tenant_id,
-            grants.c.consent_id == consent_id,
-            grants.c.revoked_at.is_(None),
+    async def _lock(self, consent_id: ConsentId) -> None:
+        """Wait for whoever appends now, and for readers in flight, who hold the grants FOR SHARE.
+
+        Only then is it time to look at the clock: what they release is older than what follows.
+        """
+        key = f"consent:{consent_id}"
+        await self.connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
         )
-        in_order = select(grants.c.id).where(*of_consent).order_by(grants.c.id).with_for_update()
-        ids = (await self.connection.execute(in_order)).scalars().all()
+        await self.connection.execute(
+            select(grants.c.id)
+            .where(grants.c.tenant_id == self.caller.tenant_id, grants.c.consent_id == consent_id)
+            .order_by(grants.c.id)
+            .with_for_update()
+        )
+
+    async def _close_grants(self, consent_id: ConsentId, at: datetime) -> list[Grant]:
         closed = await self.connection.execute(
             update(grants)
-            .where(grants.c.tenant_id == self.caller.tenant_id, grants.c.id.in_(ids))
+            .where(
+                grants.c.tenant_id == self.caller.tenant_id,
+                grants.c.consent_id == consent_id,
+                grants.c.revoked_at.is_(None),
+            )
             .values(revoked_at=at, epoch=grants.c.epoch + 1)
             .returning(*grants.c)
         )

@@ -37,8 +37,8 @@ async def erase_document(
 ) -> Erasure:
     """The caller holds the document's row lock."""
     tenant_id = caller.tenant_id
-    at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     closed = await _close_grants(connection, caller, document)
+    at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     answers = await tombstone_answers(
         connection,
         tenant_id,

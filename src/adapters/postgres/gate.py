@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
@@ -17,6 +18,7 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.statements import statement
+from adapters.postgres.tables import audit_leaves
 from application.consent.ports import AskedVersion
 from application.ports import DataKey, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
@@ -32,6 +34,7 @@ from domain.identity import (
     VersionRef,
 )
 
+LOG_POLL_SECONDS = 0.05
 _TAKE = text("SELECT * FROM take_deks(:release)")
 
 
@@ -46,6 +49,16 @@ class PostgresReleases:
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseTransaction]:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             yield PostgresReleaseTransaction(connection=connection, caller=caller)
+
+    async def until_in_log(self, caller: Caller, release_id: ReleaseId) -> None:
+        leaf = select(audit_leaves.c.leaf_index).where(
+            audit_leaves.c.tenant_id == caller.tenant_id, audit_leaves.c.event_id == release_id
+        )
+        while True:
+            async with transaction(self.engine, caller.tenant_id) as connection:
+                if (await connection.execute(leaf)).one_or_none() is not None:
+                    return
+            await asyncio.sleep(LOG_POLL_SECONDS)
 
     async def take_keys(
         self, caller: Caller, release_id: ReleaseId
@@ -95,6 +108,7 @@ class PostgresReleaseTransaction:
                 version=version,
                 owner_id=PersonId(held[0].owner_id),
                 grants=[_consented(row) for row in held if row.id is not None],
+                wait_for_log=held[0].audit_mode == "integrated",
                 at=max(row.at for row in held),
             )
             for version, held in found.items()

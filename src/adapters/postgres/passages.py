@@ -19,7 +19,7 @@ from domain.retrieval.query import SearchQuery
 # A generic plan would be made for nobody in particular. A sequential scan would read the rows of
 # everybody, and take longer the more others have. A nested loop over two intermediate results,
 # which a planner without fresh statistics believes to be small, was seen to run for half a minute.
-_PLANNING = text("""
+PLANNING = text("""
     SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
            set_config('enable_seqscan', 'off', true),
            set_config('enable_nestloop', 'off', true)
@@ -43,21 +43,17 @@ class PostgresPassages:
         vector: Vector | None,
         model: str,
     ) -> Candidates:
-        documents = query.document_ids
-        values = {
-            "tenant": caller.tenant_id,
-            "person": caller.person_id,
-            "action": str(action),
-            "purpose": query.purpose,
-            "everything": documents is None,
-            "documents": sorted(documents or ()),
-            "words": words,
-            "vector": None if vector is None else _literal(vector),
-            "model": model,
-            "per_leg": self.candidates_per_leg,
-        }
+        values = search_values(
+            caller,
+            query,
+            action,
+            words=words,
+            vector=vector,
+            model=model,
+            per_leg=self.candidates_per_leg,
+        )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(_PLANNING)
+            await connection.execute(PLANNING)
             rows = (await connection.execute(statement("search"), values)).all()
         found = [row for row in rows if row.id is not None]
         return Candidates(
@@ -84,6 +80,31 @@ class PostgresPassages:
             )
             for row in rows
         }
+
+
+def search_values(
+    caller: Caller,
+    query: SearchQuery,
+    action: Action,
+    *,
+    words: str,
+    vector: Vector | None,
+    model: str,
+    per_leg: int,
+) -> dict[str, Any]:
+    """What search.sql is run with."""
+    return {
+        "tenant": caller.tenant_id,
+        "person": caller.person_id,
+        "action": str(action),
+        "purpose": query.purpose,
+        "everything": query.document_ids is None,
+        "documents": sorted(query.document_ids or ()),
+        "words": words,
+        "vector": None if vector is None else _literal(vector),
+        "model": model,
+        "per_leg": per_leg,
+    }
 
 
 def _version(row: Any) -> VersionRef:

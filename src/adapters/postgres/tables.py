@@ -82,7 +82,9 @@ def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConst
 def _belongs_to_document() -> ForeignKeyConstraint:
     """A foreign key by which a row and its document have the same owner."""
     target = ["documents.tenant_id", "documents.owner_id", "documents.id"]
-    return ForeignKeyConstraint(["tenant_id", "owner_id", "document_id"], target, ondelete="CASCADE")
+    return ForeignKeyConstraint(
+        ["tenant_id", "owner_id", "document_id"], target, ondelete="CASCADE"
+    )
 
 
 tenants = _table(
@@ -328,6 +330,7 @@ audit_events = _table(
     _of(Text, "policy_version", optional=True),
     _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
     _refers("tenants"),
+    Index("audit_events_actor_idx", "tenant_id", "actor_id", "id"),
     key=("id",),
 )
 
@@ -444,7 +447,7 @@ postings = _table(
     _of(SmallInteger, "frequency"),
     _of(Integer, "length"),
     _belongs_to_document(),
-    Index("postings_document_idx", "tenant_id", "owner_id", "document_id"),
+    Index("postings_document_idx", "document_id", "tenant_id"),
     key=("owner_id", "lexeme", "document_id", "passage_id"),
 )
 

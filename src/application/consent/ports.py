@@ -30,11 +30,13 @@ class AskedVersion:
     """A version that exists, with its owner and the grants that the asker holds on it.
 
     The grants without a limit on uses are locked against revocation until the transaction ends.
+    `wait_for_log` says that its owner wants a release in the log before anything is shown.
     """
 
     version: VersionRef
     owner_id: PersonId
     grants: Sequence[ConsentedGrant]
+    wait_for_log: bool
     at: datetime
 
 
@@ -69,6 +71,10 @@ class Releases(Protocol):
     """Where releases are written, and where their keys are had."""
 
     def begin(self, caller: Caller) -> AbstractAsyncContextManager[ReleaseTransaction]: ...
+
+    async def until_in_log(self, caller: Caller, release_id: ReleaseId) -> None:
+        """Return once the release is a leaf of the tree; the caller limits the time."""
+        ...
 
     async def take_keys(
         self, caller: Caller, release_id: ReleaseId
@@ -123,11 +129,12 @@ class ConsentTransaction(Protocol):
     async def consent(self, consent_id: ConsentId) -> ConsentRecord | None: ...
 
     async def events(self, consent_id: ConsentId, *, lock: bool = False) -> Sequence[ConsentEvent]:
-        """In order; with `lock`, nobody else appends until this transaction ends."""
+        """In order. With `lock`, readers in flight are waited for, and nobody else reads under
+        this consent or appends to it until this transaction ends."""
         ...
 
     async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
-        """Append the event and, with it, close every grant and take back what rests on them."""
+        """Append the event to the locked consent, close its grants, hide what rests on them."""
         ...
 
 

@@ -27,9 +27,13 @@ class ReleaseContent:
         release_id = ReleaseId(self.new_id())
         try:
             async with asyncio.timeout(self.gate_seconds_max):
-                decided = await self._commit_release(release_id, caller, action, purpose, versions)
+                decided, wait_for_log = await self._commit_release(
+                    release_id, caller, action, purpose, versions
+                )
                 if not any(decision.permitted for decision in decided.values()):
                     raise NotFound
+                if wait_for_log:
+                    await self.releases.until_in_log(caller, release_id)
                 opened = await self.releases.take_keys(caller, release_id)
         except TimeoutError as late:
             raise Unavailable("The access could not be recorded, so nothing was shown.") from late
@@ -44,14 +48,14 @@ class ReleaseContent:
         action: Action,
         purpose: Purpose,
         versions: Sequence[VersionRef],
-    ) -> Mapping[VersionRef, Decision]:
+    ) -> tuple[Mapping[VersionRef, Decision], bool]:
         async with self.releases.begin(caller) as tx:
             asked = {each.version: each for each in await tx.ask(versions)}
             decided = {each: _decide(caller, action, purpose, asked.get(each)) for each in versions}
             decided = await _spend(tx, decided)
             latest = max((each.at for each in asked.values()), default=None)
             await tx.record(release_id, action=action, purpose=purpose, at=latest, decided=decided)
-        return decided
+        return decided, any(each.wait_for_log for each in asked.values())
 
 
 def _decide(

@@ -24,9 +24,6 @@ from domain.retrieval.passage import in_context
 from domain.retrieval.progress import IndexState
 from domain.retrieval.rejection import DocumentRejected
 
-PASSAGES_AT_ONCE = 128
-"""How many passages are embedded and written in one go: what a crash costs, and the memory."""
-
 REASON_FAILED = "The document could not be indexed: a part of the service kept failing."
 
 
@@ -36,7 +33,8 @@ class IndexVersion:
 
     Each run takes the version over from the one before and begins anew; what the other wrote is
     deleted, and what it still tries to write is refused. The previous version is found until
-    this one is complete.
+    this one is complete. `passages_at_once` are embedded and written in one go, which bounds
+    the memory.
     """
 
     content: VersionContent
@@ -44,6 +42,7 @@ class IndexVersion:
     embedder: Embedder
     index: PassageIndex
     cipher: Cipher
+    passages_at_once: int = 128
 
     async def __call__(
         self, *, caller: Caller, version: VersionRef, last_attempt: bool = False
@@ -84,8 +83,8 @@ class IndexVersion:
         self, attempt: IndexAttempt, opened: OpenContent, text: bytes, chunks: Sequence[Chunk]
     ) -> None:
         await self.index.tell(attempt, IndexState.EMBEDDING)
-        for first in range(0, len(chunks), PASSAGES_AT_ONCE):
-            batch = chunks[first : first + PASSAGES_AT_ONCE]
+        for first in range(0, len(chunks), self.passages_at_once):
+            batch = chunks[first : first + self.passages_at_once]
             texts = [text[chunk.start : chunk.end].decode() for chunk in batch]
             words = [
                 in_context(opened.title, chunk.heading_path, passage)

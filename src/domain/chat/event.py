@@ -188,6 +188,12 @@ def as_event(number: int, fact: Fact) -> Event:
     return Event(number, fact.type, _json(_told(fact)))
 
 
+def text_of(event: Event) -> str:
+    """The text that a `text_delta` adds to the answer."""
+    text: str = json.loads(event.told)["text"]
+    return text
+
+
 def _told(fact: Fact) -> object:
     if isinstance(fact, Cited):
         return fact.citation

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.identity import ConversationId, MessageId
+from domain.identity import ConversationId, MessageId, RunId
 
 
 class MessageRole(StrEnum):
@@ -21,7 +21,7 @@ class Message:
     """One message as it is stored; `sequence` counts from 1, `parent_id` names what it follows.
 
     `sealed_content` is None while an answer is being written, and where `tombstone` says why
-    it is gone.
+    it is gone. `run_id` names the run that writes or wrote an answer.
     """
 
     id: MessageId
@@ -32,6 +32,7 @@ class Message:
     sealed_content: bytes | None = field(repr=False)
     tombstone: str | None = None
     created_at: datetime
+    run_id: RunId | None = None
 
     def __post_init__(self) -> None:
         if self.sequence < 1:

@@ -31,7 +31,7 @@ _SENTENCE_END = re.compile(
 _SENTENCE_CHARACTERS_MIN = 16  # less is an initial, an abbreviation or a number: "No. 5"
 _EXTENDING = frozenset({"Mn", "Me", "Mc"})
 _JOINER = "\u200d"
-_CLUSTER_CHARACTERS_MAX = 64
+_CLUSTER_CHARACTERS_MAX = 32
 
 
 def tokens_in(text: str, start: int, end: int) -> int:
@@ -68,7 +68,7 @@ def pieces(text: str, start: int, end: int, tokens_max: int) -> Iterator[Span]:
         if cut < end and not text[cut].isspace():
             space = text.rfind(" ", reached, cut)
             in_word = space <= found.start() or text[reached:space].isspace()
-            cut = whole_character(text, cut, reached) if in_word else space
+            cut = min(end, whole_character(text, cut, reached)) if in_word else space
         span = trimmed(text, reached, cut)
         if span is not None:
             yield span
@@ -86,16 +86,20 @@ def trimmed(text: str, start: int, end: int) -> Span | None:
 
 
 def whole_character(text: str, at: int, lowest: int) -> int:
-    """The nearest place at or before `at`, and after `lowest`, that parts no grapheme cluster.
+    """A place near `at`, and after `lowest`, that parts no grapheme cluster: before it if possible.
 
     Follows the rules of Unicode Standard Annex 29 that matter in composed text. A cluster longer
-    than 64 characters is no writing, and is cut; then `at` itself is returned.
+    than 32 characters is no writing, and is cut; then `at` itself is returned.
     """
     place = at
-    floor = max(lowest, at - _CLUSTER_CHARACTERS_MAX)
-    while place > floor and place < len(text) and _joins(text, place):
+    while place > max(lowest, at - _CLUSTER_CHARACTERS_MAX):
+        if not _joins(text, place):
+            return place
         place -= 1
-    return place if place > floor or (place == at) else at
+    for place in range(at + 1, at + _CLUSTER_CHARACTERS_MAX):
+        if not _joins(text, place):
+            return place
+    return at
 
 
 @lru_cache(maxsize=8)
@@ -105,11 +109,13 @@ def _runs_of(tokens_max: int) -> re.Pattern[str]:
 
 def _with_base(text: str, at: int, lowest: int) -> int:
     # A mark that stands on a space belongs to that space.
-    return at - 1 if at > lowest and at < len(text) and _joins(text, at) else at
+    return at - 1 if at > lowest and _joins(text, at) else at
 
 
 def _joins(text: str, at: int) -> bool:
     """Whether the characters before and after this place belong to one grapheme cluster."""
+    if at >= len(text):
+        return False
     before, after = text[at - 1], text[at]
     if after < "\u0300":
         return before == "\r" and after == "\n"

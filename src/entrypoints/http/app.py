@@ -10,7 +10,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from entrypoints.container import Container
-from entrypoints.http.accounts import AccountsController, SessionsController, get_me
+from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.app_kit import application
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.consent import ConsentsController, GrantsController
@@ -18,16 +18,12 @@ from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health, live, ready
 from entrypoints.http.metrics import Metrics, metrics
-from entrypoints.http.oauth import OAuthController, authorization_server, published_keys
+from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
-    AccountsController,
-    SessionsController,
-    get_me,
-    OAuthController,
-    authorization_server,
-    published_keys,
+    *ACCOUNT_ROUTES,
+    *OAUTH_ROUTES,
     DocumentsController,
     GrantsController,
     ConsentsController,
@@ -45,6 +41,7 @@ EXPOSED = (
     "refresh_session",
     "revoke_token",
     "signing_keys",
+    "receipt_keys",
     "documents",
     "add_document",
     "describe_document",

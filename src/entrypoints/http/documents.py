@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -58,7 +58,7 @@ class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What may be said about a document beside its file."""
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
-    index_mode: IndexMode = IndexMode.CLEAR
+    index_mode: Literal[IndexMode.CLEAR, IndexMode.NONE] = IndexMode.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
     metadata: dict[str, str] = {}
 

@@ -7,13 +7,15 @@ has no name there, too large or too many or unavailable, is a problem as everywh
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.enums import MediaType
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.types import ControllerRouterHandler
 
@@ -70,14 +72,30 @@ def oauth_refused(request: Request[Any, Any, Any], refused: OAuthRefused) -> Res
     )
 
 
+@dataclass
 class _TokenForm(Operation):
-    """Describes the forms, which the handlers read themselves."""
+    """Describes the form of /token, which its handler reads itself."""
 
     def __post_init__(self) -> None:
-        text = Schema(type=OpenAPIType.STRING)
-        names = ("grant_type", "refresh_token", "token", "token_type_hint")
-        schema = Schema(type=OpenAPIType.OBJECT, properties=dict.fromkeys(names, text))
-        self.request_body = RequestBody(content={FORM: OpenAPIMediaType(schema=schema)})
+        self.request_body = _form_of("grant_type", "refresh_token")
+
+
+@dataclass
+class _RevocationForm(Operation):
+    """Describes the form of /revoke."""
+
+    def __post_init__(self) -> None:
+        self.request_body = _form_of("token")
+
+
+def _form_of(*required: str) -> RequestBody:
+    text: Reference | Schema = Schema(type=OpenAPIType.STRING)
+    properties = dict.fromkeys(required, text)
+    schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=list(required))
+    return RequestBody(content={FORM: OpenAPIMediaType(schema=schema)}, required=True)
+
+
+_RESPONSES = {400: ResponseSpec(OAuthError, description="A refusal in the words of OAuth.")}
 
 
 class OAuthController(Controller):
@@ -89,7 +107,7 @@ class OAuthController(Controller):
     exception_handlers = {OAuthRefused: oauth_refused}  # noqa: RUF012
     request_max_body_size = FORM_BYTES_MAX
 
-    @post("/token", status_code=200, operation_class=_TokenForm)
+    @post("/token", status_code=200, operation_class=_TokenForm, responses=_RESPONSES)
     async def token(
         self, request: Request[Any, Any, Any], refresh_session: Injected[RefreshSession]
     ) -> Response[TokensShown]:
@@ -104,7 +122,7 @@ class OAuthController(Controller):
             raise OAuthRefused("invalid_grant", refused.message) from refused
         return Response(tokens_shown(signed_in), headers=_NOT_STORED)
 
-    @post("/revoke", status_code=200, operation_class=_TokenForm)
+    @post("/revoke", status_code=200, operation_class=_RevocationForm, responses=_RESPONSES)
     async def revoke(
         self, request: Request[Any, Any, Any], revoke_token: Injected[RevokeToken]
     ) -> Response[bytes]:
@@ -138,9 +156,12 @@ async def authorization_server(issuer: Injected[str]) -> Response[AuthorizationS
 
 
 @get("/.well-known/jwks.json", tags=["Accounts"], opt=PUBLIC)
-async def published_keys(signing_keys: Injected[SigningKeys]) -> Response[dict[str, Any]]:
-    """The keys that access tokens are signed with (RFC 7517), all for EdDSA."""
-    return Response({**await signing_keys.published()}, headers=_CACHED)
+async def published_keys(
+    signing_keys: Injected[SigningKeys], receipt_keys: Injected[SigningKeys]
+) -> Response[dict[str, Any]]:
+    """The keys that access tokens and receipts are signed with (RFC 7517), all for EdDSA."""
+    sets = [await keys.published() for keys in (signing_keys, receipt_keys)]
+    return Response({"keys": [key for each in sets for key in each["keys"]]}, headers=_CACHED)
 
 
 OAUTH_ROUTES: list[ControllerRouterHandler] = [

@@ -115,7 +115,8 @@ def _complete(
     if isinstance(upload := handler.opt.get("upload"), Upload):
         operation["requestBody"] = _upload_body(upload, schemas)
     responses = operation.setdefault("responses", {})
-    responses["400"] = _ref("Invalid")
+    if 400 not in (handler.responses or {}):  # a route may have an error shape of its own
+        responses["400"] = _ref("Invalid")
     if not is_public(handler):
         responses.setdefault("401", _ref("NotAuthenticated"))
     if has_path:

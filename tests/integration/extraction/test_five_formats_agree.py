@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import os
 import re
@@ -38,7 +39,7 @@ async def test_every_document_is_read_alike_from_all_five_formats() -> None:
 
 
 async def _words(extractor: ProcessExtractor, path: Path) -> list[str]:
-    content = path.read_bytes()
+    content = await asyncio.to_thread(path.read_bytes)
     media_type = media_type_of(content[:HEAD_BYTES], content[-TAIL_BYTES:])
     assert media_type is not None, path.name
     extracted = await extractor.extract(content, media_type)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
 import time
 import zipfile
@@ -58,7 +56,7 @@ async def _until_reading() -> psutil.Process:
 
 async def _until_gone(process: psutil.Process) -> None:
     async with asyncio.timeout(5):
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -210,7 +208,7 @@ async def test_the_waiting_process_is_started_anew_when_it_was_killed(
     (waiting,) = _children(1)
     waiting.kill()
     assert (await extractor.extract(b"One", PLAIN_TEXT)).text == "One"
-    reading = asyncio.create_task(extractor.extract(_SLOW[:2_000_000], MARKDOWN))
+    reading = asyncio.create_task(extractor.extract(_SLOW[:700_000], MARKDOWN))
     reader = await _until_reading()
     _children(1)[0].kill()
     assert (await reading).text.startswith("x")
@@ -253,13 +251,18 @@ asyncio.run(main())
 
 
 async def test_the_processes_end_when_the_service_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE) as parent:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PARENT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
         assert parent.stdout is not None
-        await asyncio.to_thread(parent.stdout.readline)
+        await parent.stdout.readline()
         await asyncio.sleep(0.3)
         (waiting,) = psutil.Process(parent.pid).children()
         readers = waiting.children()
-        os.kill(parent.pid, signal.SIGKILL)
+    finally:
+        parent.kill()
+        await parent.wait()
     for process in (waiting, *readers):
         await _until_gone(process)
     assert len(readers) == 1

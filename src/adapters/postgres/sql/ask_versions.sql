@@ -19,7 +19,7 @@ WITH shared AS MATERIALIZED (
     WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.resource_id = ANY(:documents)
       AND g.max_uses IS NOT NULL
 )
-SELECT v.document_id, v.version, d.owner_id, clock_timestamp() AS at,
+SELECT v.document_id, v.version, d.owner_id, d.audit_mode, clock_timestamp() AS at,
        h.id, h.consent_id, h.grantor_id, h.grantee_id, h.resource_id, h.actions, h.purpose,
        h.not_before, h.expires_at, h.max_uses, h.uses_left, h.created_at, h.epoch, h.revoked_at,
        (SELECT e.event_state FROM consent_events e

@@ -34,13 +34,13 @@ def _blocks(extracted: ExtractedText) -> list[tuple[str, int, str]]:
 
 def test_markdown_loses_its_markup_and_keeps_its_structure() -> None:
     source = (
-        "---\ntitle: t\n---\n# One *two*\n\nSome `code_x` and [a link](https://x.org)\nmore snake_case."
+        "---\ntitle: t\n---\n# One *two*\n\nSome `code_x` and [a link](https://x.org)\nmore a_b_c."
         "\n\n- a\n  - **b**\n\n1. c\n\n| h | i |\n|---|---|\n| 1 | 2 |\n\n```py\nx  = 1\n```\n"
     )
     assert _blocks(_extract(source, MARKDOWN)) == [
         ("code", 0, "title: t"),
         ("heading", 1, "One two"),
-        ("paragraph", 0, "Some code_x and a link more snake_case."),
+        ("paragraph", 0, "Some code_x and a link more a_b_c."),
         ("list_item", 1, "a"),
         ("list_item", 2, "b"),
         ("list_item", 1, "c"),

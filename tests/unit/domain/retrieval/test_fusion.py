@@ -69,11 +69,15 @@ def test_a_leg_that_knows_nothing_has_no_say(leg: dict[int, float], weight: floa
         assert fuse(leg, {}, semantic_weight=weight)[0][1] == 1.0
 
 
-@given(keys=st.sets(st.integers(0, 30), min_size=1), score=SCORES, keyword=LEGS.filter(bool))
+@given(
+    keys=st.sets(st.integers(0, 30), min_size=1),
+    score=SCORES,
+    words=st.dictionaries(st.integers(0, 30), st.integers(0, 1_000)),
+)
 def test_a_leg_without_differences_decides_nothing_among_its_own(
-    keys: set[int], score: float, keyword: dict[int, float]
+    keys: set[int], score: float, words: dict[int, int]
 ) -> None:
-    keyword = {key: value for key, value in keyword.items() if key in keys}
+    keyword = {key: float(value) for key, value in words.items() if key in keys}
     with_constant = fuse(dict.fromkeys(keys, score), keyword)
     by_words = dict(fuse({}, keyword))
     ranks = [by_words.get(key, 0.0) for key, _ in with_constant]

@@ -1,0 +1,247 @@
+"""Conversations, messages and runs, of their owner only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, delete, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adapters.postgres.chat_rows import conversation_of, message_of, read_run, run_of, runs_of
+from adapters.postgres.engine import transaction
+from adapters.postgres.idempotency import claim
+from adapters.postgres.keys import KeyKind, PostgresKeys
+from adapters.postgres.signals import notify
+from adapters.postgres.statements import statement
+from adapters.postgres.tables import conversations, messages, runs
+from application.chat.ports import EarlierMessage
+from application.ports import DataKey, Idempotency
+from domain.chat.conversation import Conversation
+from domain.chat.message import Message, MessageRole
+from domain.chat.run import Run, RunState
+from domain.identity import Caller, ConversationId, MessageId, RunId
+
+EARLIER_MESSAGES_MAX = 40
+FIRST_LEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresChats:
+    """`Chats`."""
+
+    engine: AsyncEngine
+    keys: PostgresKeys
+
+    @asynccontextmanager
+    async def begin(self, caller: Caller) -> AsyncIterator[PostgresChatTransaction]:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            yield PostgresChatTransaction(connection=connection, caller=caller, keys=self.keys)
+
+    async def conversation(
+        self, caller: Caller, conversation_id: ConversationId
+    ) -> Conversation | None:
+        async with self.begin(caller) as tx:
+            return await tx.conversation(conversation_id)
+
+    async def conversations(
+        self, caller: Caller, *, after: ConversationId | None, limit: int
+    ) -> Sequence[Conversation]:
+        page = (
+            select(conversations)
+            .where(
+                conversations.c.tenant_id == caller.tenant_id,
+                conversations.c.owner_id == caller.person_id,
+            )
+            .order_by(conversations.c.id)
+            .limit(limit)
+        )
+        if after is not None:
+            page = page.where(conversations.c.id > after)
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            return [conversation_of(row) for row in await connection.execute(page)]
+
+    async def messages(
+        self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int
+    ) -> Sequence[Message]:
+        theirs = exists().where(_is(caller, conversation_id))
+        answered = and_(runs.c.tenant_id == messages.c.tenant_id, runs.c.answer_id == messages.c.id)
+        page = (
+            select(messages, runs.c.id.label("run_id"))
+            .join(runs, answered, isouter=True)
+            .where(
+                messages.c.tenant_id == caller.tenant_id,
+                messages.c.conversation_id == conversation_id,
+                messages.c.sequence > after,
+                theirs,
+            )
+            .order_by(messages.c.sequence)
+            .limit(limit)
+        )
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            return [message_of(row) for row in await connection.execute(page)]
+
+    async def earlier(self, caller: Caller, question: Message) -> Sequence[EarlierMessage]:
+        values = {
+            "tenant": caller.tenant_id,
+            "conversation": question.conversation_id,
+            "before": question.sequence,
+            "messages_max": EARLIER_MESSAGES_MAX,
+        }
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            rows = (await connection.execute(statement("earlier_messages"), values)).all()
+        return [
+            EarlierMessage(
+                id=MessageId(row.id), role=MessageRole(row.role), sealed_content=row.sealed_content
+            )
+            for row in reversed(rows)
+        ]
+
+    async def run(self, caller: Caller, run_id: RunId) -> Run | None:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            return await read_run(connection, caller, run_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresChatTransaction:
+    """`ChatTransaction` on one open transaction."""
+
+    connection: AsyncConnection
+    caller: Caller
+    keys: PostgresKeys
+
+    async def now(self) -> datetime:
+        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
+        return at
+
+    async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
+        return await claim(self.connection, self.caller, idempotency, resource)
+
+    async def add_conversation(self, conversation: Conversation, key: DataKey) -> None:
+        await self.connection.execute(
+            insert(conversations).values(
+                tenant_id=self.caller.tenant_id,
+                id=conversation.id,
+                owner_id=self.caller.person_id,
+                sealed_title=conversation.sealed_title,
+                created_at=conversation.created_at,
+            )
+        )
+        await self.keys.keep(
+            self.connection, self.caller, KeyKind.CONVERSATION, conversation.id, key
+        )
+
+    async def conversation(
+        self, conversation_id: ConversationId, *, lock: bool = False
+    ) -> Conversation | None:
+        one = select(conversations).where(_is(self.caller, conversation_id))
+        if lock:
+            one = one.with_for_update()
+        row = (await self.connection.execute(one)).one_or_none()
+        return None if row is None else conversation_of(row)
+
+    async def is_running(self, conversation_id: ConversationId) -> bool:
+        running = select(
+            exists().where(
+                runs.c.tenant_id == self.caller.tenant_id,
+                runs.c.conversation_id == conversation_id,
+                runs.c.state == RunState.RUNNING,
+            )
+        )
+        return bool((await self.connection.execute(running)).scalar_one())
+
+    async def last_message(self, conversation_id: ConversationId) -> MessageId | None:
+        last = (
+            select(messages.c.id)
+            .where(
+                messages.c.tenant_id == self.caller.tenant_id,
+                messages.c.conversation_id == conversation_id,
+            )
+            .order_by(messages.c.sequence.desc())
+            .limit(1)
+        )
+        found: MessageId | None = (await self.connection.execute(last)).scalar_one_or_none()
+        return found
+
+    async def ask(self, question: Message, answer: Message, run: Run) -> None:
+        tenant = {"tenant_id": self.caller.tenant_id}
+        for message in (question, answer):  # in this order: the answer refers to its question
+            await self.connection.execute(
+                insert(messages).values(
+                    **tenant,
+                    conversation_id=message.conversation_id,
+                    sequence=message.sequence,
+                    id=message.id,
+                    parent_id=message.parent_id,
+                    role=message.role,
+                    sealed_content=message.sealed_content,
+                    created_at=message.created_at,
+                )
+            )
+        await self.connection.execute(
+            update(conversations)
+            .where(_is(self.caller, question.conversation_id))
+            .values(message_count=answer.sequence)
+        )
+        await self.connection.execute(
+            insert(runs).values(
+                **tenant,
+                id=run.id,
+                conversation_id=run.conversation_id,
+                owner_id=run.owner_id,
+                question_id=run.question_id,
+                answer_id=run.answer_id,
+                purpose=run.purpose,
+                model=run.model,
+                prompt_version=run.prompt_version,
+                state=run.state,
+                created_at=run.created_at,
+                lease_expires_at=func.clock_timestamp()
+                + func.make_interval(0, 0, 0, 0, 0, 0, FIRST_LEASE_SECONDS),
+            )
+        )
+
+    async def asked(self, run_id: RunId) -> tuple[Message, Run]:
+        run = run_of((await self.connection.execute(runs_of(self.caller, run_id))).one())
+        question = select(messages).where(
+            messages.c.tenant_id == self.caller.tenant_id, messages.c.id == run.question_id
+        )
+        return message_of((await self.connection.execute(question)).one()), run
+
+    async def request_cancel(self, run_id: RunId) -> Run | None:
+        asked = (
+            update(runs)
+            .where(
+                runs.c.tenant_id == self.caller.tenant_id,
+                runs.c.owner_id == self.caller.person_id,
+                runs.c.id == run_id,
+                runs.c.state == RunState.RUNNING,
+            )
+            .values(
+                cancel_requested_at=func.coalesce(
+                    runs.c.cancel_requested_at, func.clock_timestamp()
+                )
+            )
+        )
+        if (await self.connection.execute(asked)).rowcount:
+            await notify(self.connection, f"run:{run_id}")
+        return await read_run(self.connection, self.caller, run_id)
+
+    async def delete(self, conversation_id: ConversationId) -> None:
+        await self.keys.destroy(self.connection, self.caller.tenant_id, conversation_id)
+        # Messages, runs, their events and sources go with it.
+        await self.connection.execute(
+            delete(conversations).where(_is(self.caller, conversation_id))
+        )
+
+
+def _is(caller: Caller, conversation_id: ConversationId) -> Any:
+    return and_(
+        conversations.c.tenant_id == caller.tenant_id,
+        conversations.c.owner_id == caller.person_id,
+        conversations.c.id == conversation_id,
+    )

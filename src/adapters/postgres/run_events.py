@@ -1,0 +1,111 @@
+"""The stored events of runs, and the runs that nobody owns any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.chat_rows import read_run
+from adapters.postgres.engine import transaction, translated_outages
+from adapters.postgres.signals import notify
+from adapters.postgres.tables import messages, run_events, runs
+from application.chat.ports import AbandonedRun, RunPage, SealedEvent
+from domain.chat.run import RunState
+from domain.identity import Caller, PersonId, RunId, TenantId
+
+_ABANDONED = text("SELECT tenant_id, run_id, owner_id FROM abandoned_runs()")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresRunEvents:
+    """`RunEvents`."""
+
+    engine: AsyncEngine
+
+    async def page(
+        self, caller: Caller, run_id: RunId, *, after: int, limit: int
+    ) -> RunPage | None:
+        """The run is read before its events: what was taken back since then is not among them."""
+        following = (
+            select(run_events.c.number, run_events.c.type, run_events.c.sealed_data)
+            .where(
+                run_events.c.tenant_id == caller.tenant_id,
+                run_events.c.run_id == run_id,
+                run_events.c.number > after,
+            )
+            .order_by(run_events.c.number)
+            .limit(limit)
+        )
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            run = await read_run(connection, caller, run_id)
+            if run is None:
+                return None
+            rows = (await connection.execute(following)).all()
+        events = [
+            SealedEvent(number=row.number, type=row.type, sealed=row.sealed_data) for row in rows
+        ]
+        return RunPage(run=run, events=events)
+
+    async def abandoned(self) -> Sequence[AbandonedRun]:
+        with translated_outages():
+            async with self.engine.connect() as connection:
+                rows = (await connection.execute(_ABANDONED)).all()
+        return [
+            AbandonedRun(
+                caller=Caller(tenant_id=TenantId(row.tenant_id), person_id=PersonId(row.owner_id)),
+                run_id=RunId(row.run_id),
+            )
+            for row in rows
+        ]
+
+    async def end_abandoned(
+        self, caller: Caller, run_id: RunId, event: SealedEvent, sealed_answer: bytes
+    ) -> bool:
+        this = (runs.c.tenant_id == caller.tenant_id, runs.c.id == run_id)
+        lost = (
+            select(runs.c.answer_id)
+            .where(
+                *this,
+                runs.c.state == RunState.RUNNING,
+                runs.c.lease_expires_at < func.clock_timestamp(),
+            )
+            .with_for_update(skip_locked=True)
+        )
+        last = select(func.coalesce(func.max(run_events.c.number), 0)).where(
+            run_events.c.tenant_id == caller.tenant_id, run_events.c.run_id == run_id
+        )
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            answer_id = (await connection.execute(lost)).scalar_one_or_none()
+            if answer_id is None:
+                return False
+            if (await connection.execute(last)).scalar_one() != event.number - 1:
+                return False
+            await connection.execute(
+                insert(run_events).values(
+                    tenant_id=caller.tenant_id,
+                    run_id=run_id,
+                    number=event.number,
+                    type=event.type,
+                    sealed_data=event.sealed,
+                )
+            )
+            await connection.execute(
+                update(runs)
+                .where(*this)
+                .values(
+                    state=RunState.FAILED,
+                    event_count=event.number,
+                    ended_at=func.clock_timestamp(),
+                )
+            )
+            await connection.execute(
+                update(messages)
+                .where(messages.c.tenant_id == caller.tenant_id, messages.c.id == answer_id)
+                .values(sealed_content=sealed_answer)
+            )
+            await notify(connection, f"run:{run_id}")
+            await notify(connection, f"events:{run_id}")
+        return True

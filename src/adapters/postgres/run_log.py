@@ -1,0 +1,191 @@
+"""Where one run writes what happens: numbered, sealed, and queued for the next commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.postgres.engine import transaction
+from adapters.postgres.statements import statement
+from application.chat.live_runs import LiveRun
+from application.chat.ports import RunStopped, SealedEvent
+from application.chat.sealed_chat import SealedChat
+from domain.chat.event import STATE_AFTER, Event, Fact, Terminal, TextDelta, as_event
+from domain.chat.excerpt import Excerpt
+from domain.chat.run import Run, RunState
+from domain.identity import Caller, MessageId
+
+EVENTS_WAITING_MAX = 64
+END_SECONDS_MAX = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What goes into one commit; no events at all is a look whether the run may go on."""
+
+    events: Sequence[Event]
+    sealed: Sequence[SealedEvent]
+    last_number: int
+    end_state: RunState | None = None
+    sealed_answer: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: Event
+    sealed: SealedEvent
+    text: str
+
+
+class PostgresRunLog:
+    """`RunLog`. The writer takes what waits here and says what became of it."""
+
+    def __init__(
+        self,
+        *,
+        caller: Caller,
+        run: Run,
+        chat: SealedChat,
+        live: LiveRun,
+        engine: AsyncEngine,
+        wake: Callable[[PostgresRunLog], None],
+    ) -> None:
+        self.caller = caller
+        self.run = run
+        self._chat = chat
+        self._live = live
+        self._engine = engine
+        self._wake = wake
+        self._waiting: list[_Waiting] = []
+        self._texts: list[str] = []  # of what is committed
+        self._committed_number = 0
+        self._end_state: RunState | None = None
+        self._ended = False
+        self._stopped: RunStopped | None = None
+        self._progress = asyncio.Event()
+        self._interrupted: asyncio.Task[object] | None = None
+        self._interrupting = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can come of asking the database about this run."""
+        return self._ended or (self._stopped is not None and self._end_state is None)
+
+    @asynccontextmanager
+    async def interruptible(self) -> AsyncIterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
+        self._interrupted = task
+        try:
+            self._assert_running()
+            yield
+        except asyncio.CancelledError:
+            # Ours, and nobody else's beside it: the same rule as that of asyncio.timeout.
+            if self._interrupting and task.uncancel() <= before and self._stopped is not None:
+                raise self._stopped from None
+            raise
+        finally:
+            self._interrupted = None
+
+    async def append(self, fact: Fact) -> None:
+        self._assert_running()
+        self._enqueue(fact)
+        while len(self._waiting) >= EVENTS_WAITING_MAX:
+            await self._next_commit()
+            self._assert_running()
+
+    async def rest_on(
+        self, excerpts: Sequence[Excerpt], earlier_answers: Sequence[MessageId]
+    ) -> None:
+        self._assert_running()
+        # Each version once: it was disclosed under one release.
+        sources = {excerpt.version: excerpt for excerpt in excerpts}
+        values = {
+            "tenant": self.caller.tenant_id,
+            "run": self.run.id,
+            "documents": [version.document_id for version in sources],
+            "versions": [version.version for version in sources],
+            "releases": [excerpt.release_id for excerpt in sources.values()],
+            "grants": [excerpt.grant_id for excerpt in sources.values()],
+            "earlier_answers": list(earlier_answers),
+        }
+        caller = self.caller
+        async with transaction(self._engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(statement("lock_sources"), values)
+            await connection.execute(statement("record_sources"), values)
+
+    async def end(self, terminal: Terminal) -> None:
+        if self._stopped is not None and self._stopped.state is not RunState.CANCELLED:
+            return
+        self._enqueue(terminal)
+        self._end_state = STATE_AFTER[terminal.type]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS_MAX):
+                while not self.is_closed:
+                    await self._next_commit()
+
+    def take(self) -> Taken:
+        """What waits; it goes on waiting until `committed` or `stop` tells otherwise."""
+        waiting = list(self._waiting)
+        last_number = waiting[-1].event.number if waiting else self._committed_number
+        sealed_answer = None
+        if self._end_state is not None:
+            answer = "".join([*self._texts, *(each.text for each in waiting)])
+            sealed_answer = self._chat.seal_message(self.run.answer_id, answer)
+        return Taken(
+            events=[each.event for each in waiting],
+            sealed=[each.sealed for each in waiting],
+            last_number=last_number,
+            end_state=self._end_state,
+            sealed_answer=sealed_answer,
+        )
+
+    def committed(self, taken: Taken) -> None:
+        count = len(taken.events)
+        self._texts.extend(each.text for each in self._waiting[:count] if each.text)
+        del self._waiting[:count]
+        self._committed_number = taken.last_number
+        if taken.end_state is not None:
+            self._ended = True
+        if taken.events:
+            self._live.publish(taken.events)
+        else:
+            self._live.confirm()
+        self._progress.set()
+
+    def stop(self, state: RunState) -> None:
+        """The run may not go on: forget what waits, and interrupt whoever writes it."""
+        if self._stopped is None or state is not RunState.CANCELLED:
+            self._waiting.clear()
+            self._end_state = None
+            self._stopped = RunStopped(state)
+            if state is not RunState.CANCELLED:
+                self._live.close()
+            if self._interrupted is not None and not self._interrupting:
+                self._interrupting = True
+                self._interrupted.cancel()
+        else:
+            self._live.confirm()
+        self._progress.set()
+
+    def _enqueue(self, fact: Fact) -> None:
+        number = self._waiting[-1].event.number if self._waiting else self._committed_number
+        event = as_event(number + 1, fact)
+        sealed = self._chat.seal_event(self.run.id, event)
+        self._waiting.append(
+            _Waiting(event, sealed, fact.text if isinstance(fact, TextDelta) else "")
+        )
+        self._wake(self)
+
+    def _assert_running(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    async def _next_commit(self) -> None:
+        self._progress.clear()
+        await self._progress.wait()

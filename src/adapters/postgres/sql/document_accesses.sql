@@ -1,0 +1,29 @@
+-- The releases of one document: by number, then those that wait for one. One statement is one
+-- view of the database, so what is being integrated meanwhile is in one of the halves, never in
+-- none. The queue is short, and read from its own end: no index of releases by document is needed.
+(
+    SELECT n.release_seq, e.id, e.at, e.actor_id, p.display_name, e.action, e.purpose,
+           r.version, r.grant_id
+    FROM audit_numbers n
+    JOIN audit_resources r ON r.tenant_id = :tenant AND r.event_id = n.event_id
+         AND r.document_id = n.document_id AND r.version = n.version
+    JOIN audit_events e ON e.tenant_id = :tenant AND e.id = n.event_id
+    JOIN people p ON p.tenant_id = :tenant AND p.id = e.actor_id
+    WHERE n.tenant_id = :tenant AND n.document_id = :document AND n.release_seq > :after
+    ORDER BY n.release_seq
+    LIMIT :limit
+)
+UNION ALL
+(
+    SELECT NULL, e.id, e.at, e.actor_id, p.display_name, e.action, e.purpose, r.version, r.grant_id
+    FROM audit_pending q
+    JOIN audit_resources r ON r.tenant_id = :tenant AND r.event_id = q.event_id
+    JOIN audit_events e ON e.tenant_id = :tenant AND e.id = q.event_id
+         AND e.transaction_id = r.transaction_id
+    JOIN people p ON p.tenant_id = :tenant AND p.id = e.actor_id
+    WHERE q.tenant_id = :tenant AND r.document_id = :document AND e.type = 'release'
+    ORDER BY e.at, e.id, r.version
+    LIMIT :limit
+)
+ORDER BY release_seq NULLS LAST, at, id, version
+LIMIT :limit

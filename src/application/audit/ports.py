@@ -1,0 +1,152 @@
+"""Ports of the transparency log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.audit.leaf import LoggedEvent
+from domain.audit.tree import Nodes, Position
+from domain.identity import Caller, DocumentId, GrantId, PersonId, TenantId
+
+Canonical = Callable[[Mapping[str, object]], bytes]
+"""JSON in the one form of RFC 8785."""
+
+
+class LogSigner(Protocol):
+    """The key that signs checkpoints. Raises Unavailable when it is absent, slow or down."""
+
+    async def sign(self, message: bytes) -> bytes:
+        """64 bytes: Ed25519 (RFC 8032)."""
+        ...
+
+    async def public_key(self) -> bytes:
+        """32 bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEntry:
+    """An event that was taken from the queue, its releases numbered. `waited_seconds` is its lag."""
+
+    event: LoggedEvent
+    body: Mapping[str, object]
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntries:
+    """What one integration adds: leaves from `first_index`, the nodes above, and a checkpoint."""
+
+    first_index: int
+    event_ids: Sequence[UUID]
+    leaves: Sequence[bytes]
+    nodes: Nodes
+    size: int
+    root: bytes
+    note: str
+
+
+class LogTransaction(Protocol):
+    """One transaction over one tenant's log: all of it becomes visible at once, or nothing."""
+
+    async def lock(self) -> bool:
+        """Whether this is now the one that writes the log, until the transaction ends.
+
+        The lock is the transaction's own, so whoever lost it cannot commit. Does not wait.
+        """
+        ...
+
+    async def drain(self, limit: int) -> Sequence[PendingEntry]:
+        """Take at most `limit` events from the queue, in the order in which they happened.
+
+        Each version in a release gets the next number of its document.
+        """
+        ...
+
+    async def checkpoint(self) -> str | None:
+        """The latest signed note; None while the log is empty."""
+        ...
+
+    async def nodes(self, positions: Collection[Position]) -> Nodes: ...
+
+    async def append(self, entries: NewEntries) -> None: ...
+
+
+class Log(Protocol):
+    """The logs as their one writer sees them. Raises Unavailable while the database is away."""
+
+    def begin(self, tenant_id: TenantId) -> AbstractAsyncContextManager[LogTransaction]: ...
+
+    async def tenants_with_pending(self) -> Sequence[TenantId]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCheckpoint:
+    """A signed note, and the size that it states."""
+
+    size: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An event with its leaf, and the documents in it that belong to whoever asked.
+
+    `index` and `leaf` are None until it is integrated.
+    """
+
+    event: LoggedEvent
+    body: Mapping[str, object]
+    own_documents: frozenset[DocumentId]
+    index: int | None
+    leaf: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One release of one version. Its number is None until it is integrated."""
+
+    number: int | None
+    event_id: UUID
+    at: datetime
+    person_id: PersonId
+    display_name: str
+    action: str
+    purpose: str
+    version: int
+    grant_id: GrantId | None
+
+
+class AuditTrail(Protocol):
+    """The logs as those see them who may read. Raises Unavailable while the database is away."""
+
+    async def checkpoint(self, tenant_id: TenantId) -> StoredCheckpoint | None:
+        """The latest; None while the log is empty."""
+        ...
+
+    async def nodes(self, tenant_id: TenantId, positions: Collection[Position]) -> Nodes:
+        """Those of the wanted nodes that are complete."""
+        ...
+
+    async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
+        """Whoever acted: being found says nothing about being allowed to see it."""
+        ...
+
+    async def own_events(
+        self, caller: Caller, *, after: UUID | None, limit: int
+    ) -> Sequence[Entry]:
+        """What the caller did, in the order of ids. Leaves and bodies are left out."""
+        ...
+
+    async def owns(self, caller: Caller, document_id: DocumentId) -> bool: ...
+
+    async def accesses(
+        self, caller: Caller, document_id: DocumentId, *, after: int, limit: int
+    ) -> Sequence[Access]:
+        """Releases by number, then, in the same view of the database, those still pending."""
+        ...

@@ -1,0 +1,141 @@
+"""Answer a question: gather excerpts through the gate, let a model talk, record how it ended.
+
+Runs detached from whoever asked. No transaction is open while the model talks; every event is
+committed before anyone sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.chat.failures import RunTooLong, ServerStopping, failure_of
+from application.chat.language_model import LanguageModel
+from application.chat.ports import (
+    AskedQuestion,
+    Chats,
+    ExcerptSource,
+    FoundExcerpts,
+    RunLog,
+    RunStopped,
+)
+from application.chat.sealed_chat import SealedChat
+from application.chat.write_answer import AnswerLimits, WriteAnswer
+from application.ports import Cipher
+from domain.chat.event import Cancelled, Completed, Retrieval, RetrievedExcerpt, RunStarted
+from domain.chat.excerpt import Excerpt
+from domain.chat.message import MessageRole
+from domain.chat.prompt import PROMPT_VERSION, Turn, compose, previous_question, windowed
+from domain.chat.question import in_full
+from domain.chat.run import RunState
+from domain.errors import Refusal
+from domain.identity import MessageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerQuestion:
+    """The models in the order in which they are tried; the last one should always answer."""
+
+    chats: Chats
+    excerpts: ExcerptSource
+    models: Sequence[LanguageModel]
+    cipher: Cipher
+    limits: AnswerLimits
+
+    async def __call__(self, *, asked: AskedQuestion, log: RunLog) -> None:
+        """Ends the run in every case; raises only what nobody anticipated."""
+        try:
+            async with log.interruptible():
+                await self._answer_in_time(asked, log)
+        except RunStopped as stopped:
+            if stopped.state is RunState.CANCELLED:
+                await asyncio.shield(log.end(Cancelled()))
+        except asyncio.CancelledError:
+            await asyncio.shield(log.end(failure_of(ServerStopping())))
+        except Refusal as refusal:
+            await asyncio.shield(log.end(failure_of(refusal)))
+        except BaseException as broken:
+            await asyncio.shield(log.end(failure_of(broken)))
+            raise
+        else:
+            await asyncio.shield(log.end(Completed(message_id=asked.run.answer_id)))
+
+    async def _answer_in_time(self, asked: AskedQuestion, log: RunLog) -> None:
+        try:
+            async with asyncio.timeout(self.limits.run_seconds_max) as whole:
+                await self._answer(asked, log)
+        except TimeoutError as late:
+            if not whole.expired():
+                raise
+            raise RunTooLong from late
+
+    async def _answer(self, asked: AskedQuestion, log: RunLog) -> None:
+        run, question = asked.run, asked.question
+        await log.append(
+            RunStarted(
+                run_id=run.id,
+                message_id=run.answer_id,
+                conversation_id=run.conversation_id,
+                model=self.models[0].name,
+                prompt_version=PROMPT_VERSION,
+            )
+        )
+        turns, earlier_answers = await self._earlier(asked)
+        found = await self.excerpts.find(
+            caller=asked.caller,
+            sought=in_full(question.text, previous_question(turns)),
+            purpose=question.purpose,
+            document_ids=question.document_ids,
+            limit=self.limits.excerpts_max,
+        )
+        await log.rest_on(found.excerpts, earlier_answers)
+        await log.append(_retrieval(found))
+        prompt = compose(question.text, turns, found.excerpts)
+        await WriteAnswer(models=self.models, limits=self.limits)(prompt=prompt, log=log)
+
+    async def _earlier(self, asked: AskedQuestion) -> tuple[Sequence[Turn], Sequence[MessageId]]:
+        """The turns that go into the prompt, and the answers among them.
+
+        What those answers rest on, this one rests on too. Without room for a window there is
+        only the previous question, which rests on nothing.
+        """
+        chat = SealedChat(
+            cipher=self.cipher,
+            key=asked.key,
+            tenant_id=asked.caller.tenant_id,
+            conversation_id=asked.run.conversation_id,
+        )
+        messages = await self.chats.earlier(asked.caller, asked.message)
+        turns = [
+            Turn(role=each.role, text=chat.open_message(each.id, each.sealed_content))
+            for each in messages
+        ]
+        window = windowed(turns, self.limits.history_tokens_max)
+        if not window:
+            questions = [turn for turn in turns if turn.role is MessageRole.USER]
+            return questions[-1:], []
+        answers = [
+            each.id
+            for each in messages[len(messages) - len(window) :]
+            if each.role is MessageRole.ASSISTANT
+        ]
+        return window, answers
+
+
+def _retrieval(found: FoundExcerpts) -> Retrieval:
+    return Retrieval(
+        mode=found.mode,
+        degraded=found.degraded,
+        excerpts=[_retrieved(excerpt) for excerpt in found.excerpts],
+    )
+
+
+def _retrieved(excerpt: Excerpt) -> RetrievedExcerpt:
+    return RetrievedExcerpt(
+        id=excerpt.id,
+        document_id=excerpt.version.document_id,
+        version=excerpt.version.version,
+        start=excerpt.start,
+        end=excerpt.end,
+    )

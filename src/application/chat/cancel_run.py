@@ -1,0 +1,23 @@
+"""Cancel: the run stops where it is, and what it has written stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from application.chat.ports import Chats
+from domain.chat.run import Run, RunNotFound
+from domain.identity import Caller, RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRun:
+    """Asks whoever executes the run to stop. A run that has ended stays as it is: no refusal."""
+
+    chats: Chats
+
+    async def __call__(self, *, caller: Caller, run_id: RunId) -> Run:
+        async with self.chats.begin(caller) as tx:
+            run = await tx.request_cancel(run_id)
+        if run is None:
+            raise RunNotFound
+        return run

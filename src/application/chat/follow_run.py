@@ -1,0 +1,116 @@
+"""Follow a run: its events after a number, live or from the store, up to the terminal one.
+
+In this process events come from memory once they are committed; from another one they are read
+from the store after a wake-up, and once a second anyway. Both are the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from application.chat.live_runs import TRUST_SECONDS, LiveRuns
+from application.chat.ports import Chats, RunEvents
+from application.chat.sealed_chat import SealedChat
+from application.ports import Cipher, OwnKeys, Signal, Signals
+from domain.chat.event import AccessRevoked, Event, as_event
+from domain.chat.run import Run, RunNotFound, RunState, Withdrawal
+from domain.identity import Caller, RunId
+
+PAGE_EVENTS = 200
+POLL_SECONDS = 1.0
+
+Events = AsyncGenerator[Event, None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowRun:
+    """Bounded in memory however slow the reader: nothing is queued for it, it comes and takes."""
+
+    chats: Chats
+    stored: RunEvents
+    live: LiveRuns
+    signals: Signals
+    own_keys: OwnKeys
+    cipher: Cipher
+
+    async def __call__(self, *, caller: Caller, run_id: RunId, after: int) -> Events:
+        """The events to come. Raises RunNotFound, or AnswerWithdrawn if it was taken back."""
+        run = await self.chats.run(caller, run_id)
+        if run is None:
+            raise RunNotFound
+        run.assert_replayable()
+        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
+        if run.conversation_id not in keys:
+            raise RunNotFound
+        chat = SealedChat(
+            cipher=self.cipher,
+            key=keys[run.conversation_id],
+            tenant_id=caller.tenant_id,
+            conversation_id=run.conversation_id,
+        )
+        return self._follow(caller, run, chat, after)
+
+    async def _follow(self, caller: Caller, run: Run, chat: SealedChat, number: int) -> Events:
+        with self.signals.listen(f"events:{run.id}") as news:
+            while True:
+                async for event in self._from_memory(run.id, number):
+                    yield event
+                    number = event.number
+                    if event.type.is_terminal:
+                        return
+                page = await self._look(caller, run.id, chat, number)
+                for event in page.events:
+                    if not page.is_fresh():
+                        break
+                    yield event
+                    number = event.number
+                    if event.type.is_terminal:
+                        return
+                if page.over_without_events:
+                    return
+                await self._pause(run.id, news, page)
+
+    async def _from_memory(self, run_id: RunId, number: int) -> Events:
+        """Ends when the store must be asked: the reader is behind, or the run is not trusted."""
+        run = self.live.find(run_id)
+        while run is not None and (events := run.after(number)) is not None:
+            for event in events:
+                if not run.is_trusted:
+                    return
+                yield event
+                number = event.number
+            await run.changed(number)
+
+    async def _look(self, caller: Caller, run_id: RunId, chat: SealedChat, number: int) -> _Look:
+        page = await self.stored.page(caller, run_id, after=number, limit=PAGE_EVENTS)
+        if page is None:  # deleted with its conversation
+            raise RunNotFound
+        if page.run.state is RunState.ACCESS_REVOKED:
+            withdrawal = page.run.withdrawal or Withdrawal(reason="access_revoked")
+            last = as_event(number + 1, AccessRevoked(withdrawal=withdrawal))
+            return _Look(events=[last], is_over=True)
+        return _Look(
+            events=[chat.open_event(run_id, each) for each in page.events],
+            is_over=page.run.state.is_over,
+        )
+
+    async def _pause(self, run_id: RunId, news: Signal, page: _Look) -> None:
+        """Wait for news, unless there is more to be had right now."""
+        live = self.live.find(run_id)
+        if not page.events and (live is None or not live.is_trusted):
+            await news.wait(POLL_SECONDS)
+
+
+class _Look:
+    """What the store said, and when: what was permitted then may be shown for a second."""
+
+    def __init__(self, *, events: Sequence[Event], is_over: bool) -> None:
+        self.events = events
+        self.over_without_events = is_over and not events
+        self._loop = asyncio.get_running_loop()
+        self._at = self._loop.time()
+
+    def is_fresh(self) -> bool:
+        return self._loop.time() - self._at <= TRUST_SECONDS

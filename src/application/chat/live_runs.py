@@ -1,0 +1,99 @@
+"""The events of the runs of this process, kept in memory for whoever follows them live.
+
+Events come here after their commit, so nobody sees here what the store does not have. The store
+stays the truth: a reader that falls behind, or whose run could not be looked at for a second,
+reads from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+from domain.chat.event import Event
+from domain.identity import RunId
+
+EVENTS_MAX = 512
+TRUST_SECONDS = 1.0
+
+
+class LiveRun:
+    """The last events of one run, oldest first, and whether they may still be shown."""
+
+    def __init__(self, run_id: RunId, events_max: int = EVENTS_MAX) -> None:
+        self.run_id = run_id
+        self._events: deque[Event] = deque(maxlen=events_max)
+        self._loop = asyncio.get_running_loop()
+        self._confirmed_at = self._loop.time()
+        self._last = 0
+        self._closed = False
+        self._readers: set[asyncio.Future[None]] = set()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the run was looked at within the last second, and was still permitted."""
+        return not self._closed and self._loop.time() - self._confirmed_at <= TRUST_SECONDS
+
+    def confirm(self) -> None:
+        """The store was asked just now, and the run may go on."""
+        self._confirmed_at = self._loop.time()
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Show events that are committed."""
+        self.confirm()
+        self._events.extend(events)
+        self._last = self._events[-1].number
+        self.wake()
+
+    def close(self) -> None:
+        """Show nothing more from memory; readers look into the store."""
+        self._closed = True
+        self._events.clear()
+        self.wake()
+
+    def after(self, number: int) -> Sequence[Event] | None:
+        """The events after this number, none if there are none yet; None: ask the store."""
+        missing = self._last - number
+        if not self.is_trusted or missing > len(self._events) or missing < 0:
+            return None
+        return list(islice(self._events, len(self._events) - missing, None))
+
+    async def changed(self, number: int) -> None:
+        """Return once there is something after this number, or nothing to be had here."""
+        if self._last > number or self._closed:
+            return
+        reader = self._loop.create_future()
+        self._readers.add(reader)
+        try:
+            await reader
+        finally:
+            self._readers.discard(reader)
+
+    def wake(self) -> None:
+        """Let every reader look again."""
+        for reader in self._readers:
+            if not reader.done():
+                reader.set_result(None)
+
+
+class LiveRuns:
+    """The runs that this process executes now."""
+
+    def __init__(self) -> None:
+        self._runs: dict[RunId, LiveRun] = {}
+
+    def find(self, run_id: RunId) -> LiveRun | None:
+        return self._runs.get(run_id)
+
+    @contextmanager
+    def live(self, run_id: RunId) -> Iterator[LiveRun]:
+        """Keep a run's events until it has ended; whoever reads them then may finish."""
+        run = self._runs[run_id] = LiveRun(run_id)
+        try:
+            yield run
+        finally:
+            del self._runs[run_id]
+            run.wake()

@@ -1,0 +1,229 @@
+"""Ports of the chat module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from application.ports import DataKey, Idempotency
+from domain.chat.conversation import Conversation
+from domain.chat.event import Degradation, Fact, Terminal
+from domain.chat.excerpt import Excerpt
+from domain.chat.message import Message, MessageRole
+from domain.chat.question import Question
+from domain.chat.run import Run, RunState
+from domain.identity import Caller, ConversationId, DocumentId, MessageId, Purpose, RunId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundExcerpts:
+    """What may be quoted for a question, best first, and how it was found."""
+
+    mode: str
+    degraded: Sequence[Degradation]
+    excerpts: Sequence[Excerpt]
+
+
+class ExcerptSource(Protocol):
+    """Finds what may be quoted, and nothing else."""
+
+    async def find(
+        self,
+        *,
+        caller: Caller,
+        sought: str,
+        purpose: Purpose,
+        document_ids: frozenset[DocumentId] | None,
+        limit: int,
+    ) -> FoundExcerpts:
+        """At most `limit` excerpts, each disclosed under a release of action `quote`.
+
+        None at all is an answer, too. Raises Unavailable when the release cannot be written.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedQuestion:
+    """A question that was written down, and the run that is to answer it."""
+
+    caller: Caller
+    question: Question
+    message: Message
+    run: Run
+    key: DataKey
+
+
+class RunStarter(Protocol):
+    """Answers questions in this process, each detached from the request that asked it."""
+
+    @property
+    def has_room(self) -> bool: ...
+
+    def start(self, asked: AskedQuestion) -> None: ...
+
+
+class ChatTransaction(Protocol):
+    """One transaction over the caller's own conversations; others' do not exist in it."""
+
+    async def now(self) -> datetime: ...
+
+    async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
+
+    async def add_conversation(self, conversation: Conversation, key: DataKey) -> None: ...
+
+    async def conversation(
+        self, conversation_id: ConversationId, *, lock: bool = False
+    ) -> Conversation | None:
+        """With `lock`, nobody else adds a message until this transaction ends."""
+        ...
+
+    async def is_running(self, conversation_id: ConversationId) -> bool: ...
+
+    async def last_message(self, conversation_id: ConversationId) -> MessageId | None: ...
+
+    async def ask(self, question: Message, answer: Message, run: Run) -> None:
+        """Append the two messages, count them, and begin the run with a fresh lease."""
+        ...
+
+    async def asked(self, run_id: RunId) -> tuple[Message, Run]: ...
+
+    async def request_cancel(self, run_id: RunId) -> Run | None:
+        """Ask whoever executes the run to stop; the run as it stands."""
+        ...
+
+    async def delete(self, conversation_id: ConversationId) -> None:
+        """The conversation, its messages, runs and events, and its key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierMessage:
+    """A message before the question, that may still be seen in full."""
+
+    id: MessageId
+    role: MessageRole
+    sealed_content: bytes = field(repr=False)
+
+
+class Chats(Protocol):
+    """Conversations, messages and runs, of their owner only."""
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[ChatTransaction]: ...
+
+    async def conversation(
+        self, caller: Caller, conversation_id: ConversationId
+    ) -> Conversation | None: ...
+
+    async def conversations(
+        self, caller: Caller, *, after: ConversationId | None, limit: int
+    ) -> Sequence[Conversation]: ...
+
+    async def messages(
+        self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int
+    ) -> Sequence[Message]: ...
+
+    async def earlier(self, caller: Caller, question: Message) -> Sequence[EarlierMessage]:
+        """The last messages before a question, oldest first.
+
+        Without answers that were taken back, or that rest on a grant which is no longer open.
+        """
+        ...
+
+    async def run(self, caller: Caller, run_id: RunId) -> Run | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedEvent:
+    """An event as it is stored."""
+
+    number: int
+    type: str
+    sealed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """A run and some of its events, as of one moment."""
+
+    run: Run
+    events: Sequence[SealedEvent]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonedRun:
+    """A run whose process has gone; `caller` is its owner."""
+
+    caller: Caller
+    run_id: RunId
+
+
+class RunEvents(Protocol):
+    """The stored events of runs."""
+
+    async def page(
+        self, caller: Caller, run_id: RunId, *, after: int, limit: int
+    ) -> RunPage | None: ...
+
+    async def abandoned(self) -> Sequence[AbandonedRun]: ...
+
+    async def end_abandoned(
+        self, caller: Caller, run_id: RunId, event: SealedEvent, sealed_answer: bytes
+    ) -> bool:
+        """Fail the run with this event, if its lease is still over and no event was added."""
+        ...
+
+
+class RunStopped(Exception):
+    """The run may not go on: it was cancelled, its access ended, or somebody else ended it."""
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class RunLog(Protocol):
+    """Where one run writes what happens. What is appended is seen once it is committed.
+
+    Every commit looks, under the run's row lock, whether the run may go on: nobody cancelled it,
+    and every grant that it rests on is open. A run that says nothing is looked at twice a second.
+    """
+
+    def interruptible(self) -> AbstractAsyncContextManager[None]:
+        """Raises RunStopped out of this block as soon as the run may not go on."""
+        ...
+
+    async def append(self, fact: Fact) -> None:
+        """Queue an event for the next commit; waits while many are queued already.
+
+        Raises RunStopped.
+        """
+        ...
+
+    async def rest_on(
+        self, excerpts: Sequence[Excerpt], earlier_answers: Sequence[MessageId]
+    ) -> None:
+        """Record what the answer rests on, at first hand and through earlier answers.
+
+        Must be committed before a word of them is written. Raises RunStopped where one of the
+        grants has ended since, or a document has gone.
+        """
+        ...
+
+    async def end(self, terminal: Terminal) -> None:
+        """Append the terminal event and keep the answer as far as it came, in one transaction.
+
+        Waits for the commit, within a limit; what cannot be recorded by then the reaper ends.
+        Does nothing where the run was ended by somebody else.
+        """
+        ...
+
+
+class RunLogs(Protocol):
+    """Opens the log of a run, whose lease is then kept up until it is closed."""
+
+    def open(self, asked: AskedQuestion) -> AbstractAsyncContextManager[RunLog]: ...

@@ -1,0 +1,92 @@
+"""Read one's own conversations: titles and messages, opened with their own key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from application.chat.ports import Chats
+from application.chat.sealed_chat import SealedChat
+from application.ports import Cipher, OwnKeys
+from domain.chat.conversation import Conversation, ConversationNotFound
+from domain.chat.message import Message
+from domain.identity import Caller, ConversationId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenConversation:
+    """A conversation and what it is called."""
+
+    conversation: Conversation
+    title: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMessage:
+    """A message and what it says; None while it is being written, and where it is gone."""
+
+    message: Message
+    content: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadConversations:
+    """Their owner needs no release to reread them; for anyone else they do not exist."""
+
+    chats: Chats
+    own_keys: OwnKeys
+    cipher: Cipher
+
+    async def page(
+        self, *, caller: Caller, after: ConversationId | None, limit: int
+    ) -> Sequence[OpenConversation]:
+        """In the order in which they were started."""
+        found = await self.chats.conversations(caller, after=after, limit=limit)
+        chats = await self._open(caller, [each.id for each in found])
+        return [
+            OpenConversation(conversation=each, title=chats[each.id].open_title(each.sealed_title))
+            for each in found
+            if each.id in chats  # deleted between the two looks
+        ]
+
+    async def one(self, *, caller: Caller, conversation_id: ConversationId) -> OpenConversation:
+        found = await self.chats.conversation(caller, conversation_id)
+        chats = await self._open(caller, [conversation_id])
+        if found is None or conversation_id not in chats:
+            raise ConversationNotFound
+        title = chats[conversation_id].open_title(found.sealed_title)
+        return OpenConversation(conversation=found, title=title)
+
+    async def messages(
+        self, *, caller: Caller, conversation_id: ConversationId, after: int, limit: int
+    ) -> Sequence[OpenMessage]:
+        """The messages after this sequence number, in order."""
+        chats = await self._open(caller, [conversation_id])
+        found = await self.chats.messages(caller, conversation_id, after=after, limit=limit)
+        if conversation_id not in chats:
+            raise ConversationNotFound
+        chat = chats[conversation_id]
+        return [
+            OpenMessage(
+                message=each,
+                content=None
+                if each.sealed_content is None
+                else chat.open_message(each.id, each.sealed_content),
+            )
+            for each in found
+        ]
+
+    async def _open(
+        self, caller: Caller, ids: Sequence[ConversationId]
+    ) -> dict[ConversationId, SealedChat]:
+        keys = await self.own_keys(caller=caller, resources=ids)
+        return {
+            each: SealedChat(
+                cipher=self.cipher,
+                key=keys[each],
+                tenant_id=caller.tenant_id,
+                conversation_id=each,
+            )
+            for each in ids
+            if each in keys
+        }

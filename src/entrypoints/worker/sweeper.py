@@ -1,0 +1,45 @@
+"""Small chores, done now and then by every process that works: each is safe to do twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+Chore = Callable[[], Awaitable[int]]
+"""Does what there is to do, and says how much that was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweeper:
+    """Runs each chore every `every_seconds`; one that fails is tried again next time."""
+
+    chores: Mapping[str, Chore]
+    every_seconds: float = 600.0
+
+    @asynccontextmanager
+    async def sweeping(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._run(), name="sweeper")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            for name, chore in self.chores.items():
+                try:
+                    done = await chore()
+                except Exception as error:  # noqa: BLE001 - whatever it is, there is a next time
+                    log.warning("chore_failed", chore=name, error=type(error).__name__)
+                else:
+                    if done:
+                        log.info("chore_done", chore=name, count=done)
+            await asyncio.sleep(self.every_seconds)

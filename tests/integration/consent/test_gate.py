@@ -1,0 +1,364 @@
+"""The release gate on a real database: the audit row is the key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from tests.integration.conftest import add_text, new_tenant
+
+from adapters.identifiers import uuid7
+from adapters.postgres.engine import Database, transaction
+from application.consent.give_grant import GrantTerms
+from domain.consent.decision import Decision
+from domain.consent.grant import Grant, GrantAlreadyRevoked
+from domain.errors import NotFound, Unavailable
+from domain.identity import (
+    Action,
+    Caller,
+    DocumentId,
+    PersonId,
+    Purpose,
+    ReleaseId,
+    TenantId,
+    VersionRef,
+)
+from domain.vault.document import Document
+from entrypoints.container import Container
+
+CallerIn = Callable[[TenantId], Awaitable[Caller]]
+CARE = Purpose("care")
+
+
+class Scene:
+    """Asha, her document, and Ben."""
+
+    def __init__(self, container: Container, asha: Caller, ben: Caller, document: Document) -> None:
+        self.container, self.asha, self.ben, self.document = container, asha, ben, document
+        self.version = document.current.ref
+
+    async def share(self, max_uses: int | None = None, **changes: object) -> Grant:
+        terms: dict[str, object] = {
+            "grantee": PersonId(self.ben.person_id),
+            "document_id": self.document.id,
+            "actions": frozenset({Action.READ}),
+            "purpose": CARE,
+            "not_before": None,
+            "expires_at": datetime.now(UTC) + timedelta(days=1),
+            "max_uses": max_uses,
+        }
+        give = self.container.give_grant()
+        return await give(caller=self.asha, terms=GrantTerms(**(terms | changes)))  # type: ignore[arg-type]
+
+    async def read(self, caller: Caller, purpose: Purpose = CARE) -> bytes:
+        read = self.container.read_content()
+        content = await read(caller=caller, document_id=self.document.id, purpose=purpose)
+        return b"".join([piece async for piece in content.read(0, content.length)])
+
+    async def withdraw(self, grant: Grant) -> None:
+        await self.container.withdraw_consent()(caller=self.asha, consent_id=grant.consent_id)
+
+    async def events(self, of_type: str) -> int:
+        return await self.count(f"SELECT count(*) FROM audit_events WHERE type = '{of_type}'")
+
+    async def count(self, statement: str) -> int:
+        async with transaction(self.container.engine(), self.asha.tenant_id) as connection:
+            counted: int = (await connection.execute(text(statement))).scalar_one()
+            return counted
+
+
+@pytest.fixture
+async def scene(container: Container, tenant_id: TenantId, caller_in: CallerIn) -> Scene:
+    asha, ben = await caller_in(tenant_id), await caller_in(tenant_id)
+    document = await add_text(container, asha, "The rent is 1,250 euros a month.", "Lease")
+    return Scene(container, asha, ben, document)
+
+
+@pytest.fixture
+async def administrator(database: Database) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    connection = await database.connect("postgres")
+
+    async def execute(statement: str) -> None:
+        await connection.execute(statement)
+
+    yield execute
+    await connection.close()
+
+
+async def test_an_owner_reads_and_it_is_recorded(scene: Scene) -> None:
+    assert await scene.read(scene.asha) == b"The rent is 1,250 euros a month."
+    assert await scene.events("release") == 1
+
+
+async def test_a_stranger_finds_nothing_and_the_attempt_is_recorded(scene: Scene) -> None:
+    with pytest.raises(NotFound):
+        await scene.read(scene.ben)
+    assert (await scene.events("release"), await scene.events("denial")) == (0, 1)
+
+
+async def test_what_does_not_exist_is_refused_along_the_same_path(scene: Scene) -> None:
+    missing = VersionRef(document_id=DocumentId(uuid7()), version=1)
+    with pytest.raises(NotFound):
+        await scene.container.gate()(
+            caller=scene.ben, action=Action.READ, purpose=CARE, versions=[missing]
+        )
+    assert await scene.events("denial") == 1
+
+
+async def test_a_grant_opens_for_its_purpose_alone(scene: Scene) -> None:
+    await scene.share()
+    assert await scene.read(scene.ben) == b"The rent is 1,250 euros a month."
+    with pytest.raises(NotFound):
+        await scene.read(scene.ben, Purpose("research"))
+
+
+async def test_nothing_is_read_after_a_withdrawal_was_acknowledged(scene: Scene) -> None:
+    grant = await scene.share()
+    await scene.read(scene.ben)
+    await scene.withdraw(grant)
+    with pytest.raises(NotFound):
+        await scene.read(scene.ben)
+    with pytest.raises(GrantAlreadyRevoked):
+        await scene.container.revoke_grant()(caller=scene.asha, grant_id=grant.id)
+
+
+async def test_a_grant_that_is_over_opens_nothing(scene: Scene) -> None:
+    soon = datetime.now(UTC) + timedelta(milliseconds=600)
+    await scene.share(expires_at=soon)
+    await scene.read(scene.ben)
+    await asyncio.sleep(0.7)
+    with pytest.raises(NotFound):
+        await scene.read(scene.ben)
+
+
+@pytest.mark.parametrize("uses", [1, 5])
+async def test_a_grant_for_some_uses_opens_exactly_that_often(scene: Scene, uses: int) -> None:
+    await scene.share(max_uses=uses)
+    answers = await asyncio.gather(
+        *(scene.read(scene.ben) for _ in range(20)), return_exceptions=True
+    )
+    opened = [answer for answer in answers if isinstance(answer, bytes)]
+    refused = [answer for answer in answers if isinstance(answer, NotFound)]
+    assert (len(opened), len(refused)) == (uses, 20 - uses)
+    assert await scene.events("release") == uses
+    assert await scene.count("SELECT uses_left FROM grants") == 0
+
+
+async def test_a_withdrawal_waits_for_readers_and_stops_those_that_come_later(
+    scene: Scene,
+) -> None:
+    """Readers race a withdrawal: whatever was released, was released before it was answered."""
+    grant = await scene.share()
+    stop = asyncio.Event()
+    late = 0
+
+    async def keep_reading() -> None:
+        nonlocal late
+        while not stop.is_set():
+            withdrawn = acknowledged.is_set()
+            try:
+                await scene.read(scene.ben)
+            except NotFound:
+                continue
+            late += withdrawn
+
+    acknowledged = asyncio.Event()
+    readers = [asyncio.create_task(keep_reading()) for _ in range(6)]
+    await asyncio.sleep(0.3)
+    await scene.withdraw(grant)
+    acknowledged.set()
+    await asyncio.sleep(0.3)
+    stop.set()
+    await asyncio.gather(*readers)
+    released = await scene.events("release")
+    assert released > 0
+    assert late == 0
+    after = """
+        SELECT count(*) FROM audit_events e, grants g
+        WHERE e.type = 'release' AND e.at > g.revoked_at
+    """
+    assert await scene.count(after) == 0
+
+
+async def test_a_withdrawal_is_not_acknowledged_while_a_reader_is_deciding(scene: Scene) -> None:
+    """Whoever was asked before the withdrawal is done before it is answered."""
+    grant = await scene.share()
+    async with scene.container.releases().begin(scene.ben) as tx:
+        await tx.ask([scene.version])
+        withdrawal = asyncio.create_task(scene.withdraw(grant))
+        await asyncio.sleep(0.3)
+        assert not withdrawal.done()
+    await withdrawal
+
+
+async def _released(scene: Scene) -> ReleaseId:
+    gate = scene.container.gate()
+    release = await gate(
+        caller=scene.asha, action=Action.READ, purpose=CARE, versions=[scene.version]
+    )
+    return release.id
+
+
+async def test_a_release_opens_its_keys_once(scene: Scene) -> None:
+    release_id = await _released(scene)
+    with pytest.raises(DBAPIError, match="audit_takes"):
+        await scene.container.releases().take_keys(scene.asha, release_id)
+
+
+async def test_nobody_else_takes_the_keys_of_a_release(scene: Scene) -> None:
+    release_id = ReleaseId(uuid7())
+    async with scene.container.releases().begin(scene.asha) as tx:
+        asked = await tx.ask([scene.version])
+        await tx.record(
+            release_id,
+            action=Action.READ,
+            purpose=CARE,
+            at=asked[0].at,
+            decided={scene.version: Decision()},
+        )
+    with pytest.raises(DBAPIError, match="no committed release"):
+        await scene.container.releases().take_keys(scene.ben, release_id)
+    assert await scene.container.releases().take_keys(scene.asha, release_id)
+
+
+_EVENT = """
+    INSERT INTO audit_events (tenant_id, id, type, at, actor_id {columns})
+    VALUES (:tenant, :event, 'release', {at}, :person {values})
+"""
+_RESOURCE = """
+    INSERT INTO audit_resources (tenant_id, event_id, document_id, version)
+    VALUES (:tenant, :event, :document, 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "at", "refusal"),
+    [
+        ("", "", "clock_timestamp()", "no committed release"),
+        (", transaction_id", ", '3'", "clock_timestamp()", "permission denied"),
+    ],
+    ids=["in the same transaction", "with a forged transaction"],
+)
+async def test_keys_are_not_to_be_had_before_the_release_is_committed(
+    scene: Scene, columns: str, values: str, at: str, refusal: str
+) -> None:
+    names = {
+        "tenant": scene.asha.tenant_id,
+        "person": scene.asha.person_id,
+        "event": uuid7(),
+        "document": scene.document.id,
+    }
+    with pytest.raises(DBAPIError, match=refusal):
+        async with transaction(
+            scene.container.engine(), scene.asha.tenant_id, scene.asha.person_id
+        ) as connection:
+            event = _EVENT.format(columns=columns, values=values, at=at)
+            await connection.execute(text(event), names)
+            await connection.execute(text(_RESOURCE), names)
+            await connection.execute(text("SELECT * FROM take_deks(:event)"), names)
+
+
+@pytest.mark.parametrize(
+    "at", ["clock_timestamp() - interval '31 s'", "clock_timestamp() + interval '9 s'"]
+)
+async def test_a_release_holds_for_thirty_seconds_and_not_in_advance(scene: Scene, at: str) -> None:
+    release_id = uuid7()
+    names = {
+        "tenant": scene.asha.tenant_id,
+        "person": scene.asha.person_id,
+        "event": release_id,
+        "document": scene.document.id,
+    }
+    async with transaction(
+        scene.container.engine(), scene.asha.tenant_id, scene.asha.person_id
+    ) as connection:
+        await connection.execute(text(_EVENT.format(columns="", values="", at=at)), names)
+        await connection.execute(text(_RESOURCE), names)
+    with pytest.raises(DBAPIError, match="no committed release"):
+        await scene.container.releases().take_keys(scene.asha, ReleaseId(release_id))
+
+
+async def test_nothing_is_added_to_a_release_afterwards(scene: Scene, container: Container) -> None:
+    other = await add_text(container, scene.asha, "Another secret.", "Other")
+    release_id = ReleaseId(uuid7())
+    async with container.releases().begin(scene.asha) as tx:
+        asked = await tx.ask([scene.version])
+        await tx.record(
+            release_id,
+            action=Action.READ,
+            purpose=CARE,
+            at=asked[0].at,
+            decided={scene.version: Decision()},
+        )
+    names = {"tenant": scene.asha.tenant_id, "event": release_id, "document": other.id}
+    async with transaction(
+        container.engine(), scene.asha.tenant_id, scene.asha.person_id
+    ) as connection:
+        await connection.execute(text(_RESOURCE), names)
+        rows = (await connection.execute(text("SELECT * FROM take_deks(:event)"), names)).all()
+    assert {UUID(str(row.document_id)) for row in rows} == {scene.document.id}
+
+
+async def test_another_tenant_takes_nothing(
+    scene: Scene, database: Database, caller_in: CallerIn
+) -> None:
+    stranger = await caller_in(await new_tenant(database))
+    with pytest.raises(NotFound):
+        await scene.read(stranger)
+
+
+async def test_an_audit_that_fails_discloses_nothing(
+    scene: Scene, administrator: Callable[[str], Awaitable[None]]
+) -> None:
+    await administrator("REVOKE INSERT ON audit_resources FROM strongroom_app")
+    try:
+        for _ in range(20):
+            with pytest.raises(Unavailable):
+                await scene.read(scene.asha)
+    finally:
+        await administrator(
+            "GRANT INSERT (tenant_id, event_id, document_id, version, grant_id, grant_epoch,"
+            " consent_id) ON audit_resources TO strongroom_app"
+        )
+    assert await scene.events("release") == 0
+    assert await scene.read(scene.asha)
+
+
+async def test_an_audit_that_hangs_discloses_nothing_and_is_bounded(
+    scene: Scene, database: Database
+) -> None:
+    gate = scene.container.gate()
+    object.__setattr__(gate, "gate_seconds_max", 0.5)
+    connection = await database.connect("postgres")
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE")
+            started = asyncio.get_running_loop().time()
+            with pytest.raises(Unavailable):
+                await scene.read(scene.asha)
+            assert asyncio.get_running_loop().time() - started < 3
+    finally:
+        object.__setattr__(gate, "gate_seconds_max", 5.0)
+        await connection.close()
+    assert await scene.read(scene.asha)
+
+
+async def test_what_was_erased_cannot_be_read_and_leaves_no_key(scene: Scene) -> None:
+    await scene.share()
+    receipt = await scene.container.erase_document()(
+        caller=scene.asha, document_id=scene.document.id
+    )
+    assert set(receipt.erasure.residue.values()) == {0}
+    assert receipt.erasure.destroyed["grants_closed"] == 1
+    for caller in (scene.asha, scene.ben):
+        with pytest.raises(NotFound):
+            await scene.read(caller)
+    assert await scene.count("SELECT count(*) FROM data_keys") == 0
+    assert await scene.count("SELECT count(*) FROM blob_parts") == 0
+    state = "SELECT count(*) FROM consent_events WHERE event_state = 'invalidated'"
+    assert await scene.count(state) == 1

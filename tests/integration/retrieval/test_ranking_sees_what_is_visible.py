@@ -1,0 +1,164 @@
+"""BM25 over visible rows: right by an independent computation, and blind to what is hidden."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from tests.integration.retrieval.library import EMBEDDER, Library
+
+from adapters.postgres.engine import transaction
+from adapters.postgres.passages import PLANNING, PostgresPassages, search_values
+from adapters.postgres.statements import statement
+from domain.identity import Action, Caller, VersionRef
+from domain.retrieval.query import SearchQuery
+
+# Words that are their own stems, and no stop words.
+WORDS = ["apricot", "bolt", "cedar", "drum", "ember", "flint", "grain", "hazel", "iron", "jar"]
+
+
+async def test_scores_are_those_of_bm25_over_the_visible_passages(library: Library) -> None:
+    chance = random.Random(20_261_122)
+    for _ in range(12):
+        asha, ben = await library.person(), await library.person()
+        visible: dict[tuple[VersionRef, int], list[str]] = {}
+        for owner in (asha, ben, ben):
+            for shared in (True, False):
+                passages = _passages(chance)
+                ref = await library.add_bare(owner, [" ".join(words) for words in passages])
+                if owner is ben and shared:
+                    await library.share(ben, ref, asha)
+                if owner is asha or shared:
+                    visible |= {(ref, place): words for place, words in enumerate(passages)}
+        wanted = chance.choices([*WORDS, "nowhere"], k=chance.randint(1, 6))
+        found = await _candidates(library, asha, " ".join(wanted))
+        oracle = _bm25(visible, wanted)
+        assert found.keys() == oracle.keys()
+        for passage, score in oracle.items():
+            assert found[passage] == pytest.approx(score, rel=1e-6, abs=1e-6)
+
+
+async def test_what_is_hidden_changes_no_byte_of_an_answer(library: Library) -> None:
+    asha, ben = await library.person(), await library.person()
+    for number in range(4):
+        await library.add(ben, f"The grain of cedar, part {number}. " + "An ember glows. " * number)
+    shared = await library.add(asha, "Cedar grain is what the drum is made of.")
+    await library.share(asha, shared, ben)
+    before = [await _bytes(library, ben, words) for words in ("cedar grain", "ember drum iron")]
+    for number in range(100):
+        await library.add_bare(asha, [f"cedar grain ember drum {number}", "cedar " * 40])
+    await library.run("ANALYZE")
+    assert before == [
+        await _bytes(library, ben, words) for words in ("cedar grain", "ember drum iron")
+    ]
+
+
+async def test_no_plan_reads_a_row_of_the_index_that_is_hidden(library: Library) -> None:
+    asha, ben, stranger = [await library.person() for _ in range(3)]
+    await library.add_bare(ben, ["cedar grain ember"] * 3)
+    shared = await library.add_bare(asha, ["cedar grain drum"] * 2)
+    await library.share(asha, shared, ben)
+    for _ in range(20):
+        await library.add_bare(asha, ["cedar grain"] * 5)
+        await library.add_bare(stranger, ["cedar grain"] * 5)
+    for fresh_statistics in (False, True):
+        if fresh_statistics:
+            await library.run("ANALYZE")
+        plan = await _plan(library, ben, "cedar grain")
+        scans = [node for node in _nodes(plan) if node.get("Relation Name")]
+        assert {"postings", "passage_vectors"} <= {node["Relation Name"] for node in scans}
+        assert [node["Relation Name"] for node in scans if "Seq" in node["Node Type"]] == []
+        # Fifteen postings are visible, and looked at at most once for each of two words; the
+        # hidden ones number four hundred.
+        assert _rows_read(scans, "postings") <= 15 * 2
+        assert _rows_read(scans, "passage_vectors") == 5
+
+
+async def test_equal_scores_come_in_an_order_that_lasts(library: Library) -> None:
+    asha = await library.person()
+    for _ in range(5):
+        await library.add(asha, "Cedar grain, word for word the same.")
+    answers = {await _bytes(library, asha, "cedar grain") for _ in range(3)}
+    assert len(answers) == 1
+
+
+def _passages(chance: random.Random) -> list[list[str]]:
+    return [chance.choices(WORDS, k=chance.randint(1, 30)) for _ in range(chance.randint(0, 4))]
+
+
+async def _candidates(
+    library: Library, caller: Caller, words: str
+) -> dict[tuple[VersionRef, int], float]:
+    passages: PostgresPassages = library.container.passages()  # type: ignore[assignment]
+    found = await passages.candidates(
+        caller, SearchQuery(text=words), Action.SEARCH, words=words, vector=None, model="none"
+    )
+    rows = await passages.sealed(caller, list(found.keyword))
+    return {
+        (rows[passage].version, rows[passage].ordinal): score
+        for passage, score in found.keyword.items()
+    }
+
+
+def _bm25(
+    passages: dict[tuple[VersionRef, int], list[str]], wanted: list[str]
+) -> dict[tuple[VersionRef, int], float]:
+    """Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, with Lucene's idf."""
+    count = len(passages)
+    length_mean = sum(map(len, passages.values())) / max(count, 1)
+    scores: dict[tuple[VersionRef, int], float] = {}
+    for word, said in Counter(wanted).items():
+        holders = [key for key, words in passages.items() if word in words]
+        rarity = math.log(1 + (count - len(holders) + 0.5) / (len(holders) + 0.5))
+        for key in holders:
+            frequency = passages[key].count(word)
+            norm = 1.2 * (1 - 0.75 + 0.75 * len(passages[key]) / length_mean)
+            weight = said * rarity * frequency * (1.2 + 1) / (frequency + norm)
+            scores[key] = scores.get(key, 0.0) + weight
+    return scores
+
+
+async def _bytes(library: Library, caller: Caller, words: str) -> str:
+    page = await library.search(caller, words, limit=50)
+    hits = [(hit.passage, hit.score, hit.grant_id) for hit in page.hits]
+    return repr((hits, page.mode, page.degraded))
+
+
+async def _plan(library: Library, caller: Caller, words: str) -> dict[str, Any]:
+    values = search_values(
+        caller,
+        SearchQuery(text=words),
+        Action.SEARCH,
+        words=words,
+        vector=await EMBEDDER.embed_query(words),
+        model=EMBEDDER.model,
+        per_leg=100,
+    )
+    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('search').text}")
+    async with transaction(library.engine, caller.tenant_id, caller.person_id) as connection:
+        await connection.execute(PLANNING)
+        (plan,) = (await connection.execute(explained, values)).scalar_one()
+    return plan if isinstance(plan, dict) else json.loads(plan)
+
+
+def _rows_read(scans: list[dict[str, Any]], table: str) -> float:
+    """Those that a filter threw away were read as well."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in scans
+        if node["Relation Name"] == table
+    )
+
+
+def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    nodes, waiting = [], [plan["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting.extend(node.get("Plans", ()))
+    return nodes

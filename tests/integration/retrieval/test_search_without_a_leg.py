@@ -1,0 +1,79 @@
+"""When a step cannot be done the search goes on without it, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+
+import pytest
+from tests.integration.retrieval.library import EMBEDDER, Library
+
+from application.retrieval.embedder import EmbedderUnavailable, Vector
+from application.retrieval.search import SearchPage
+from domain.retrieval.query import SearchMode, SearchQuery
+
+
+@dataclass
+class _Failing:
+    """An embedder that was good at indexing time, and is slow or down now."""
+
+    seconds: float
+    model: str = EMBEDDER.model
+    dimensions: int = EMBEDDER.dimensions
+    asked: int = 0
+
+    async def embed_query(self, text: str) -> Vector:
+        self.asked += 1
+        await asyncio.sleep(self.seconds)
+        raise EmbedderUnavailable
+
+    embed_passages = EMBEDDER.embed_passages
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"), [(0.0, "embedder_unavailable"), (30.0, "embedder_too_slow")]
+)
+@pytest.mark.parametrize("mode", [SearchMode.HYBRID, SearchMode.SEMANTIC])
+async def test_without_the_embedder_words_are_searched_for(
+    library: Library, seconds: float, reason: str, mode: SearchMode
+) -> None:
+    asha = await library.person()
+    await library.add(asha, "The cedar stands beside the brook.")
+    began = time.monotonic()
+    page = await _search(library, _Failing(seconds), asha, mode)
+    assert time.monotonic() - began < 5
+    assert len(page.hits) == 1
+    assert page.mode is SearchMode.KEYWORD
+    assert [(each.step, each.reason) for each in page.degraded] == [("semantic", reason)]
+
+
+async def test_a_search_by_words_does_not_ask_the_embedder(library: Library) -> None:
+    asha = await library.person()
+    await library.add(asha, "The cedar stands beside the brook.")
+    failing = _Failing(0.0)
+    page = await _search(library, failing, asha, SearchMode.KEYWORD)
+    assert (len(page.hits), page.degraded, failing.asked) == (1, [], 0)
+
+
+async def test_vectors_of_another_model_are_not_compared(library: Library) -> None:
+    asha = await library.person()
+    await library.add(asha, "The cedar stands beside the brook.")
+    search = replace(library.container.search(), embedder=_OtherModel())
+    query = SearchQuery(text="cedar", mode=SearchMode.SEMANTIC)
+    assert (await search(caller=asha, query=query)).hits == []
+
+
+class _OtherModel:
+    model = "other-1"
+    dimensions = EMBEDDER.dimensions
+    embed_query = EMBEDDER.embed_query
+    embed_passages = EMBEDDER.embed_passages
+
+
+async def _search(
+    library: Library, embedder: _Failing, caller: object, mode: SearchMode
+) -> SearchPage:
+    search = replace(library.container.search(), embedder=embedder)
+    query = SearchQuery(text="cedar brook", mode=mode)
+    return await search(caller=caller, query=query)  # type: ignore[arg-type]

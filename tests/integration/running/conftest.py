@@ -1,0 +1,53 @@
+"""One running Strongroom for most tests, as a user would have started it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from adapters.embedding.minilm import MiniLMEmbedder
+from tests.integration.running.people import Person, signed_up
+from tests.integration.running.program import Program, ending
+
+_ROOT = Path(__file__).parents[3]
+UPLOAD_BYTES_MAX = 4 * 1024 * 1024
+
+
+@pytest.fixture(scope="session")
+async def built_models() -> Path:
+    """Where the built embedding model is kept, for all tests and all sessions."""
+    named = os.environ.get("STRONGROOM_TEST_MODELS")
+    models = Path(named) if named else _ROOT / ".strongroom" / "test-cache" / "models"
+    embedder = MiniLMEmbedder(models)
+    await embedder.warm()
+    await embedder.close()
+    return models
+
+
+@pytest.fixture(scope="session")
+async def running(
+    built_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Program]:
+    program = Program(
+        tmp_path_factory.mktemp("running"),
+        models=built_models,
+        upload_bytes_max=UPLOAD_BYTES_MAX,
+    )
+    async with ending(program):
+        await program.start()
+        yield program
+
+
+@pytest.fixture(scope="module")
+async def asha(running: Program) -> AsyncIterator[Person]:
+    async with signed_up(running, "Asha") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
+async def ben(running: Program) -> AsyncIterator[Person]:
+    async with signed_up(running, "Ben") as person:
+        yield person

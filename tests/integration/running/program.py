@@ -1,0 +1,185 @@
+"""Strongroom as its users start it: a process of its own, reached through its socket alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+
+PROGRAM = Path(sys.executable).with_name("strongroom")
+START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 20.0
+
+_READY = re.compile(r"ready on (http://\S+)")
+
+
+class Program:
+    """One `strongroom serve` over one data directory; it can be started again after it ended.
+
+    It listens on a free port of its own choice. What it says on stdout and stderr, over all its
+    starts, is in `said`.
+    """
+
+    def __init__(self, directory: Path, *, models: Path | None = None, **settings: object) -> None:
+        """`models` is where built models are shared; None: it builds its own."""
+        self.data_dir = directory / "data"
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if models is not None:
+            (self.data_dir / "models").symlink_to(models, target_is_directory=True)
+        self.settings: dict[str, object] = {
+            "data_dir": self.data_dir,
+            "port": 0,
+            "sign_up_rate_per_address": "100000/minute",
+            "sign_in_rate_per_address": "100000/minute",
+            **settings,
+        }
+        self.url = ""
+        self._directory = directory
+        self._output = directory / "output"
+        self._said_before = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    @property
+    def postgres_pid(self) -> int:
+        found = (self.data_dir / "postgres" / "data" / "postmaster.pid").read_text()
+        return int(found.split("\n", 1)[0])
+
+    @property
+    def socket_directory(self) -> Path:
+        return self.data_dir / "postgres" / "socket"
+
+    @property
+    def database_url(self) -> str:
+        """The embedded database, as its superuser."""
+        return self.database_url_of("postgres")
+
+    def database_url_of(self, name: str) -> str:
+        return f"postgresql:///{name}?host={self.socket_directory}&user=postgres"
+
+    def spawn(self) -> None:
+        """Start it, and do not wait."""
+        self._said_before = self._output.stat().st_size if self._output.exists() else 0
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [PROGRAM, "serve"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._directory,
+                env=environment(self.settings),
+            )
+
+    async def until_ready(self) -> float:
+        """Seconds until it accepted requests, from now."""
+        began = time.monotonic()
+        while time.monotonic() - began < START_SECONDS_MAX:
+            with self._output.open("rb") as output:
+                output.seek(self._said_before)
+                announced = _READY.search(output.read().decode(errors="replace"))
+            if announced:
+                self.url = announced[1]
+                return time.monotonic() - began
+            assert self.exit_status is None, f"it ended with {self.exit_status}:\n{self.said}"
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"not ready after {START_SECONDS_MAX:.0f} s:\n{self.said}")
+
+    async def start(self) -> float:
+        self.spawn()
+        return await self.until_ready()
+
+    async def ended(self, *, within_seconds: float = STOP_SECONDS_MAX) -> int:
+        """Its exit status."""
+        assert self._process is not None
+        return await asyncio.to_thread(self._process.wait, within_seconds)
+
+    async def stop(self, sign: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """The exit status, and the seconds that the stop took."""
+        began = time.monotonic()
+        os.kill(self.pid, sign)
+        return await self.ended(), time.monotonic() - began
+
+    async def kill(self) -> None:
+        """As a crash or an impatient operator would: nothing of it gets to tidy up."""
+        os.kill(self.pid, signal.SIGKILL)
+        await self.ended()
+
+    def descendants(self) -> list[psutil.Process]:
+        """Every process that it started, with those that they started."""
+        return psutil.Process(self.pid).children(recursive=True)
+
+    def client(self, **options: object) -> httpx2.AsyncClient:
+        """A client with nobody signed in."""
+        return httpx2.AsyncClient(base_url=self.url, timeout=30, **options)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def ending(program: Program) -> AsyncIterator[Program]:
+    """Leaves no process behind, whatever the test did and however it ended."""
+    try:
+        yield program
+    finally:
+        if program._process is not None and program.exit_status is None:
+            os.kill(program.pid, signal.SIGTERM)
+            try:
+                await program.ended()
+            except subprocess.TimeoutExpired:
+                await program.kill()
+
+
+def environment(settings: dict[str, object]) -> dict[str, str]:
+    """Of our own environment only what has nothing to do with Strongroom."""
+    kept = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+    return kept | {f"STRONGROOM_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+async def command(
+    *arguments: str, directory: Path, within_seconds: float = 30.0, **settings: object
+) -> tuple[int, str, float]:
+    """Run `strongroom ARGUMENTS` to its end: exit status, all it said, seconds it took."""
+    began = time.monotonic()
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [PROGRAM, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=directory,
+        env=environment(settings),
+        timeout=within_seconds,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(errors="replace"), time.monotonic() - began
+
+
+async def until_gone(processes: list[psutil.Process], *, seconds: float = 5.0) -> list[str]:
+    """The command lines of those that are still there after the time is over."""
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=seconds)
+    return [" ".join(process.cmdline()) for process in alive if process.is_running()]
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(("STRONGROOM_", "COV_", "PYTEST_"))
