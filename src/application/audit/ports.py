@@ -31,7 +31,7 @@ class LogSigner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingEntry:
-    """An event that was taken from the queue, its releases numbered. `waited_seconds` is its lag."""
+    """An event taken from the queue, its releases numbered, and how long it had waited."""
 
     event: LoggedEvent
     body: Mapping[str, object]

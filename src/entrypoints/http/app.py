@@ -20,6 +20,7 @@ from entrypoints.http.health import Health, live, ready
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
+from entrypoints.http.search import SearchController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
@@ -27,6 +28,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     DocumentsController,
     GrantsController,
     ConsentsController,
+    SearchController,
     live,
     ready,
     metrics,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -54,11 +55,18 @@ POLL_SECONDS = 2.0
 END_STATES = (VersionState.READY, VersionState.REJECTED, VersionState.FAILED)
 
 
+class IndexModeOffered(StrEnum):
+    """`sealed` is not offered yet: what it would hide is not searchable so far."""
+
+    CLEAR = IndexMode.CLEAR
+    NONE = IndexMode.NONE
+
+
 class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What may be said about a document beside its file."""
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
-    index_mode: Literal[IndexMode.CLEAR, IndexMode.NONE] = IndexMode.CLEAR
+    index_mode: IndexModeOffered = IndexModeOffered.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
     metadata: dict[str, str] = {}
 
@@ -162,7 +170,9 @@ class DocumentsController(Controller):
                 metadata=said.metadata,
             )
             return DocumentDetails(
-                description=description, index_mode=said.index_mode, audit_mode=said.audit
+                description=description,
+                index_mode=IndexMode(said.index_mode),
+                audit_mode=said.audit,
             )
 
         document = await add_document(

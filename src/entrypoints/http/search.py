@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, post
-from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta
 
@@ -22,6 +21,7 @@ from domain.retrieval.query import (
     SearchMode,
     SearchQuery,
 )
+from entrypoints.http.injected import Injected
 
 
 class Filters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -86,8 +86,8 @@ class SearchController(Controller):
     @post(status_code=200)
     async def search_passages(
         self,
-        caller: NamedDependency[Caller],
-        search: NamedDependency[Search],
+        caller: Injected[Caller],
+        search: Injected[Search],
         data: JSONBody[SearchAsked],
     ) -> SearchAnswer:
         """Passages of own documents, and of those one has a grant to search. One release."""
