@@ -52,7 +52,7 @@ class RunExecutor:
         try:
             async with self._logs.open(asked) as opened:
                 await self._answer(asked=asked, log=opened)
-        except Exception as error:  # noqa: BLE001  the run has ended as failed; the rest is for us
+        except Exception as error:  # noqa: BLE001  the run has ended as failed; this is for us
             frames = error.__traceback__
             while frames is not None and frames.tb_next is not None:
                 frames = frames.tb_next

@@ -14,7 +14,7 @@ from adapters.postgres.statements import statement
 from application.chat.live_runs import LiveRun
 from application.chat.ports import RunStopped, SealedEvent
 from application.chat.sealed_chat import SealedChat
-from domain.chat.event import STATE_AFTER, Event, Fact, Terminal, TextDelta, as_event
+from domain.chat.event import STATE_AFTER, Cancelled, Event, Fact, Terminal, TextDelta, as_event
 from domain.chat.excerpt import Excerpt
 from domain.chat.run import Run, RunState
 from domain.identity import Caller, MessageId
@@ -120,6 +120,11 @@ class PostgresRunLog:
             await connection.execute(statement("record_sources"), values)
 
     async def end(self, terminal: Terminal) -> None:
+        await self._end(terminal)
+        if not self._ended and self._stopped is not None:  # cancelled while it was ending
+            await self._end(Cancelled())
+
+    async def _end(self, terminal: Terminal) -> None:
         if self._stopped is not None and self._stopped.state is not RunState.CANCELLED:
             return
         self._enqueue(terminal)
@@ -158,9 +163,14 @@ class PostgresRunLog:
             self._live.confirm()
         self._progress.set()
 
-    def stop(self, state: RunState) -> None:
-        """The run may not go on: forget what waits, and interrupt whoever writes it."""
+    def stop(self, state: RunState, stored_number: int = 0) -> None:
+        """The run may not go on: forget what waits, and interrupt whoever writes it.
+
+        `stored_number` is that of the last stored event: a commit whose outcome was lost may
+        have stored more than was known.
+        """
         if self._stopped is None or state is not RunState.CANCELLED:
+            self._keep_up_to(stored_number)
             self._waiting.clear()
             self._end_state = None
             self._stopped = RunStopped(state)
@@ -172,6 +182,13 @@ class PostgresRunLog:
         else:
             self._live.confirm()
         self._progress.set()
+
+    def _keep_up_to(self, stored_number: int) -> None:
+        kept = [each for each in self._waiting if each.event.number <= stored_number]
+        if kept:
+            self._texts.extend(each.text for each in kept)
+            self._committed_number = stored_number
+            self._live.publish([each.event for each in kept])
 
     def _enqueue(self, fact: Fact) -> None:
         number = self._waiting[-1].event.number if self._waiting else self._committed_number

@@ -85,8 +85,8 @@ class PostgresRunWriter:
         """Have the run looked at when it was changed from outside, and when it says nothing."""
         with self.signals.listen(f"run:{opened.run.id}") as changed:
             while True:
-                self._wake(opened)
                 await changed.wait(LOOK_SECONDS)
+                self._wake(opened)
 
     def _wake(self, opened: PostgresRunLog) -> None:
         tenant_id = opened.caller.tenant_id
@@ -100,8 +100,13 @@ class PostgresRunWriter:
             while waiting:
                 first = [waiting.pop(run_id) for run_id in list(waiting)[:RUNS_PER_COMMIT]]
                 batch = [(each, each.take()) for each in first]
-                async with self._turns:
-                    pause = await self._commit(tenant_id, batch)
+                try:
+                    async with self._turns:
+                        pause = await self._commit(tenant_id, batch)
+                except BaseException:
+                    for opened, _ in batch:
+                        opened.stop(RunState.FAILED)
+                    raise
                 if pause:
                     await asyncio.sleep(pause)
         finally:
@@ -139,7 +144,7 @@ class PostgresRunWriter:
             self._wait_again(opened)
             return True
         elif row.state == RunState.RUNNING:
-            opened.stop(RunState.CANCELLED)
+            opened.stop(RunState.CANCELLED, row.stored_number)
         else:
             opened.stop(RunState(row.state))
         return False

@@ -34,16 +34,12 @@ async def tombstone_answers(
     grants: Sequence[GrantId] = (),
     documents: Sequence[DocumentId] = (),
 ) -> TakenBack:
+    values = {"tenant": tenant_id, "grants": list(grants), "documents": list(documents)}
+    # First the locks: an append in flight is waited for, and the statement that deletes begins
+    # after it, and so sees what it added.
+    await connection.execute(statement("lock_answers"), values)
     rows = (
-        await connection.execute(
-            statement("tombstone_answers"),
-            {
-                "tenant": tenant_id,
-                "grants": list(grants),
-                "documents": list(documents),
-                "reason": reason,
-            },
-        )
+        await connection.execute(statement("tombstone_answers"), values | {"reason": reason})
     ).all()
     stopped = sum(row.state == "running" for row in rows)
     return TakenBack(runs_stopped=stopped, answers_hidden=len(rows))

@@ -30,6 +30,7 @@ class LiveRun:
         self._confirmed_at = self._loop.time()
         self._last = 0
         self._closed = False
+        self._left = False
         self._readers: set[asyncio.Future[None]] = set()
 
     @property
@@ -46,24 +47,26 @@ class LiveRun:
         self.confirm()
         self._events.extend(events)
         self._last = self._events[-1].number
-        self.wake()
+        self._wake()
 
     def close(self) -> None:
         """Show nothing more from memory; readers look into the store."""
         self._closed = True
         self._events.clear()
-        self.wake()
+        self._wake()
 
     def after(self, number: int) -> Sequence[Event] | None:
         """The events after this number, none if there are none yet; None: ask the store."""
         missing = self._last - number
         if not self.is_trusted or missing > len(self._events) or missing < 0:
             return None
+        if self._left and not missing:
+            return None
         return list(islice(self._events, len(self._events) - missing, None))
 
     async def changed(self, number: int) -> None:
         """Return once there is something after this number, or nothing to be had here."""
-        if self._last > number or self._closed:
+        if self._last > number or self._closed or self._left:
             return
         reader = self._loop.create_future()
         self._readers.add(reader)
@@ -72,8 +75,12 @@ class LiveRun:
         finally:
             self._readers.discard(reader)
 
-    def wake(self) -> None:
-        """Let every reader look again."""
+    def leave(self) -> None:
+        """Nothing more comes; whoever is still reading may finish."""
+        self._left = True
+        self._wake()
+
+    def _wake(self) -> None:
         for reader in self._readers:
             if not reader.done():
                 reader.set_result(None)
@@ -96,4 +103,4 @@ class LiveRuns:
             yield run
         finally:
             del self._runs[run_id]
-            run.wake()
+            run.leave()

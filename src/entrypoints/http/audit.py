@@ -270,7 +270,7 @@ def _proof_shown(proof: EntryProof) -> ProofShown:
         event_id=proof.event_id,
         leaf=proof.leaf.decode(),
         proof=proof.proof.text,
-        opening=proof.opening and _opening_shown(proof.opening),
+        opening=None if proof.opening is None else _opening_shown(proof.opening),
     )
 
 

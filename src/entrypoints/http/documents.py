@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
-from msgspec import Meta
 
 from application.ports import Signals
 from application.vault.add_document import AddDocument, DocumentDetails
@@ -22,20 +18,26 @@ from application.vault.describe_documents import (
     DescribeDocument,
     ListDocuments,
 )
-from application.vault.erase_document import EraseDocument, ErasureReceipt
+from application.vault.erase_document import EraseDocument
 from application.vault.ports import Documents
 from application.vault.read_content import OpenContent, ReadContent
 from application.vault.replace_content import ReplaceContent
 from domain.errors import NotFound
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
 from domain.vault.document import (
-    TITLE_LENGTH_MAX,
-    AuditMode,
     Description,
     IndexMode,
-    Progress,
-    Version,
     VersionState,
+)
+from entrypoints.http.document_shapes import (
+    DocumentFields,
+    DocumentShown,
+    ErasureShown,
+    VersionShown,
+    document_shown,
+    erasure_shown,
+    progress_shown,
+    version_shown,
 )
 from entrypoints.http.drain import Drain
 from entrypoints.http.etags import etag_of, expectation, is_unchanged
@@ -53,80 +55,6 @@ LIST = "documents"
 FORM_OVERHEAD_BYTES = 512 * 1024
 POLL_SECONDS = 2.0
 END_STATES = (VersionState.READY, VersionState.REJECTED, VersionState.FAILED)
-
-
-class IndexModeOffered(StrEnum):
-    """`sealed` is not offered yet: what it would hide is not searchable so far."""
-
-    CLEAR = IndexMode.CLEAR
-    NONE = IndexMode.NONE
-
-
-class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What may be said about a document beside its file."""
-
-    title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
-    index_mode: IndexModeOffered = IndexModeOffered.CLEAR
-    audit: AuditMode = AuditMode.COMMITTED
-    metadata: dict[str, str] = {}
-
-
-class DocumentShown(msgspec.Struct, kw_only=True):
-    """A document as it stands. `state` is that of its newest version."""
-
-    id: UUID
-    owner_id: UUID
-    title: str
-    filename: str | None
-    metadata: dict[str, str]
-    version: int
-    searchable_version: int | None
-    state: VersionState
-    state_reason: str | None
-    media_type: str
-    content_length: int
-    passage_count: int
-    index_mode: IndexMode
-    audit: AuditMode
-    created_at: datetime
-    updated_at: datetime
-
-
-class VersionShown(msgspec.Struct, kw_only=True):
-    """One immutable version."""
-
-    version: int
-    state: VersionState
-    state_reason: str | None
-    media_type: str
-    content_length: int
-    passage_count: int
-    created_at: datetime
-
-
-class ErasureShown(msgspec.Struct, kw_only=True):
-    """What an erasure destroyed, what a search for the rest found, and a signed receipt of it.
-
-    Until `backup_horizon` a backup may still hold the wrapped key.
-    """
-
-    document_id: UUID
-    destroyed: dict[str, int]
-    residue: dict[str, int]
-    effective_at: datetime
-    backup_horizon: datetime
-    receipt: str
-
-
-class ProgressShown(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One step on the way to being searchable."""
-
-    version: int
-    state: VersionState
-    at: datetime
-    reason: str | None = None
-    done: int | None = None
-    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +133,7 @@ class DocumentsController(Controller):
         return page_of(
             found,
             limit=limit,
-            show=_shown,
+            show=document_shown,
             position=lambda each: (str(each.document.id),),
             cursors=cursors,
             of=LIST,
@@ -235,7 +163,7 @@ class DocumentsController(Controller):
     ) -> ErasureShown:
         """Erase a document: its keys, its content, everything made from it. Not to be undone."""
         receipt = await erase_document(caller=caller, document_id=DocumentId(document_id))
-        return _erased(receipt)
+        return erasure_shown(receipt)
 
     @get("/{document_id:uuid}/content")
     async def get_content(
@@ -312,7 +240,7 @@ class DocumentsController(Controller):
         """All versions of one's own document, oldest first."""
         await _own(documents, caller, DocumentId(document_id))
         found = await documents.versions(caller, DocumentId(document_id))
-        return Page(items=[_version_shown(each) for each in found])
+        return Page(items=[version_shown(each) for each in found])
 
     @get("/{document_id:uuid}/events", media_type="text/event-stream")
     async def follow_progress(
@@ -340,7 +268,7 @@ async def _progress(
         while True:
             for step in await documents.progress(caller, document_id, after=after):
                 after = step.number
-                shown = _progress_shown(step)
+                shown = progress_shown(step)
                 yield sse_frame(shown, event=step.state, number=step.number)
                 if step.state in END_STATES and step.version == document.current.ref.version:
                     return
@@ -361,64 +289,7 @@ def _answer(
     headers = {"ETag": etag_of(described.document.current.ref.version)}
     if location is not None:
         headers["Location"] = location
-    return Response(_shown(described), status_code=status, headers=headers)
-
-
-def _shown(described: DescribedDocument) -> DocumentShown:
-    document, description = described.document, described.description
-    current = document.current
-    return DocumentShown(
-        id=document.id,
-        owner_id=document.owner_id,
-        title=description.title,
-        filename=description.filename,
-        metadata=dict(description.metadata),
-        version=current.ref.version,
-        searchable_version=document.searchable_version,
-        state=current.state,
-        state_reason=current.state_reason,
-        media_type=current.media_type,
-        content_length=current.content_length,
-        passage_count=current.passage_count,
-        index_mode=document.index_mode,
-        audit=document.audit_mode,
-        created_at=document.created_at,
-        updated_at=document.updated_at,
-    )
-
-
-def _version_shown(version: Version) -> VersionShown:
-    return VersionShown(
-        version=version.ref.version,
-        state=version.state,
-        state_reason=version.state_reason,
-        media_type=version.media_type,
-        content_length=version.content_length,
-        passage_count=version.passage_count,
-        created_at=version.created_at,
-    )
-
-
-def _progress_shown(step: Progress) -> ProgressShown:
-    return ProgressShown(
-        version=step.version,
-        state=step.state,
-        at=step.at,
-        reason=step.reason,
-        done=step.done,
-        total=step.total,
-    )
-
-
-def _erased(receipt: ErasureReceipt) -> ErasureShown:
-    return ErasureShown(
-        document_id=receipt.document_id,
-        destroyed=dict(receipt.erasure.destroyed),
-        residue=dict(receipt.erasure.residue),
-        effective_at=receipt.erasure.at,
-        backup_horizon=receipt.backup_horizon,
-        receipt=receipt.signed,
-    )
+    return Response(document_shown(described), status_code=status, headers=headers)
 
 
 def _served(request: Request[Any, Any, Any], content: OpenContent) -> Response[Any]:

@@ -122,7 +122,7 @@ async def test_a_grant_that_is_used_up_finds_nothing_more(library: Library) -> N
 async def test_a_page_is_filled_up_when_the_gate_refuses_what_was_visible(
     library: Library,
 ) -> None:
-    """Two documents rest on one use each of grants; the candidate statement sees both."""
+    """Eight searches at once see the shared document, whose grant is good for three."""
     asha, ben = await library.person(), await library.person()
     best = await library.add(asha, "notice notice notice notice")
     await library.add(ben, "A notice on the wall, among other things that hang there.")

@@ -42,6 +42,16 @@ async def running(
 
 
 @pytest.fixture(scope="module")
+async def own(
+    built_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Program]:
+    """A program that the tests of a module may stop and kill: `await own.running()` first."""
+    program = Program(tmp_path_factory.mktemp("own"), models=built_models)
+    async with ending(program):
+        yield program
+
+
+@pytest.fixture(scope="module")
 async def asha(running: Program) -> AsyncIterator[Person]:
     async with signed_up(running, "Asha") as person:
         yield person

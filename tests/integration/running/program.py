@@ -55,6 +55,10 @@ class Program:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def exit_status(self) -> int | None:
         assert self._process is not None
         return self._process.poll()
@@ -111,6 +115,15 @@ class Program:
         self.spawn()
         return await self.until_ready()
 
+    async def running(self, **settings: object) -> None:
+        """Have it run with these settings beside those it had, whatever happened before."""
+        changed = not settings.items() <= self.settings.items()
+        self.settings.update(settings)
+        if self.is_running and changed:
+            await self.stop()
+        if not self.is_running:
+            await self.start()
+
     async def ended(self, *, within_seconds: float = STOP_SECONDS_MAX) -> int:
         """Its exit status."""
         assert self._process is not None
@@ -142,7 +155,7 @@ async def ending(program: Program) -> AsyncIterator[Program]:
     try:
         yield program
     finally:
-        if program._process is not None and program.exit_status is None:
+        if program.is_running:
             os.kill(program.pid, signal.SIGTERM)
             try:
                 await program.ended()

@@ -72,6 +72,10 @@ SELECT w.run_id, j.id IS NOT NULL AS looked, p.id IS NOT NULL AS written, j.canc
        CASE WHEN x.id IS NOT NULL THEN 'access_revoked' ELSE j.state END AS state,
        j.id IS NOT NULL OR EXISTS (SELECT 1 FROM runs r
                                    WHERE r.tenant_id = :tenant AND r.id = w.run_id) AS known,
+       CASE WHEN j.cancelled AND p.id IS NULL
+            THEN (SELECT coalesce(max(e.number), 0) FROM run_events e
+                  WHERE e.tenant_id = :tenant AND e.run_id = w.run_id)
+            ELSE 0 END AS stored_number,
        (SELECT count(*) FROM told) AS woken
 FROM wanted w
 LEFT JOIN judged j ON j.id = w.run_id

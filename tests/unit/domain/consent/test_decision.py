@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.consent.decision import AccessRequest, ConsentedGrant, Decision, Denial, decide
-from domain.consent.grant import Grant, GranteeIsTheOwner, GrantMustAllowSomething, GrantMustEndLater
+from domain.consent.grant import (
+    Grant,
+    GranteeIsTheOwner,
+    GrantMustAllowSomething,
+    GrantMustEndLater,
+)
 from domain.consent.record import VALID_STATES, ConsentState
 from domain.identity import (
     Action,
@@ -114,7 +119,8 @@ def test_nothing_is_spent_where_an_unlimited_grant_permits_too() -> None:
         owner_id=OWNER,
     )
     held = [
-        ConsentedGrant(grant=each, consent_state=ConsentState.GIVEN) for each in (limited, unlimited)
+        ConsentedGrant(grant=each, consent_state=ConsentState.GIVEN)
+        for each in (limited, unlimited)
     ]
     assert decide(request, held, NOW).grant == unlimited
 

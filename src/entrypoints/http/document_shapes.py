@@ -1,0 +1,153 @@
+"""Documents as they are on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from application.vault.describe_documents import DescribedDocument
+from application.vault.erase_document import ErasureReceipt
+from domain.vault.document import (
+    TITLE_LENGTH_MAX,
+    AuditMode,
+    IndexMode,
+    Progress,
+    Version,
+    VersionState,
+)
+
+
+class IndexModeOffered(StrEnum):
+    """`sealed` is not offered yet: what it would hide is not searchable so far."""
+
+    CLEAR = IndexMode.CLEAR
+    NONE = IndexMode.NONE
+
+
+class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may be said about a document beside its file."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
+    index_mode: IndexModeOffered = IndexModeOffered.CLEAR
+    audit: AuditMode = AuditMode.COMMITTED
+    metadata: dict[str, str] = {}
+
+
+class DocumentShown(msgspec.Struct, kw_only=True):
+    """A document as it stands. `state` is that of its newest version."""
+
+    id: UUID
+    owner_id: UUID
+    title: str
+    filename: str | None
+    metadata: dict[str, str]
+    version: int
+    searchable_version: int | None
+    state: VersionState
+    state_reason: str | None
+    media_type: str
+    content_length: int
+    passage_count: int
+    index_mode: IndexMode
+    audit: AuditMode
+    created_at: datetime
+    updated_at: datetime
+
+
+class VersionShown(msgspec.Struct, kw_only=True):
+    """One immutable version."""
+
+    version: int
+    state: VersionState
+    state_reason: str | None
+    media_type: str
+    content_length: int
+    passage_count: int
+    created_at: datetime
+
+
+class ErasureShown(msgspec.Struct, kw_only=True):
+    """What an erasure destroyed, what a search for the rest found, and a signed receipt of it.
+
+    Until `backup_horizon` a backup may still hold the wrapped key.
+    """
+
+    document_id: UUID
+    destroyed: dict[str, int]
+    residue: dict[str, int]
+    effective_at: datetime
+    backup_horizon: datetime
+    receipt: str
+
+
+class ProgressShown(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One step on the way to being searchable."""
+
+    version: int
+    state: VersionState
+    at: datetime
+    reason: str | None = None
+    done: int | None = None
+    total: int | None = None
+
+
+def document_shown(described: DescribedDocument) -> DocumentShown:
+    document, description = described.document, described.description
+    current = document.current
+    return DocumentShown(
+        id=document.id,
+        owner_id=document.owner_id,
+        title=description.title,
+        filename=description.filename,
+        metadata=dict(description.metadata),
+        version=current.ref.version,
+        searchable_version=document.searchable_version,
+        state=current.state,
+        state_reason=current.state_reason,
+        media_type=current.media_type,
+        content_length=current.content_length,
+        passage_count=current.passage_count,
+        index_mode=document.index_mode,
+        audit=document.audit_mode,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+    )
+
+
+def version_shown(version: Version) -> VersionShown:
+    return VersionShown(
+        version=version.ref.version,
+        state=version.state,
+        state_reason=version.state_reason,
+        media_type=version.media_type,
+        content_length=version.content_length,
+        passage_count=version.passage_count,
+        created_at=version.created_at,
+    )
+
+
+def progress_shown(step: Progress) -> ProgressShown:
+    return ProgressShown(
+        version=step.version,
+        state=step.state,
+        at=step.at,
+        reason=step.reason,
+        done=step.done,
+        total=step.total,
+    )
+
+
+def erasure_shown(receipt: ErasureReceipt) -> ErasureShown:
+    return ErasureShown(
+        document_id=receipt.document_id,
+        destroyed=dict(receipt.erasure.destroyed),
+        residue=dict(receipt.erasure.residue),
+        effective_at=receipt.erasure.at,
+        backup_horizon=receipt.backup_horizon,
+        receipt=receipt.signed,
+    )

@@ -1,0 +1,124 @@
+"""A tenant with a document that is really released, and the log put together as in production."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from tests.integration.conftest import add_text
+
+from adapters.encryption.canonical_json import canonical_json
+from adapters.encryption.signatures import ed25519_verify
+from adapters.inprocess.log_signer import KeyServiceLogSigner
+from adapters.postgres.audit import PostgresLog
+from adapters.postgres.audit_trail import PostgresAuditTrail
+from adapters.postgres.engine import Database
+from application.audit.integrate_entries import IntegrateEntries
+from application.audit.list_accesses import ListAccesses
+from application.audit.prove_consistency import ProveConsistency
+from application.audit.prove_entry import ProveEntry
+from application.ports import Release
+from domain.audit.checkpoint import Checkpoint, log_name, open_checkpoint
+from domain.audit.note import VerifierKey
+from domain.identity import PERSONAL_USE, Action, Caller, TenantId
+from domain.vault.document import Document
+from entrypoints.container import Container
+
+CallerIn = Callable[[TenantId], Awaitable[Caller]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestedLog:
+    """One tenant's log, its owner's document, and what integrates and proves it."""
+
+    __test__ = False
+
+    container: Container
+    database: Database
+    owner: Caller
+    document: Document
+    integrate: IntegrateEntries
+    trail: PostgresAuditTrail
+    key: VerifierKey
+
+    @property
+    def list_accesses(self) -> ListAccesses:
+        return ListAccesses(trail=self.trail)
+
+    @property
+    def prove_entry(self) -> ProveEntry:
+        return ProveEntry(trail=self.trail, canonical=canonical_json)
+
+    @property
+    def prove_consistency(self) -> ProveConsistency:
+        return ProveConsistency(trail=self.trail)
+
+    async def release(self, *documents: Document, caller: Caller | None = None) -> Release:
+        return await self.container.gate()(
+            caller=caller or self.owner,
+            action=Action.READ,
+            purpose=PERSONAL_USE,
+            versions=[each.current.ref for each in documents or (self.document,)],
+        )
+
+    async def another_document(self) -> Document:
+        return await add_text(self.container, self.owner, "Something else.", "Another")
+
+    async def integrate_all(self) -> int:
+        total = 0
+        while added := (await self.integrate(tenant_id=self.owner.tenant_id)).entries:
+            total += added
+        return total
+
+    async def checkpoint(self) -> tuple[str, Checkpoint]:
+        latest = await self.trail.checkpoint(self.owner.tenant_id)
+        assert latest is not None
+        return latest.note, open_checkpoint(latest.note, self.key, ed25519_verify)
+
+    async def rows(self, query: str, *arguments: Any) -> list[Any]:
+        """Read as a superuser, past every rule; $1 is the tenant."""
+        connection = await self.database.connect("postgres")
+        try:
+            return list(await connection.fetch(query, self.owner.tenant_id, *arguments))
+        finally:
+            await connection.close()
+
+    async def tamper(self, *statements: str) -> None:
+        """What an administrator of the database can do: everything, without any trigger."""
+        connection = await self.database.connect("postgres")
+        try:
+            await connection.execute("SET session_replication_role = replica")
+            for each in statements:
+                await connection.execute(each.replace("$1", f"'{self.owner.tenant_id}'"))
+        finally:
+            await connection.close()
+
+
+@pytest.fixture
+async def log(
+    container: Container,
+    database: Database,
+    engine: AsyncEngine,
+    sequencer_engine: AsyncEngine,
+    tenant_id: TenantId,
+    caller_in: CallerIn,
+) -> TestedLog:
+    signer = KeyServiceLogSigner(signer=container.key_service())
+    owner = await caller_in(tenant_id)
+    return TestedLog(
+        container=container,
+        database=database,
+        owner=owner,
+        document=await add_text(container, owner, "The first of all words.", "First"),
+        integrate=IntegrateEntries(
+            log=PostgresLog(engine=sequencer_engine),
+            signer=signer,
+            canonical=canonical_json,
+            verify=ed25519_verify,
+        ),
+        trail=PostgresAuditTrail(engine=engine),
+        key=VerifierKey(name=log_name(tenant_id), public_key=await signer.public_key()),
+    )

@@ -1,0 +1,103 @@
+"""Kill it whenever you like: nothing stays behind, and the next start needs nobody's help."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.running.people import Json, Person, signed_up
+from tests.integration.running.program import Program, ending, until_gone
+
+TEXTS = {f"note-{number}.txt": f"Note {number} says so. " * 4000 for number in range(8)}
+
+
+@dataclass
+class Survivor:
+    """A program that was killed in the midst of indexing, and runs again."""
+
+    program: Program
+    asha: Person
+    acknowledged: list[Json]
+    left_by_the_kill: list[str]
+    ready_after_seconds: float
+
+
+@pytest.fixture(scope="module")
+async def survivor(
+    built_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Survivor]:
+    program = Program(tmp_path_factory.mktemp("survivor"), models=built_models)
+    async with ending(program):
+        await program.start()
+        async with signed_up(program, "Asha") as before:
+            uploads = (before.upload(text, filename=name) for name, text in TEXTS.items())
+            acknowledged = await asyncio.gather(*uploads)
+            processes = program.descendants()
+            await program.kill()
+            left = await until_gone(processes)
+        ready_after_seconds = await program.start()
+        async with program.client(headers=before.http.headers) as http:
+            asha = Person(http=http, id=before.id, email=before.email, tokens=before.tokens)
+            yield Survivor(program, asha, acknowledged, left, ready_after_seconds)
+
+
+async def test_a_killed_server_takes_its_processes_with_it(survivor: Survivor) -> None:
+    assert survivor.left_by_the_kill == []
+
+
+async def test_what_was_acknowledged_before_the_kill_is_there_after_it(survivor: Survivor) -> None:
+    print(f"ready again {survivor.ready_after_seconds:.1f} s after the kill")
+    for document in survivor.acknowledged:
+        content = await survivor.asha.http.get(f"/v1/documents/{document['id']}/content")
+        assert content.text == TEXTS[document["filename"]]
+
+
+async def test_a_first_start_may_be_killed_at_any_moment(tmp_path: Path) -> None:
+    """During initdb, the start of the server, the migrations, the model's making, and after."""
+    program = Program(tmp_path)
+    postgres, models = program.data_dir / "postgres", program.data_dir / "models"
+    moments: dict[str, Callable[[], bool]] = {
+        "initdb": (postgres / "data.new").exists,
+        "initdb, further on": (postgres / "data.new" / "global" / "pg_control").exists,
+        "the server's start": (postgres / "data" / "postmaster.pid").exists,
+        "the migrations": (postgres / "data" / "postmaster.pid").exists,
+        "the keyring": (program.data_dir / "keyring.json").exists,
+        "the model's making": lambda: any(models.glob("*.building")),
+        "the model's making, further on": lambda: any(models.glob("*.building")),
+        "being ready": lambda: "ready on" in program.said,
+    }
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+    async with ending(program):
+        for moment, has_come in moments.items():
+            program.spawn()
+            while not has_come():
+                assert program.is_running, f"before {moment}:\n{program.said}"
+                await asyncio.sleep(0.002)
+            await asyncio.sleep(chance.uniform(0, 0.4))
+            assert program.is_running, f"at {moment}:\n{program.said}"
+            processes = program.descendants()
+            await program.kill()
+            if moment != "initdb":  # nobody waits: what is left of it may disturb the next start
+                assert await until_gone(processes) == [], moment
+        await program.start()
+        async with signed_up(program, "Asha") as asha:
+            await asha.ready("It works after all.")
+    assert "Traceback" not in program.said
+
+
+async def test_work_that_was_under_way_at_the_kill_is_finished(survivor: Survivor) -> None:
+    """A job of a dead worker is taken over once it has been silent for as long as a lease is."""
+    began = time.monotonic()
+    for document in survivor.acknowledged:
+        found = await survivor.asha.until_ended(document["id"])
+        assert found["state"] == "ready", found
+        assert found["passage_count"] > 0
+    print(f"all indexed after {time.monotonic() - began:.1f} s more")
