@@ -121,6 +121,10 @@ CREATE TABLE documents (
     CONSTRAINT documents_owner_key UNIQUE (tenant_id, owner_id, id),
     FOREIGN KEY (tenant_id, owner_id) REFERENCES people
 );
+-- All that a search needs to know about the documents of one owner, without their rows.
+CREATE INDEX documents_searchable_idx ON documents (tenant_id, owner_id)
+    INCLUDE (id, searchable_version, passage_count, lexeme_count)
+    WHERE searchable_version IS NOT NULL AND index_mode = 'clear';
 
 CREATE TABLE versions (
     tenant_id uuid NOT NULL,

@@ -8,16 +8,21 @@ from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.embedding.minilm import MiniLMEmbedder
+from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
+from adapters.encryption.signatures import ed25519_verify
 from adapters.extraction.content_type import media_type_of
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.process import ProcessExtractor
 from adapters.identifiers import uuid7
+from adapters.inprocess.log_signer import KeyServiceLogSigner
 from adapters.inprocess.version_content import VaultContent
 from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.passwords.argon2id import Argon2idPasswords
 from adapters.postgres.accounts import PostgresAccounts
+from adapters.postgres.audit import PostgresLog
+from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.consent import PostgresConsents
 from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
@@ -28,6 +33,7 @@ from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
+from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.receipts import JwsReceipts
 from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
@@ -46,6 +52,11 @@ from application.accounts.set_role import SetRole
 from application.accounts.sign_in import SignIn
 from application.accounts.sign_out import SignOut
 from application.accounts.sign_up import SignUp
+from application.audit.integrate_entries import IntegrateEntries
+from application.audit.list_accesses import ListAccesses
+from application.audit.ports import AuditTrail, Log, LogSigner
+from application.audit.prove_consistency import ProveConsistency
+from application.audit.prove_entry import ProveEntry
 from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents, ReceiptSigner, Releases
 from application.consent.release_content import ReleaseContent
@@ -163,12 +174,23 @@ class Container(containers.DeclarativeContainer):
         PostgresPassageIndex, engine=engine
     )
 
+    log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
+    audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
+        PostgresAuditTrail, engine=engine
+    )
+    log_signer: providers.Provider[LogSigner] = providers.Singleton(
+        KeyServiceLogSigner, signer=key_service
+    )
+
     # Use cases.
-    gate: providers.Provider[ReleaseGate] = providers.Singleton(
+    release_content = providers.Singleton(
         ReleaseContent,
         releases=releases,
         new_id=new_id,
         gate_seconds_max=settings.provided.gate_seconds_max,
+    )
+    gate: providers.Provider[ReleaseGate] = providers.Singleton(
+        TracedReleaseGate, gate=release_content
     )
     lifetime = providers.Singleton(
         lambda days: timedelta(days=days), settings.provided.refresh_token_days
@@ -279,3 +301,15 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         embed_seconds_max=settings.provided.query_embedding_seconds_max,
     )
+    integrate_entries = providers.Singleton(
+        IntegrateEntries,
+        log=log,
+        signer=log_signer,
+        canonical=providers.Object(canonical_json),
+        verify=providers.Object(ed25519_verify),
+    )
+    list_accesses = providers.Singleton(ListAccesses, trail=audit_trail)
+    prove_entry = providers.Singleton(
+        ProveEntry, trail=audit_trail, canonical=providers.Object(canonical_json)
+    )
+    prove_consistency = providers.Singleton(ProveConsistency, trail=audit_trail)

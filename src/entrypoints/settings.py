@@ -27,6 +27,8 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024**3)]
+WebAddress = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
+DatabaseUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
 Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]* ?(second|minute|hour|day)$")]
 
 
@@ -39,7 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     # Where things are.
     data_dir: Path = Path(".strongroom")
-    database_url: str | None = None
+    database_url: DatabaseUrl | None = None
     host: str = "127.0.0.1"
     port: Port = 8000
     public_url: str = "http://127.0.0.1:8000"
@@ -48,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # How it tells what it does.
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_url: WebAddress | None = None
 
     # Who may come in.
     sign_up_open: bool = True
@@ -93,10 +96,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("model_url and model go together: set both, or neither")
         if self.model_key is not None and self.model_url is None:
             raise ValueError("model_key is set, but model_url is not")
-        if self.database_url is not None and not self.database_url.startswith(
-            ("postgresql://", "postgres://")
-        ):
-            raise ValueError("database_url must begin with postgresql://")
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

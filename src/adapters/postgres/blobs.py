@@ -69,7 +69,6 @@ class PostgresBlobs:
             await connection.execute(gone)
 
     async def sweep(self) -> int:
-        """Discard what was begun over an hour ago and never completed."""
         async with self.engine.connect() as connection:
             abandoned = (await connection.execute(_ABANDONED)).all()
         for row in abandoned:

@@ -146,8 +146,10 @@ class _Server:
 
     def _initialise(self) -> None:
         """Initialise beside the final place and rename, so that a killed start leaves nothing."""
-        fresh = self._data.with_name("data.new")
-        shutil.rmtree(fresh, ignore_errors=True)
+        for abandoned in self._data.parent.glob("data.new*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
+        # A name of its own: a killed start's initdb may still be writing where it was.
+        fresh = self._data.with_name(f"data.new-{os.getpid()}")
         fresh.mkdir(mode=0o700)
         self._own(fresh)
         arguments = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", SUPERUSER]
@@ -158,7 +160,7 @@ class _Server:
             check=False,
             cwd=fresh,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-            preexec_fn=self._become_user,
+            preexec_fn=self._become_initialiser,
         )
         if done.returncode != 0:
             raise DatabaseDidNotStart(f"initdb failed:\n{done.stderr[-2000:]}")
@@ -220,8 +222,17 @@ class _Server:
 
     def _become_child(self) -> None:
         self._become_user()
-        if sys.platform == "linux":  # after setuid, which would clear it
-            ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
+        _end_with_parent(signal.SIGQUIT)
+
+    def _become_initialiser(self) -> None:
+        self._become_user()
+        _end_with_parent(signal.SIGKILL)
+
+
+def _end_with_parent(sign: signal.Signals) -> None:
+    """Call it after setuid, which would clear it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, sign)  # PR_SET_PDEATHSIG
 
 
 def _unprivileged_user(directory: Path) -> pwd.struct_passwd | None:

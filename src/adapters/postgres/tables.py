@@ -209,6 +209,13 @@ documents = _table(
     _time("updated_at"),
     _refers("people", "owner_id"),
     UniqueConstraint("tenant_id", "owner_id", "id", name="documents_owner_key"),
+    Index(
+        "documents_searchable_idx",
+        "tenant_id",
+        "owner_id",
+        postgresql_include=["id", "searchable_version", "passage_count", "lexeme_count"],
+        postgresql_where=text("searchable_version IS NOT NULL AND index_mode = 'clear'"),
+    ),
     key=("id",),
 )
 

@@ -34,6 +34,10 @@ class Blobs(Protocol):
 
     async def discard(self, tenant_id: TenantId, blob: BlobId) -> None: ...
 
+    async def sweep(self) -> int:
+        """Discard what was begun over an hour ago and never completed; how many there were."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
+
 from adapters.postgres.accounts import PostgresAccounts
 from adapters.postgres.embedded import embedded_database
-from adapters.postgres.engine import APPLICATION, Database
+from adapters.postgres.engine import APPLICATION, CONNECT_SECONDS_MAX, Database
 from adapters.postgres.migrate import check, migrate
 from adapters.postgres.tenants import create_tenant
 from application.accounts.set_role import SetRole
 from domain.accounts.person import Person
 from domain.identity import Role
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsError
 
 DEFAULT_TENANT = "default"
 
@@ -25,6 +27,7 @@ DEFAULT_TENANT = "default"
 async def database_of(settings: Settings) -> AsyncIterator[Database]:
     """The database that the settings name, else the embedded one, started and stopped."""
     if settings.database_url is not None:
+        await _assert_answering(settings.database_url)
         yield Database.at(settings.database_url)
         return
     async with embedded_database(settings.data_dir.expanduser().resolve()) as url:
@@ -58,3 +61,18 @@ async def set_role(settings: Settings, tenant: str, email: str, role: Role) -> P
             return await SetRole(accounts=accounts)(tenant=tenant, email=email, role=role)
         finally:
             await engine.dispose()
+
+
+async def _assert_answering(url: str) -> None:
+    """Nothing of the URL is repeated: it may hold a password."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS_MAX)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        why = str(error) if isinstance(error, asyncpg.PostgresError) else ""
+        if isinstance(error, OSError):
+            why = error.strerror or "it cannot be reached"
+        raise SettingsError(
+            "database_url: the database that it names cannot be used: "
+            f"{why or type(error).__name__}. Check STRONGROOM_DATABASE_URL, and that it runs."
+        ) from None
+    await connection.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 from entrypoints.names import assert_import_names_are_ours
@@ -19,7 +18,7 @@ from adapters.postgres.embedded import DatabaseDidNotStart, DataDirectoryInUse  
 from adapters.postgres.guard import DatabaseNotIsolating  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
 from domain.identity import Role  # noqa: E402
-from entrypoints.settings import Settings, SettingsError, load_settings  # noqa: E402
+from entrypoints.settings import SettingsError, load_settings  # noqa: E402
 
 _SAID_PLAINLY = (
     SettingsError,
@@ -83,6 +82,15 @@ def demo(fast: bool) -> None:
     sys.exit(_run(play(fast=fast)))
 
 
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def verify(arguments: tuple[str, ...]) -> None:
+    """Verify a proof offline, trusting nothing but the log's key; `verify --help` says how."""
+    from entrypoints.cli.verify import main as run
+
+    sys.exit(run(list(arguments)))
+
+
 @cli.group()
 def tenant() -> None:
     """Tenants are isolated spaces."""
@@ -123,10 +131,6 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
     except ImportError:
         return asyncio.run(work)
     return uvloop.run(work)
-
-
-def data_directory(settings: Settings) -> Path:
-    return settings.data_dir.expanduser().resolve()
 
 
 if __name__ == "__main__":

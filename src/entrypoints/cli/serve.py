@@ -16,25 +16,48 @@ from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health
 from entrypoints.http.metrics import Metrics
 from entrypoints.http.pages import Cursors
-from entrypoints.http.server import DrainAwareServer, ServerSettings
+from entrypoints.http.server import CannotListen, DrainAwareServer, ServerSettings
 from entrypoints.logs import configure_logs
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsError
+from entrypoints.telemetry import configure_telemetry
 from entrypoints.worker.jobs import Worker
+from entrypoints.worker.sequencer import Sequencer
+from entrypoints.worker.sweeper import Sweeper
 
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Streams hear of it first; the database is stopped last."""
     started = time.monotonic()
     configure_logs(settings)
+    configure_telemetry(settings)
     async with AsyncExitStack() as parts:
         container = await parts.enter_async_context(deployment(settings))
         await parts.enter_async_context(indexing(container))
-        worker = worker_of(container, settings)
+        sequencer, worker = sequencer_of(container), worker_of(container, settings)
+        await parts.enter_async_context(sequencer.sequencing())
+        await parts.enter_async_context(sweeper_of(container).sweeping())
         if settings.worker:
             await parts.enter_async_context(worker.working())
-        server = await _server(container, settings, worker, started)
-        await server.serve()
+        server = await _server(container, settings, sequencer, worker, started)
+        try:
+            await server.serve()
+        except CannotListen as taken:
+            raise SettingsError(
+                f"{taken}. Stop what listens there, or set STRONGROOM_HOST and STRONGROOM_PORT."
+            ) from None
         say("stopping")
+
+
+def sequencer_of(container: Container) -> Sequencer:
+    return Sequencer(
+        entries=container.log(),
+        integrate=container.integrate_entries(),
+        signals=container.signals(),
+    )
+
+
+def sweeper_of(container: Container) -> Sweeper:
+    return Sweeper(chores={"abandoned_uploads": container.blobs().sweep})
 
 
 def worker_of(container: Container, settings: Settings) -> Worker:
@@ -46,7 +69,11 @@ def worker_of(container: Container, settings: Settings) -> Worker:
 
 
 async def _server(
-    container: Container, settings: Settings, worker: Worker, started: float
+    container: Container,
+    settings: Settings,
+    sequencer: Sequencer,
+    worker: Worker,
+    started: float,
 ) -> DrainAwareServer:
     drain = Drain()
     secret = await container.key_service().secret("cursors")
@@ -55,8 +82,8 @@ async def _server(
         version=version("strongroom"),
         drain=drain,
         cursors=Cursors(secret=secret.secret),
-        health=_health(container, settings, worker),
-        measured=_metrics(container, drain),
+        health=_health(container, settings, sequencer, worker),
+        measured=_metrics(container, sequencer, drain),
     )
     where = ServerSettings(
         host=settings.host,
@@ -67,7 +94,9 @@ async def _server(
     return DrainAwareServer(app, where, drain, announce=lambda server: _announce(server, started))
 
 
-def _health(container: Container, settings: Settings, worker: Worker) -> Health:
+def _health(
+    container: Container, settings: Settings, sequencer: Sequencer, worker: Worker
+) -> Health:
     async def database() -> str | None:
         async with container.engine().connect() as connection:
             await connection.execute(text("SELECT 1"))
@@ -80,6 +109,9 @@ def _health(container: Container, settings: Settings, worker: Worker) -> Health:
     async def signals() -> str | None:
         return None if container.postgres_signals().connected else "not listening"
 
+    async def log() -> str | None:
+        return None if sequencer.connected else "not integrating"
+
     async def work() -> str | None:
         return None if worker.connected or not settings.worker else "not connected"
 
@@ -89,12 +121,17 @@ def _health(container: Container, settings: Settings, worker: Worker) -> Health:
 
     return Health(
         needed={"database": database, "keyring": keyring},
-        useful={"signals": signals, "worker": work, "embedder": embedder},
+        useful={"signals": signals, "log": log, "worker": work, "embedder": embedder},
     )
 
 
-def _metrics(container: Container, drain: Drain) -> Metrics:
+def _metrics(container: Container, sequencer: Sequencer, drain: Drain) -> Metrics:
     metrics = Metrics()
+    metrics.gauge(
+        "log_lag_seconds",
+        "How long the oldest entry of the last pass waited for the log.",
+        lambda: sequencer.lag_seconds,
+    )
     metrics.gauge("open_streams", "Streams that are open.", lambda: drain.watching)
     pool = container.engine().pool
     metrics.gauge(

@@ -78,7 +78,7 @@ def _verified(
     yield f"it says: {facts['type']} at {facts['at']}, purpose {facts['purpose'] or 'none'}"
 
     if bundle["opening"] is not None:
-        opening = _opening(bundle["opening"])
+        opening = opened(bundle["opening"])
         _require(opens(facts, opening), "the entry commits to other facts than those opened")
         yield f"it was done by person {opening.actor_id}"
         for each in opening.resources:
@@ -110,7 +110,8 @@ def _continues(first: Checkpoint, second: Checkpoint, consistency: Path | None) 
     return f"the log of {second.size} entries begins with exactly the {first.size} kept earlier"
 
 
-def _opening(given: dict[str, Any]) -> Opening:
+def opened(given: dict[str, Any]) -> Opening:
+    """The `opening` of a proof."""
     actor, body = given["actor"], given["body"]
     return Opening(
         actor_id=PersonId(UUID(actor["person_id"])),

@@ -11,6 +11,7 @@ from entrypoints.cli.serve import worker_of
 from entrypoints.cli.steps import say
 from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
+from entrypoints.telemetry import configure_telemetry
 
 
 async def work(settings: Settings) -> None:
@@ -21,6 +22,7 @@ async def work(settings: Settings) -> None:
             "which works on jobs itself. Set STRONGROOM_DATABASE_URL to run workers beside it."
         )
     configure_logs(settings)
+    configure_telemetry(settings)
     async with AsyncExitStack() as parts:
         container = await parts.enter_async_context(deployment(settings))
         await parts.enter_async_context(indexing(container))

@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 from entrypoints.container import Container
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.app_kit import application
+from entrypoints.http.audit import AuditController, list_accesses
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
@@ -29,6 +30,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     GrantsController,
     ConsentsController,
     SearchController,
+    AuditController,
+    list_accesses,
     live,
     ready,
     metrics,
@@ -56,6 +59,11 @@ EXPOSED = (
     "revoke_grant",
     "withdraw_consent",
     "search",
+    "list_accesses",
+    "prove_entry",
+    "prove_consistency",
+    "audit_trail",
+    "log_signer",
     "signals",
 )
 

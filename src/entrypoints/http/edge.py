@@ -14,9 +14,11 @@ import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from opentelemetry.trace import Span
 
 from entrypoints.http.problems import log_unexpected, problem_of
 from entrypoints.http.request_ids import request_id_of, trace_parent_of
+from entrypoints.telemetry import name_request, request_span
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +50,10 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
+        with request_span(_method(scope), scope["state"].get("trace_parent")) as span:
+            await self._answer(scope, receive, send, span)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         answer = _Answer(send, scope["state"]["request_id"])
         started = time.perf_counter()
         try:
@@ -58,11 +64,17 @@ class Edge:
             if answer.status == 0:
                 await _send_crash(exception, scope, answer.send)
         finally:
+            name_request(
+                span,
+                method=_method(scope),
+                route=scope.get("path_template"),
+                status=answer.status,
+            )
             self._tell(scope, answer.status, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         answered = Answered(
-            method=str(scope.get("method", "")),
+            method=_method(scope),
             route=str(scope.get("path_template") or "(none)"),
             status=status,
             seconds=seconds,
@@ -118,6 +130,10 @@ def _bind(scope: Scope) -> None:
         structlog.contextvars.bind_contextvars(
             trace_id=trace.trace_id, parent_span_id=trace.parent_id
         )
+
+
+def _method(scope: Scope) -> str:
+    return str(scope.get("method", ""))
 
 
 async def _send_crash(exception: Exception, scope: Scope, send: Send) -> None:

@@ -32,6 +32,10 @@ class ServerSettings:
     trusted_proxies: tuple[str, ...] = ()
 
 
+class CannotListen(Exception):
+    """The address is taken, not ours, or not allowed to us."""
+
+
 class DrainAwareServer(uvicorn.Server):
     """Stops on SIGTERM and Ctrl-C: streams end first, requests finish, then the application.
 
@@ -58,7 +62,12 @@ class DrainAwareServer(uvicorn.Server):
         return port
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """Raises CannotListen; uvicorn itself has logged why, and would end the process."""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            where = f"{self.config.host}:{self.config.port}"
+            raise CannotListen(f"{where} cannot be listened on") from None
         if self.started and self._announce is not None:
             self._announce(self)
 

@@ -20,6 +20,7 @@ from adapters.postgres.engine import APPLICATION, Database
 from application.retrieval.index_version import IndexVersion
 from application.vault.ports import INDEX_VERSION
 from domain.identity import Caller, DocumentId, PersonId, TenantId, VersionRef
+from entrypoints.telemetry import job_span
 
 RETRIES_MAX = 5
 FIRST_RETRY_SECONDS = 2.0
@@ -116,7 +117,8 @@ def register(queue: PgQueuer, name: str, run: Callable[[Job], Awaitable[None]]) 
     async def logged(job: Job, _context: Context) -> None:
         structlog.contextvars.bind_contextvars(job_id=str(job.id), job=name)
         try:
-            await run(job)
+            with job_span(name, attempt=job.attempts + 1):
+                await run(job)
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue tries again
             log.warning("job_failed", attempt=job.attempts + 1, error=type(error).__name__)
             # The queue keeps what is raised; a message could quote what was being read.

@@ -6,6 +6,7 @@ Any number may run beside each other; the lock of a log decides who writes it ne
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ POLL_SECONDS = 0.15
 # Under load one checkpoint covers many entries; without a pause it would cover one or two.
 PACE_SECONDS = 0.03
 AFTER_FAILURE_SECONDS = 1.0
+STUCK_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +44,8 @@ class Sequencer:
     entries_integrated: int = field(default=0, init=False)
     lag_seconds: float = field(default=0.0, init=False)
     """How long the oldest entry of the last pass had waited; 0 when nothing waits."""
-    damaged: set[TenantId] = field(default_factory=set, init=False)
-    """Tenants whose stored log is not what was signed; they are left as they are."""
+    stuck: dict[TenantId, float] = field(default_factory=dict, init=False)
+    """Tenants whose log cannot go on, and when (monotonic) each is tried again."""
 
     @asynccontextmanager
     async def sequencing(self) -> AsyncIterator[None]:
@@ -63,7 +65,6 @@ class Sequencer:
             while True:
                 try:
                     found = await self.look()
-                    self.connected = True
                 except Exception as error:  # noqa: BLE001 - the log must go on, whatever it was
                     self.connected = False
                     log.warning("sequencer_failed", error=type(error).__name__)
@@ -75,24 +76,32 @@ class Sequencer:
                     await signal.wait(POLL_SECONDS)
 
     async def look(self) -> int:
-        """One pass over every tenant whose events wait; how many entries were integrated."""
+        """One pass over every tenant whose events wait; how many entries were integrated.
+
+        Raises Unavailable while the database or the key service is away.
+        """
         waiting = await self.entries.tenants_with_pending()
+        self.connected = True
         self.pending_seen = len(waiting)
         self.lag_seconds = 0.0
         found = 0
         for tenant_id in waiting:
-            found += await self._integrate(tenant_id)
+            if self.stuck.get(tenant_id, 0.0) <= time.monotonic():
+                found += await self._integrate(tenant_id)
         return found
 
     async def _integrate(self, tenant_id: TenantId) -> int:
+        """One tenant's trouble is not the others': only an outage is everybody's."""
         try:
             integrated = await self.integrate(tenant_id=tenant_id)
-        except LogDamaged as damaged:
-            if tenant_id not in self.damaged:
-                log.error("log_damaged", tenant_id=str(tenant_id), reason=str(damaged))
-            self.damaged.add(tenant_id)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - LogDamaged, or a mistake of ours
+            reason = str(error) if isinstance(error, LogDamaged) else type(error).__name__
+            log.error("log_stuck", tenant_id=str(tenant_id), reason=reason)
+            self.stuck[tenant_id] = time.monotonic() + STUCK_SECONDS
             return 0
-        self.damaged.discard(tenant_id)
+        self.stuck.pop(tenant_id, None)
         if integrated.entries:
             self.entries_integrated += integrated.entries
             self.last_integrated_at = datetime.now(UTC)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import httpx2
 import pytest
+from litestar.di import Provide
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.conftest import add_text
 
 from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.signatures import ed25519_verify
@@ -23,10 +27,15 @@ from application.audit.prove_entry import ProveEntry
 from application.ports import Release
 from domain.audit.checkpoint import Checkpoint, log_name, open_checkpoint
 from domain.audit.note import VerifierKey
-from domain.identity import PERSONAL_USE, Action, Caller, TenantId
+from domain.identity import PERSONAL_USE, Action, Caller, PersonId, TenantId
 from domain.vault.document import Document
 from entrypoints.container import Container
+from entrypoints.http.audit import AuditController, list_accesses
+from entrypoints.http.pages import Cursors
+from tests.integration.conftest import add_text
+from tests.integration.http import conftest as over_http
 
+serve = over_http.serve
 CallerIn = Callable[[TenantId], Awaitable[Caller]]
 
 
@@ -122,3 +131,57 @@ async def log(
         trail=PostgresAuditTrail(engine=engine),
         key=VerifierKey(name=log_name(tenant_id), public_key=await signer.public_key()),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignsInById(ASGIMiddleware):
+    """Stands for authentication: the bearer token is the id of a person of the tenant."""
+
+    tenant_id: TenantId
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        kind, _, token = dict(scope["headers"]).get(b"authorization", b"").decode().partition(" ")
+        if kind == "Bearer":
+            caller = Caller(tenant_id=self.tenant_id, person_id=PersonId(UUID(token)))
+            scope["state"]["caller"] = caller
+        await next_app(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditClient:
+    """Asks over HTTP in the name of a person."""
+
+    http: httpx2.AsyncClient
+    owner: Caller
+
+    async def get(self, path: str, caller: Caller | None = None) -> httpx2.Response:
+        token = (caller or self.owner).person_id
+        return await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
+
+    async def content(self, path: str, caller: Caller | None = None) -> bytes:
+        response = await self.get(path, caller)
+        assert response.status_code == 200, response.text
+        return response.content
+
+
+@pytest.fixture
+async def client(log: TestedLog, serve: over_http.Serve) -> AsyncIterator[AuditClient]:
+    given = {
+        "audit_trail": log.trail,
+        "log_signer": KeyServiceLogSigner(signer=log.container.key_service()),
+        "list_accesses": log.list_accesses,
+        "prove_entry": log.prove_entry,
+        "prove_consistency": log.prove_consistency,
+        "cursors": Cursors(secret=bytes(32)),
+    }
+    async with serve(
+        AuditController,
+        list_accesses,
+        dependencies={name: _constant(value) for name, value in given.items()},
+        middleware=[SignsInById(tenant_id=log.owner.tenant_id)],
+    ) as running:
+        yield AuditClient(http=running.client, owner=log.owner)
+
+
+def _constant(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

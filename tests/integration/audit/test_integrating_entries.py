@@ -13,8 +13,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.audit.conftest import CallerIn, TestedLog
-from tests.integration.conftest import new_tenant
 
 from adapters.encryption.signatures import ed25519_verify
 from adapters.postgres.audit import PostgresLog
@@ -25,9 +23,9 @@ from domain.audit.checkpoint import open_checkpoint
 from domain.audit.proof import is_consistent
 from domain.audit.tree import Position, append, leaf_hash, root
 from domain.errors import NotFound, Unavailable
-from domain.identity import TenantId
 from domain.vault.document import Document
 from entrypoints.worker.sequencer import Sequencer
+from tests.integration.audit.conftest import CallerIn, TestedLog
 
 WRITERS = 32
 RELEASES_EACH = 12
@@ -260,7 +258,7 @@ async def test_the_loop_integrates_every_tenant_and_survives_a_lost_database(
         assert sequencer.connected
         assert sequencer.last_integrated_at is not None
         assert sequencer.entries_integrated >= 1
-        assert await log.rows("SELECT pg_terminate_backend($2) WHERE $1 IS NOT NULL", backend)
+        assert await log.rows("SELECT pg_terminate_backend($2) WHERE $1::uuid IS NOT NULL", backend)
         await log.release()
         await _until_integrated(log)
         await log.release()

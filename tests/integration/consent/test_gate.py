@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.integration.conftest import add_text, new_tenant
 
 from adapters.identifiers import uuid7
 from adapters.postgres.engine import Database, transaction
@@ -30,6 +29,7 @@ from domain.identity import (
 )
 from domain.vault.document import Document
 from entrypoints.container import Container
+from tests.integration.conftest import add_text, new_tenant
 
 CallerIn = Callable[[TenantId], Awaitable[Caller]]
 CARE = Purpose("care")
@@ -197,7 +197,7 @@ async def test_a_withdrawal_is_not_acknowledged_while_a_reader_is_deciding(scene
 
 
 async def _released(scene: Scene) -> ReleaseId:
-    gate = scene.container.gate()
+    gate = scene.container.release_content()
     release = await gate(
         caller=scene.asha, action=Action.READ, purpose=CARE, versions=[scene.version]
     )
@@ -253,7 +253,8 @@ async def test_keys_are_not_to_be_had_before_the_release_is_committed(
         "event": uuid7(),
         "document": scene.document.id,
     }
-    with pytest.raises(DBAPIError, match=refusal):
+
+    async def take_early() -> None:
         async with transaction(
             scene.container.engine(), scene.asha.tenant_id, scene.asha.person_id
         ) as connection:
@@ -261,6 +262,9 @@ async def test_keys_are_not_to_be_had_before_the_release_is_committed(
             await connection.execute(text(event), names)
             await connection.execute(text(_RESOURCE), names)
             await connection.execute(text("SELECT * FROM take_deks(:event)"), names)
+
+    with pytest.raises(DBAPIError, match=refusal):
+        await take_early()
 
 
 @pytest.mark.parametrize(
@@ -332,7 +336,7 @@ async def test_an_audit_that_fails_discloses_nothing(
 async def test_an_audit_that_hangs_discloses_nothing_and_is_bounded(
     scene: Scene, database: Database
 ) -> None:
-    gate = scene.container.gate()
+    gate = scene.container.release_content()
     object.__setattr__(gate, "gate_seconds_max", 0.5)
     connection = await database.connect("postgres")
     try:

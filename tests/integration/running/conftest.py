@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,8 +14,23 @@ from adapters.embedding.minilm import MiniLMEmbedder
 from tests.integration.running.people import Person, signed_up
 from tests.integration.running.program import Program, ending
 
+_FIGURES = pytest.StashKey[list[str]]()
 _ROOT = Path(__file__).parents[3]
 UPLOAD_BYTES_MAX = 4 * 1024 * 1024
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tells the reader of the test report a figure that was measured on the way."""
+    figures = request.config.stash.setdefault(_FIGURES, [])
+    return lambda line: figures.append(f"{request.node.name}: {line}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in config.stash.get(_FIGURES, []):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +45,25 @@ async def built_models() -> Path:
 
 
 @pytest.fixture(scope="session")
-async def running(
-    built_models: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Program]:
+def places() -> Iterator[Callable[[], Path]]:
+    """Makes directories for data, removed in the end.
+
+    Not pytest's own: as root the embedded database runs as another user, and every session of
+    pytest shuts the directory above all of them to others, those of running sessions too.
+    """
+    with ExitStack() as made:
+        yield lambda: Path(made.enter_context(TemporaryDirectory(prefix="strongroom-test-")))
+
+
+@pytest.fixture
+def place(places: Callable[[], Path]) -> Path:
+    return places()
+
+
+@pytest.fixture(scope="session")
+async def running(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
     program = Program(
-        tmp_path_factory.mktemp("running"),
+        places(),
         models=built_models,
         upload_bytes_max=UPLOAD_BYTES_MAX,
     )
@@ -42,11 +73,9 @@ async def running(
 
 
 @pytest.fixture(scope="module")
-async def own(
-    built_models: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Program]:
+async def own(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
     """A program that the tests of a module may stop and kill: `await own.running()` first."""
-    program = Program(tmp_path_factory.mktemp("own"), models=built_models)
+    program = Program(places(), models=built_models)
     async with ending(program):
         yield program
 

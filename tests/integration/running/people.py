@@ -52,13 +52,18 @@ class Person:
     async def until_ended(self, document_id: str, *, seconds: float = 60.0) -> Json:
         """The document once its ingestion is over, whichever way it went."""
         async with asyncio.timeout(seconds):
-            while (found := await self.document(document_id))["state"] not in END_STATES:
+            while True:
+                found = await self.document(document_id)
+                if found["state"] in END_STATES:
+                    return found
                 await asyncio.sleep(0.05)
-        return found
 
-    async def ready(self, content: bytes | str, **fields: str) -> Json:
+    async def ready(
+        self, content: bytes | str, *, filename: str = "notes.txt", **fields: str
+    ) -> Json:
         """A document that can be searched."""
-        found = await self.until_ended((await self.upload(content, **fields))["id"])
+        document = await self.upload(content, filename=filename, headers=None, **fields)
+        found = await self.until_ended(document["id"])
         assert found["state"] == "ready", found
         return found
 
@@ -91,7 +96,9 @@ def grant_body(document_id: str, grantee: str, **terms: object) -> Json:
 
 
 @asynccontextmanager
-async def signed_up(program: Program, name: str, *, tenant: str = "default") -> AsyncIterator[Person]:
+async def signed_up(
+    program: Program, name: str, *, tenant: str = "default"
+) -> AsyncIterator[Person]:
     """A new person, with an email address that nobody had before."""
     email = f"{name.lower()}-{uuid.uuid4().hex[:12]}@example.org"
     account = {"email": email, "password": PASSWORD, "display_name": name, "tenant": tenant}

@@ -19,6 +19,7 @@ import psutil
 PROGRAM = Path(sys.executable).with_name("strongroom")
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 20.0
+COMMAND_SECONDS_MAX = 40.0
 
 _READY = re.compile(r"ready on (http://\S+)")
 
@@ -64,6 +65,11 @@ class Program:
         return self._process.poll()
 
     @property
+    def has_announced(self) -> bool:
+        """Whether it has said that it is ready since its last start."""
+        return self._announced() is not None
+
+    @property
     def said(self) -> str:
         return self._output.read_text(errors="replace")
 
@@ -101,11 +107,8 @@ class Program:
         """Seconds until it accepted requests, from now."""
         began = time.monotonic()
         while time.monotonic() - began < START_SECONDS_MAX:
-            with self._output.open("rb") as output:
-                output.seek(self._said_before)
-                announced = _READY.search(output.read().decode(errors="replace"))
-            if announced:
-                self.url = announced[1]
+            if (url := self._announced()) is not None:
+                self.url = url
                 return time.monotonic() - began
             assert self.exit_status is None, f"it ended with {self.exit_status}:\n{self.said}"
             await asyncio.sleep(0.02)
@@ -140,6 +143,12 @@ class Program:
         os.kill(self.pid, signal.SIGKILL)
         await self.ended()
 
+    def _announced(self) -> str | None:
+        with self._output.open("rb") as output:
+            output.seek(self._said_before)
+            found = _READY.search(output.read().decode(errors="replace"))
+        return found[1] if found else None
+
     def descendants(self) -> list[psutil.Process]:
         """Every process that it started, with those that they started."""
         return psutil.Process(self.pid).children(recursive=True)
@@ -169,22 +178,23 @@ def environment(settings: dict[str, object]) -> dict[str, str]:
     return kept | {f"STRONGROOM_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-async def command(
-    *arguments: str, directory: Path, within_seconds: float = 30.0, **settings: object
-) -> tuple[int, str, float]:
+async def command(*arguments: str, directory: Path, **settings: object) -> tuple[int, str, float]:
     """Run `strongroom ARGUMENTS` to its end: exit status, all it said, seconds it took."""
     began = time.monotonic()
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [PROGRAM, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=directory,
-        env=environment(settings),
-        timeout=within_seconds,
-        check=False,
-    )
+
+    def run() -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env=environment(settings),
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+
+    done = await asyncio.to_thread(run)
     return done.returncode, done.stdout.decode(errors="replace"), time.monotonic() - began
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -29,10 +30,8 @@ class Survivor:
 
 
 @pytest.fixture(scope="module")
-async def survivor(
-    built_models: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Survivor]:
-    program = Program(tmp_path_factory.mktemp("survivor"), models=built_models)
+async def survivor(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Survivor]:
+    program = Program(places(), models=built_models)
     async with ending(program):
         await program.start()
         async with signed_up(program, "Asha") as before:
@@ -51,53 +50,61 @@ async def test_a_killed_server_takes_its_processes_with_it(survivor: Survivor) -
     assert survivor.left_by_the_kill == []
 
 
-async def test_what_was_acknowledged_before_the_kill_is_there_after_it(survivor: Survivor) -> None:
-    print(f"ready again {survivor.ready_after_seconds:.1f} s after the kill")
+async def test_what_was_acknowledged_before_the_kill_is_there_after_it(
+    survivor: Survivor, figure: Callable[[str], None]
+) -> None:
+    figure(f"ready again {survivor.ready_after_seconds:.1f} s after the kill")
     for document in survivor.acknowledged:
         content = await survivor.asha.http.get(f"/v1/documents/{document['id']}/content")
         assert content.text == TEXTS[document["filename"]]
 
 
-async def test_a_first_start_may_be_killed_at_any_moment(tmp_path: Path) -> None:
-    """During initdb, the start of the server, the migrations, the model's making, and after."""
-    program = Program(tmp_path)
+async def test_a_first_start_may_be_ended_at_any_moment(
+    place: Path, figure: Callable[[str], None]
+) -> None:
+    """During initdb, the start of the server, the migrations, the model's making, and after.
+
+    Each run takes some of the moments, in their order, and any signal; the seed repeats it.
+    """
+    program = Program(place)
     postgres, models = program.data_dir / "postgres", program.data_dir / "models"
     moments: dict[str, Callable[[], bool]] = {
-        "initdb": (postgres / "data.new").exists,
-        "initdb, further on": (postgres / "data.new" / "global" / "pg_control").exists,
+        "initdb": lambda: any(postgres.glob(f"data.new-{program.pid}")),
+        "initdb, further on": lambda: any(postgres.glob(f"data.new-{program.pid}/global/pg_*")),
         "the server's start": (postgres / "data" / "postmaster.pid").exists,
-        "the migrations": (postgres / "data" / "postmaster.pid").exists,
+        "the migrations": (postgres / "socket" / ".s.PGSQL.5432").exists,
         "the keyring": (program.data_dir / "keyring.json").exists,
         "the model's making": lambda: any(models.glob("*.building")),
-        "the model's making, further on": lambda: any(models.glob("*.building")),
-        "being ready": lambda: "ready on" in program.said,
+        "being ready": lambda: program.has_announced,
     }
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    print(f"seed {seed}")
+    chosen = sorted(chance.sample(range(len(moments)), 4))
+    figure(f"seed {seed}")
     async with ending(program):
-        for moment, has_come in moments.items():
+        for moment, has_come in [list(moments.items())[at] for at in chosen]:
             program.spawn()
-            while not has_come():
+            while not (program.descendants() and has_come()):
                 assert program.is_running, f"before {moment}:\n{program.said}"
                 await asyncio.sleep(0.002)
-            await asyncio.sleep(chance.uniform(0, 0.4))
+            await asyncio.sleep(chance.uniform(0, 0.3))
             assert program.is_running, f"at {moment}:\n{program.said}"
             processes = program.descendants()
-            await program.kill()
-            if moment != "initdb":  # nobody waits: what is left of it may disturb the next start
-                assert await until_gone(processes) == [], moment
+            await program.stop(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            assert await until_gone(processes) == [], moment
         await program.start()
         async with signed_up(program, "Asha") as asha:
             await asha.ready("It works after all.")
     assert "Traceback" not in program.said
 
 
-async def test_work_that_was_under_way_at_the_kill_is_finished(survivor: Survivor) -> None:
+async def test_work_that_was_under_way_at_the_kill_is_finished(
+    survivor: Survivor, figure: Callable[[str], None]
+) -> None:
     """A job of a dead worker is taken over once it has been silent for as long as a lease is."""
     began = time.monotonic()
     for document in survivor.acknowledged:
         found = await survivor.asha.until_ended(document["id"])
         assert found["state"] == "ready", found
         assert found["passage_count"] > 0
-    print(f"all indexed after {time.monotonic() - began:.1f} s more")
+    figure(f"all indexed after {time.monotonic() - began:.1f} s more")

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from entrypoints.settings import PREFIX, Settings
 
 START_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 30.0
+POLL_SECONDS = 0.1
 LOG_LINES_SHOWN = 30
 WORDS_PER_SECOND = 14
 WORDS_PER_SECOND_FAST = 35
@@ -34,43 +35,98 @@ class InstanceDidNotStart(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """Where it answers, and where it keeps its things."""
+    """Where the server answers, where it keeps its things, and its process."""
 
     url: str
     home: Path
+    server: subprocess.Popen[bytes]
 
-    def end_of_log(self) -> str:
-        lines = (self.home / "server.log").read_text(errors="replace").splitlines()
-        return "\n".join(lines[-LOG_LINES_SHOWN:])
+    async def until_ready(self, report: Callable[[str], None]) -> None:
+        """Tells `report` what the server says meanwhile. Raises InstanceDidNotStart."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False) as client:
+            while time.monotonic() < deadline and self.server.poll() is None:
+                try:
+                    if (await client.get("/health/ready")).json()["status"] == "ready":
+                        return
+                except httpx2.TransportError:
+                    said = self.end_of_log(1)
+                    report(said.removeprefix("strongroom: "))
+                await asyncio.sleep(POLL_SECONDS)
+        raise InstanceDidNotStart("The server was not ready in time, or ended before that.")
+
+    def end_of_log(self, lines: int = LOG_LINES_SHOWN) -> str:
+        return "\n".join(_log(self.home).read_text(errors="replace").splitlines()[-lines:])
 
 
 @asynccontextmanager
 async def fresh_instance(*, fast: bool) -> AsyncIterator[Instance]:
-    """A server that is starting; whatever happens, it is ended and its directory removed."""
+    """A server that is starting. Whatever happens, it is ended and its directory removed."""
     with TemporaryDirectory(prefix="strongroom-demo-") as directory:
         home, port = Path(directory), _free_port()
         _reuse_model(home / "models")
-        instance = Instance(url=f"http://127.0.0.1:{port}", home=home)
-        own = {
-            "data_dir": str(home),
-            "port": str(port),
-            "public_url": instance.url,
-            "drain_seconds_max": "2",
-            "extractive_words_per_second": str(WORDS_PER_SECOND_FAST if fast else WORDS_PER_SECOND),
-        }
-        with (home / "server.log").open("wb") as log:
-            server = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-                [sys.executable, "-m", "entrypoints.cli.main", "serve"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=home,  # away from the reader's strongroom.toml
-                env=_environment(own),
-                start_new_session=True,  # Ctrl-C is for us: we end the server when we are done
-                preexec_fn=_end_with_parent,
-            )
+        url = f"http://127.0.0.1:{port}"
+        server = _start(
+            home,
+            data_dir=home,
+            port=port,
+            public_url=url,
+            drain_seconds_max=2,
+            extractive_words_per_second=WORDS_PER_SECOND_FAST if fast else WORDS_PER_SECOND,
+        )
         try:
-            instance.server = server
-            yield instance
+            yield Instance(url=url, home=home, server=server)
         finally:
-            await asyncio.shield(_end(server))
+            _end(server)
+
+
+def _start(home: Path, **settings: object) -> subprocess.Popen[bytes]:
+    """With these settings and no others, wherever the reader may have made some."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    inside = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+    inside["TMPDIR"] = str(home)  # so that nothing outlives the directory
+    with _log(home).open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "entrypoints.cli.main", "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=home,  # and not where a strongroom.toml may be
+            env=outside | inside,
+            start_new_session=True,  # Ctrl-C is for us: we end the server when we are done
+            preexec_fn=_end_with_parent,
+        )
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Blocks the loop: nothing else is left to do, and a second Ctrl-C must not skip it."""
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _reuse_model(models: Path) -> None:
+    """Saves building it anew. It holds nothing private, and is checked when it is loaded."""
+    built = Settings().data_dir.expanduser() / "models"
+    models.mkdir()
+    for file in (*built.glob("*.onnx"), *built.glob("*.onnx.sha256")):
+        shutil.copyfile(file, models / file.name)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _log(home: Path) -> Path:
+    return home / "server.log"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,11 +34,16 @@ class Person:
     async def post(self, path: str, body: Any = None, *, status: int = 200) -> Any:
         return _expected(await self.client.post(path, json=body), status).json()
 
-    async def attempt(
-        self, method: str, path: str, *, body: Any = None, query: Mapping[str, Any] | None = None
-    ) -> httpx2.Response:
+    async def upload(self, path: str, *, filename: str, content: bytes, **fields: str) -> Any:
+        files = {"file": (filename, content)}
+        return _expected(await self.client.post(path, data=fields, files=files), 202).json()
+
+    async def bytes_of(self, path: str, **query: Any) -> bytes:
+        return _expected(await self.client.get(path, params=query), 200).content
+
+    async def attempt(self, method: str, path: str, **query: Any) -> httpx2.Response:
         """Whatever the answer is."""
-        return await self.client.request(method, path, json=body, params=query)
+        return await self.client.request(method, path, params=query)
 
     @asynccontextmanager
     async def stream(

@@ -1,0 +1,31 @@
+"""A model that says what it was told to say, for tests and demonstrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+
+from application.chat.language_model import ModelLimits, Piece
+from domain.chat.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptedModel:
+    """`LanguageModel`. A number in the script is a pause in seconds, an exception is raised."""
+
+    script: Sequence[Piece | float | Exception]
+    pause_seconds: float = 0.0
+    name: str = "scripted"
+    marks_sources: bool = True
+
+    async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
+        for step in self.script:
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, int | float):
+                await asyncio.sleep(step)
+                continue
+            if self.pause_seconds:
+                await asyncio.sleep(self.pause_seconds)
+            yield step

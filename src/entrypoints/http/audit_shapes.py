@@ -1,0 +1,174 @@
+"""The wire forms of the transparency log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from application.audit.ports import Access, Entry
+from application.audit.prove_consistency import ConsistencyProof
+from application.audit.prove_entry import EntryProof
+from domain.audit.leaf import Opening
+from domain.audit.note import to_base64
+
+
+class AccessShown(msgspec.Struct, kw_only=True):
+    """One release of one version. `number` is null until it is in the log."""
+
+    number: int | None
+    integrated: bool
+    event_id: UUID
+    at: datetime
+    person_id: UUID
+    display_name: str
+    action: str
+    purpose: str
+    version: int
+    grant_id: UUID | None
+
+
+class AccessesShown(msgspec.Struct, kw_only=True):
+    """Numbered without gaps from 1, then those not numbered yet. Go on with `?after=`."""
+
+    items: list[AccessShown]
+    next_after: int | None
+
+
+class ResourceShown(msgspec.Struct, kw_only=True):
+    """A version that an event is about."""
+
+    document_id: UUID
+    version: int
+    grant_id: UUID | None
+    number: int | None
+
+
+class EventShown(msgspec.Struct, kw_only=True):
+    """Something that one did. `index` is its place in the log, null until it is there."""
+
+    id: UUID
+    type: str
+    at: datetime
+    action: str | None
+    purpose: str | None
+    resources: list[ResourceShown]
+    index: int | None
+
+
+class OpenedActor(msgspec.Struct, kw_only=True):
+    """HMAC-SHA256 under `key` over the 16 bytes of the id is the leaf's `actor_h`."""
+
+    person_id: UUID
+    key: str
+
+
+class OpenedResourceShown(msgspec.Struct, kw_only=True):
+    """HMAC-SHA256 under `key` over the 16 bytes of the document's id is a `resource_h`."""
+
+    document_id: UUID
+    version: int
+    key: str
+
+
+class OpenedBody(msgspec.Struct, kw_only=True):
+    """HMAC-SHA256 under `key` over the bytes of `text` is the leaf's `body_commitment`."""
+
+    text: str
+    key: str
+
+
+class OpeningShown(msgspec.Struct, kw_only=True):
+    """What the commitments in the leaf were made of, as far as it concerns the caller."""
+
+    actor: OpenedActor
+    resources: list[OpenedResourceShown]
+    body: OpenedBody | None
+
+
+class ProofShown(msgspec.Struct, kw_only=True):
+    """All that is needed, beside the log's key, to verify without asking us.
+
+    `leaf` is the exact text that was hashed; `proof` is a c2sp.org/tlog-proof with index, hashes
+    and checkpoint. `opening` is null once what was committed to has been erased.
+    """
+
+    event_id: UUID
+    leaf: str
+    proof: str
+    opening: OpeningShown | None
+
+
+class ConsistencyShown(msgspec.Struct, kw_only=True, rename={"old": "from", "new": "to"}):
+    """Hashes (RFC 9162, section 2.1.4) from the tree of `from` leaves to that of `to`."""
+
+    old: int
+    new: int
+    hashes: list[str]
+
+
+def access_shown(access: Access) -> AccessShown:
+    return AccessShown(
+        number=access.number,
+        integrated=access.number is not None,
+        event_id=access.event_id,
+        at=access.at,
+        person_id=access.person_id,
+        display_name=access.display_name,
+        action=access.action,
+        purpose=access.purpose,
+        version=access.version,
+        grant_id=access.grant_id,
+    )
+
+
+def event_shown(entry: Entry) -> EventShown:
+    event = entry.event
+    return EventShown(
+        id=event.id,
+        type=event.type,
+        at=event.at,
+        action=event.action,
+        purpose=event.purpose,
+        resources=[
+            ResourceShown(
+                document_id=each.document_id,
+                version=each.version,
+                grant_id=each.grant_id,
+                number=each.release_seq,
+            )
+            for each in event.resources
+        ],
+        index=entry.index,
+    )
+
+
+def proof_shown(proof: EntryProof) -> ProofShown:
+    return ProofShown(
+        event_id=proof.event_id,
+        leaf=proof.leaf.decode(),
+        proof=proof.proof.text,
+        opening=None if proof.opening is None else _opening_shown(proof.opening),
+    )
+
+
+def consistency_shown(proof: ConsistencyProof) -> ConsistencyShown:
+    hashes = [to_base64(each) for each in proof.hashes]
+    return ConsistencyShown(old=proof.old, new=proof.new, hashes=hashes)
+
+
+def _opening_shown(opening: Opening) -> OpeningShown:
+    body = None
+    if opening.body is not None and opening.body_key is not None:
+        body = OpenedBody(text=opening.body.decode(), key=to_base64(opening.body_key))
+    return OpeningShown(
+        actor=OpenedActor(person_id=opening.actor_id, key=to_base64(opening.actor_key)),
+        resources=[
+            OpenedResourceShown(
+                document_id=each.document_id, version=each.version, key=to_base64(each.key)
+            )
+            for each in opening.resources
+        ],
+        body=body,
+    )

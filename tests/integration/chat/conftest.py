@@ -1,0 +1,265 @@
+"""A whole chat on a real PostgreSQL: everything but the search is what production runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.encryption.cipher import AesGcmCipher
+from adapters.encryption.keyring import LocalKeyring
+from adapters.identifiers import uuid7
+from adapters.inprocess.run_executor import RunExecutor
+from adapters.memory.excerpts import MemoryExcerpts
+from adapters.memory.scripted_model import ScriptedModel
+from adapters.postgres.chat import PostgresChats
+from adapters.postgres.engine import APPLICATION, Database, transaction
+from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
+from adapters.postgres.run_events import PostgresRunEvents
+from adapters.postgres.run_writer import PostgresRunWriter
+from adapters.postgres.signals import PostgresSignals
+from application.chat.answer_question import AnswerQuestion
+from application.chat.ask_question import AskQuestion
+from application.chat.cancel_run import CancelRun
+from application.chat.delete_conversation import DeleteConversation
+from application.chat.fail_abandoned_runs import FailAbandonedRuns
+from application.chat.follow_run import FollowRun
+from application.chat.language_model import LanguageModel, Spent, Text
+from application.chat.live_runs import LiveRuns
+from application.chat.ports import AskedQuestion
+from application.chat.read_conversations import ReadConversations
+from application.chat.start_conversation import StartConversation
+from application.chat.write_answer import AnswerLimits
+from application.ports import Idempotency
+from domain.chat.event import Event
+from domain.chat.excerpt import Excerpt
+from domain.chat.question import Question
+from domain.identity import (
+    Caller,
+    ConversationId,
+    DocumentId,
+    GrantId,
+    Purpose,
+    ReleaseId,
+    RunId,
+    TenantId,
+    VersionRef,
+)
+
+WORDS = [Text(f"word{number} ") for number in range(20)]
+
+
+def scripted(*script: Any, pause_seconds: float = 0.0) -> ScriptedModel:
+    return ScriptedModel(
+        script=[*(script or WORDS), Spent(input_tokens=1, output_tokens=2)],
+        pause_seconds=pause_seconds,
+    )
+
+
+def excerpt_of(
+    document_id: DocumentId, *, grant_id: GrantId | None, words: str = "Cats sleep all day."
+) -> Excerpt:
+    return Excerpt(
+        id="e1",
+        version=VersionRef(document_id=document_id, version=1),
+        start=0,
+        end=len(words.encode()),
+        title="Cats",
+        text=words,
+        score=1.0,
+        release_id=ReleaseId(uuid7()),
+        grant_id=grant_id,
+    )
+
+
+@dataclass
+class Chat:
+    """One process that serves chats. A second one on the same database is another process."""
+
+    engine: AsyncEngine
+    database: Database
+    keyring: LocalKeyring
+    models: Sequence[LanguageModel]
+    excerpts: Sequence[Excerpt] = ()
+    limits: AnswerLimits = field(default_factory=AnswerLimits)
+    lease_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        cipher = self.cipher = AesGcmCipher()
+        keys = PostgresKeys(key_service=self.keyring, cipher=cipher, new_id=uuid7)
+        self.own_keys = PostgresOwnKeys(engine=self.engine, keys=keys)
+        self.signals = PostgresSignals(self.database)
+        self.chats = PostgresChats(engine=self.engine, keys=keys)
+        self.live = LiveRuns()
+        self.writer = PostgresRunWriter(
+            engine=self.engine,
+            signals=self.signals,
+            live=self.live,
+            cipher=cipher,
+            lease_seconds=self.lease_seconds,
+        )
+        self.answer = AnswerQuestion(
+            chats=self.chats,
+            excerpts=MemoryExcerpts(excerpts=self.excerpts),
+            models=self.models,
+            cipher=cipher,
+            limits=self.limits,
+        )
+        self.executor = RunExecutor(answer=self.answer, logs=self.writer)
+        stored = PostgresRunEvents(engine=self.engine)
+        shared = {"chats": self.chats, "own_keys": self.own_keys, "cipher": cipher}
+        self.start_conversation = StartConversation(chats=self.chats, cipher=cipher, new_id=uuid7)
+        self.ask_question = AskQuestion(
+            starter=self.executor, new_id=uuid7, model=self.models[0].name, **shared
+        )
+        self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)
+        self.cancel_run = CancelRun(chats=self.chats)
+        self.delete_conversation = DeleteConversation(chats=self.chats)
+        self.read = ReadConversations(**shared)
+        self.fail_abandoned_runs = FailAbandonedRuns(stored=stored, **shared)
+
+    async def conversation(self, caller: Caller) -> ConversationId:
+        return (await self.start_conversation(caller=caller)).id
+
+    async def ask(
+        self,
+        caller: Caller,
+        conversation_id: ConversationId | None = None,
+        words: str = "What do cats do?",
+        *,
+        key: str | None = None,
+        purpose: str = "research",
+    ) -> AskedQuestion:
+        idempotency = key and Idempotency(
+            route="ask", key=key, request_hash=words.encode().ljust(32)[:32]
+        )
+        return await self.ask_question(
+            caller=caller,
+            conversation_id=conversation_id or await self.conversation(caller),
+            question=Question(text=words, purpose=Purpose(purpose)),
+            idempotency=idempotency or None,
+        )
+
+    async def events(self, caller: Caller, run_id: RunId, *, after: int = 0) -> list[Event]:
+        async with asyncio.timeout(20):
+            following = await self.follow_run(caller=caller, run_id=run_id, after=after)
+            return [event async for event in following]
+
+    async def rows(self, caller: Caller, statement: str, **values: object) -> list[Any]:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            values["tenant"] = caller.tenant_id
+            return list((await connection.execute(text(statement), values)).all())
+
+
+OpenChat = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def keyring(tmp_path_factory: pytest.TempPathFactory) -> LocalKeyring:
+    return LocalKeyring.open(tmp_path_factory.mktemp("keyring") / "keyring.json")
+
+
+@pytest.fixture
+async def open_chat(
+    engine: AsyncEngine, database: Database, keyring: LocalKeyring
+) -> AsyncIterator[OpenChat]:
+    """`await open_chat(model, ...)`: a process that serves chats, until the test ends."""
+    async with AsyncExitStack() as stack:
+
+        @asynccontextmanager
+        async def serving(chat: Chat) -> AsyncIterator[Chat]:
+            async with chat.signals.listening():
+                while not chat.signals.connected:
+                    await asyncio.sleep(0.005)
+                yield chat
+                await chat.executor.drain(0)
+
+        async def open_one(*models: LanguageModel, **options: Any) -> Chat:
+            chat = Chat(
+                options.pop("engine", engine),
+                database,
+                keyring,
+                models or (scripted(),),
+                **options,
+            )
+            return await stack.enter_async_context(serving(chat))
+
+        yield open_one
+
+
+@pytest.fixture
+async def asha(tenant_id: TenantId, caller_in: Callable[[TenantId], Awaitable[Caller]]) -> Caller:
+    return await caller_in(tenant_id)
+
+
+@dataclass
+class Shared:
+    """A document of somebody's, and the grant under which Asha may quote it."""
+
+    owner: Caller
+    document_id: DocumentId
+    grant_id: GrantId
+    excerpt: Excerpt
+
+
+@pytest.fixture
+def share(
+    database: Database, caller_in: Callable[[TenantId], Awaitable[Caller]]
+) -> Callable[..., Awaitable[Shared]]:
+    """`await share(asha)`: written straight into the tables, for the chat's own tests."""
+
+    async def make(grantee: Caller, *, days: float = 1.0, words: str = "Cats sleep.") -> Shared:
+        owner = await caller_in(grantee.tenant_id)
+        document, grant, consent = uuid7(), uuid7(), uuid7()
+        connection = await database.connect(APPLICATION)
+        tenant = UUID(str(grantee.tenant_id))
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('app.tenant', $1, true)", str(tenant))
+                await connection.execute(
+                    "INSERT INTO documents (tenant_id, id, owner_id, current_version, index_mode,"
+                    " audit_mode, sealed_metadata, created_at, updated_at)"
+                    " VALUES ($1, $2, $3, 1, 'clear', 'committed', '', now(), now())",
+                    tenant,
+                    document,
+                    owner.person_id,
+                )
+                await connection.execute(
+                    "INSERT INTO notices VALUES ($1, $2, 'en', 'notice')", tenant, consent.bytes
+                )
+                await connection.execute(
+                    "INSERT INTO consents VALUES ($1, $2, $3, $4, $5, $6, now())",
+                    tenant,
+                    consent,
+                    owner.person_id,
+                    grantee.person_id,
+                    consent.bytes,
+                    json.dumps({}),
+                )
+                await connection.execute(
+                    "INSERT INTO grants (tenant_id, id, consent_id, grantor_id, grantee_id,"
+                    " resource_kind, resource_id, actions, purpose, not_before, expires_at,"
+                    " created_at) VALUES ($1, $2, $3, $4, $5, 'document', $6, '{quote}',"
+                    " 'research', now(), now() + make_interval(secs => $7), now())",
+                    tenant,
+                    grant,
+                    consent,
+                    owner.person_id,
+                    grantee.person_id,
+                    document,
+                    days * 86_400,
+                )
+        finally:
+            await connection.close()
+        excerpt = excerpt_of(DocumentId(document), grant_id=GrantId(grant), words=words)
+        return Shared(owner, DocumentId(document), GrantId(grant), excerpt)
+
+    return make

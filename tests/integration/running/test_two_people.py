@@ -1,0 +1,186 @@
+"""What one person has does not exist for another, until it is granted and once it is withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from tests.integration.running.people import Json, Person, json_of, problem_of, signed_up
+from tests.integration.running.program import Program, command
+from tests.integration.running.visibility import (
+    PUBLIC,
+    RULES,
+    call,
+    names_something,
+    operations,
+    told,
+)
+
+BEFORE, GRANTED, WITHDRAWN = "before the grant", "while granted", "after the withdrawal"
+Answers = dict[tuple[str, str, str], httpx2.Response]
+"""By operation, time and person."""
+
+
+@dataclass
+class Scene:
+    """Asha's document, shared with Ben for a while; Cara and Dev have nothing to do with it."""
+
+    asha: Person
+    others: dict[str, Person]
+    ids: dict[str, str]
+    answers: Answers = field(default_factory=dict)
+    for_nobodys_ids: Answers = field(default_factory=dict)
+
+    async def play(self, time: str) -> None:
+        random_ids = {name: str(uuid4()) for name in self.ids}
+        random_ids["another_person_id"] = self.ids["another_person_id"]
+        for name, rule in RULES.items():
+            if not _fields(name) <= self.ids.keys():
+                continue  # there is no grant yet
+            for who, person in self.others.items():
+                answer = await call(person.http, name, self.ids, rule)
+                self.answers[name, time, who] = answer
+                other = await call(person.http, name, random_ids, rule)
+                self.for_nobodys_ids[name, time, who] = other
+
+    async def play_owner(self, *, ends: bool) -> None:
+        for name, rule in RULES.items():
+            if rule.ends == ends:
+                self.answers[name, GRANTED, "asha"] = await call(
+                    self.asha.http, name, self.ids, rule
+                )
+
+
+@pytest.fixture(scope="module")
+async def scene(running: Program, asha: Person, ben: Person) -> AsyncIterator[Scene]:
+    tenant = f"elsewhere-{uuid4().hex[:8]}"
+    exit_status, said, _ = await command(
+        "tenant", "create", tenant, "--open",
+        directory=running.data_dir, database_url=running.database_url,
+    )  # fmt: skip
+    assert exit_status == 0, said
+    async with AsyncExitStack() as people:
+        cara = await people.enter_async_context(signed_up(running, "Cara"))
+        eve = await people.enter_async_context(signed_up(running, "Eve"))
+        dev = await people.enter_async_context(signed_up(running, "Dev", tenant=tenant))
+        document = await asha.ready("A heron stood in the reeds, and nobody else saw it.")
+        ids = {"document_id": document["id"], "another_person_id": eve.id}
+        scene = Scene(asha, {"ben": ben, "cara": cara, "dev": dev}, ids)
+        await scene.play(BEFORE)
+        grant = await asha.grant(document["id"], ben)
+        ids |= {"grant_id": grant["id"], "consent_id": grant["consent_id"]}
+        await scene.play(GRANTED)
+        await scene.play_owner(ends=False)
+        before = await asha.document(document["id"])
+        withdrawn = await asha.http.post(f"/v1/consents/{grant['consent_id']}/withdraw")
+        assert withdrawn.status_code == 200, withdrawn.text
+        await scene.play(WITHDRAWN)
+        assert await asha.document(document["id"]) == before  # nobody changed anything
+        await scene.play_owner(ends=True)
+        yield scene
+
+
+@pytest.fixture(scope="module")
+async def api(running: Program) -> Json:
+    async with running.client() as http:
+        return json_of(await http.get("/openapi.json"))
+
+
+async def test_every_operation_that_names_something_has_a_rule(api: Json) -> None:
+    named = {name for name, each in operations(api) if names_something(each, api, name)}
+    named -= PUBLIC
+    assert named - RULES.keys() == set(), "operations without a rule: add them to RULES"
+    assert RULES.keys() - named == set(), "rules without an operation"
+
+
+async def test_every_operation_but_the_public_ones_needs_a_token(
+    running: Program, api: Json
+) -> None:
+    public = {name for name, each in operations(api) if each.get("security") == []}
+    assert public == PUBLIC
+    nobodys = _AnyId()
+    async with running.client() as http:
+        for name, _ in operations(api):
+            if name in PUBLIC:
+                continue
+            answer = await call(http, name, nobodys)
+            problem_of(answer, [401])
+            assert answer.headers["www-authenticate"].startswith("Bearer"), name
+
+
+@pytest.mark.parametrize("name", RULES)
+async def test_it_is_there_for_its_owner(scene: Scene, name: str) -> None:
+    answer = scene.answers[name, GRANTED, "asha"]
+    assert answer.status_code == RULES[name].owner, answer.text
+
+
+@pytest.mark.parametrize("name", RULES)
+async def test_it_is_there_for_whom_it_is_shared_with_as_long_as_it_is(
+    scene: Scene, name: str
+) -> None:
+    granted, withdrawn = (scene.answers[name, time, "ben"] for time in (GRANTED, WITHDRAWN))
+    assert granted.status_code == RULES[name].granted, granted.text
+    assert withdrawn.status_code == RULES[name].withdrawn, withdrawn.text
+
+
+@pytest.mark.parametrize("name", RULES)
+async def test_for_everybody_else_it_is_as_if_it_did_not_exist(scene: Scene, name: str) -> None:
+    rule = RULES[name]
+    hidden = [(BEFORE, "ben"), *((time, who) for time in _TIMES for who in ("cara", "dev"))]
+    hidden += [(GRANTED, "ben")] if rule.granted == 404 else []
+    hidden += [(WITHDRAWN, "ben")] if rule.withdrawn == rule.hidden else []
+    tried = 0
+    for time, who in hidden:
+        if (name, time, who) in scene.answers:
+            answer = scene.answers[name, time, who]
+            assert answer.status_code == rule.hidden, f"{who} {time}: {answer.text}"
+            assert told(answer) == told(scene.for_nobodys_ids[name, time, who]), f"{who} {time}"
+            tried += 1
+    assert tried >= 4
+
+
+async def test_a_search_finds_what_is_shared_and_nothing_else(scene: Scene) -> None:
+    found = {
+        (time, who): len(answer.json()["items"])
+        for (name, time, who), answer in scene.answers.items()
+        if name == "POST /v1/search"
+    }
+    assert {each for each, count in found.items() if count} == {(GRANTED, "asha"), (GRANTED, "ben")}
+
+
+async def test_another_purpose_than_the_granted_one_finds_nothing(
+    running: Program, asha: Person, ben: Person
+) -> None:
+    document = await asha.ready("For research alone.")
+    await asha.grant(document["id"], ben)
+    for part in ("", "/content", "/text"):
+        path = f"/v1/documents/{document['id']}{part}"
+        problem_of(await ben.http.get(path), [404])
+        problem_of(await ben.http.get(path, params={"purpose": "care"}), [404])
+        assert (await ben.http.get(path, params={"purpose": "research"})).status_code == 200
+
+
+async def test_lists_hold_ones_own_things_alone(scene: Scene) -> None:
+    for who in ("cara", "dev"):
+        everything = await scene.others[who].everything()
+        assert all(page["items"] == [] for page in everything.values()), who
+    ben = await scene.others["ben"].everything()
+    assert ben["/v1/documents"]["items"] == ben["/v1/grants"]["items"] == []
+
+
+_TIMES = (BEFORE, GRANTED, WITHDRAWN)
+
+
+class _AnyId(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return str(uuid4())
+
+
+def _fields(name: str) -> set[str]:
+    """The ids that a path needs."""
+    return {part.strip("{}") for part in name.split("/") if part.startswith("{")}

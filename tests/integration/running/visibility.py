@@ -1,0 +1,131 @@
+"""Who may see what by its id: one rule for each operation, and the calls that try it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from tests.integration.running.people import PURPOSE, Json, grant_body, json_of
+
+Ids = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The statuses that an operation answers with.
+
+    `owner` while nothing is withdrawn; `granted` for whom it is shared with; `withdrawn` for the
+    same person afterwards. For everybody else, always `hidden`, and to the letter what is
+    answered for an id that nobody has. `ends`: the owner's own call would end the scene, so it
+    is tried last.
+    """
+
+    owner: int
+    granted: int = 404
+    withdrawn: int = 404
+    hidden: int = 404
+    ends: bool = False
+    options: Callable[[Ids], dict[str, Any]] = field(default=lambda ids: {})
+
+
+def _for_the_purpose(ids: Ids) -> dict[str, Any]:
+    return {"params": {"purpose": PURPOSE}}
+
+
+def _new_version(ids: Ids) -> dict[str, Any]:
+    return {"headers": {"If-Match": '"1"'}, "content": b"Something else altogether."}
+
+
+def _grant(ids: Ids) -> dict[str, Any]:
+    return {"json": grant_body(ids["document_id"], ids["another_person_id"])}
+
+
+def _search(ids: Ids) -> dict[str, Any]:
+    filters = {"document_ids": [ids["document_id"]]}
+    return {"json": {"query": "heron", "purpose": PURPOSE, "filters": filters}}
+
+
+_DOCUMENT = "/v1/documents/{document_id}"
+_READ = Rule(owner=200, granted=200, options=_for_the_purpose)
+_EITHER_SIDE = Rule(owner=200, granted=200, withdrawn=200)
+
+RULES: dict[str, Rule] = {
+    f"GET {_DOCUMENT}": _READ,
+    f"GET {_DOCUMENT}/content": _READ,
+    f"GET {_DOCUMENT}/text": _READ,
+    f"GET {_DOCUMENT}/versions": Rule(owner=200),
+    f"GET {_DOCUMENT}/events": Rule(owner=200),
+    f"GET {_DOCUMENT}/accesses": Rule(owner=200),
+    "POST /v1/grants": Rule(owner=201, options=_grant),
+    "GET /v1/grants/{grant_id}": _EITHER_SIDE,
+    "GET /v1/consents/{consent_id}": _EITHER_SIDE,
+    "GET /v1/consents/{consent_id}/receipt": _EITHER_SIDE,
+    "POST /v1/search": Rule(owner=200, granted=200, withdrawn=200, hidden=200, options=_search),
+    "POST /v1/grants/{grant_id}/revoke": Rule(owner=409, ends=True),
+    "POST /v1/consents/{consent_id}/withdraw": Rule(owner=409, ends=True),
+    f"PUT {_DOCUMENT}/content": Rule(owner=202, ends=True, options=_new_version),
+    f"DELETE {_DOCUMENT}": Rule(owner=200, ends=True),
+}
+
+# Operations without an id, and those that need no token at all.
+PUBLIC = {
+    "POST /v1/accounts",
+    "POST /v1/sessions",
+    "POST /v1/oauth/token",
+    "POST /v1/oauth/revoke",
+    "GET /.well-known/oauth-authorization-server",
+    "GET /.well-known/jwks.json",
+    "GET /.well-known/receipt-keys.json",
+    "GET /health/live",
+    "GET /health/ready",
+}
+
+
+def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    """(`METHOD /path/{template}`, operation) of an OpenAPI document."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in ("get", "put", "post", "delete", "patch"):
+                yield f"{method.upper()} {path}", operation
+
+
+def names_something(operation: Json, document: Json, name: str) -> bool:
+    """Whether a request names a thing by its id, in the path or anywhere in a JSON body."""
+    bodies = operation.get("requestBody", {}).get("content", {}).values()
+    return "{" in name or any(_holds_ids(body["schema"], document, 0) for body in bodies)
+
+
+async def call(
+    http: httpx2.AsyncClient, name: str, ids: Ids, rule: Rule | None = None
+) -> httpx2.Response:
+    method, _, template = name.partition(" ")
+    options = rule.options(ids) if rule else {}
+    return await http.request(method, template.format_map(ids), **options)
+
+
+def told(answer: httpx2.Response) -> tuple[int, list[tuple[str, str]], Json]:
+    """All that an answer tells, but for what says which request it was."""
+    headers = [each for each in answer.headers.items() if each[0] not in ("date", "x-request-id")]
+    named = ("instance", "request_id", "took_ms")
+    body = {name: value for name, value in json_of(answer).items() if name not in named}
+    # The number itself is told by `took_ms`, whose digits vary.
+    headers = [each for each in headers if each[0] != "content-length" or answer.is_error]
+    return answer.status_code, headers, body
+
+
+def _holds_ids(schema: Any, document: Json, depth: int) -> bool:
+    if depth > 12:
+        return False
+    if isinstance(schema, list):
+        return any(_holds_ids(each, document, depth + 1) for each in schema)
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("format") == "uuid":
+        return True
+    if "$ref" in schema:
+        target = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return _holds_ids(target, document, depth + 1)
+    return any(_holds_ids(each, document, depth + 1) for each in schema.values())
