@@ -364,6 +364,8 @@ CREATE TABLE passage_vectors (
 );
 ALTER TABLE passage_vectors ALTER COLUMN embedding SET STORAGE PLAIN;
 
+-- Without a foreign key: checking one for each lexeme made indexing half as fast. Whoever writes
+-- postings holds the document's row, and whoever deletes the document deletes them.
 CREATE TABLE postings (
     tenant_id uuid NOT NULL,
     owner_id uuid NOT NULL,
@@ -373,11 +375,19 @@ CREATE TABLE postings (
     passage_id bigint NOT NULL,
     frequency smallint NOT NULL,
     length integer NOT NULL,      -- lexemes in the passage
-    PRIMARY KEY (tenant_id, owner_id, lexeme, document_id, passage_id),
-    FOREIGN KEY (tenant_id, owner_id, document_id) REFERENCES documents (tenant_id, owner_id, id)
-        ON DELETE CASCADE
+    PRIMARY KEY (tenant_id, owner_id, lexeme, document_id, passage_id)
 );
 CREATE INDEX postings_document_idx ON postings (document_id, tenant_id);  -- for deleting
+
+CREATE FUNCTION delete_postings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM postings p USING erased e
+    WHERE p.tenant_id = e.tenant_id AND p.document_id = e.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER delete_postings AFTER DELETE ON documents REFERENCING OLD TABLE AS erased
+    FOR EACH STATEMENT EXECUTE FUNCTION delete_postings();
 
 -- Chats -------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 _VOWEL = re.compile(r"[aeiouy]")
+_DERIVING = ("ment", "ance", "ence", "ly", "al")
 # fmt: off
 _STOP = frozenset(_WORD.findall("""
 a about above after again all also am an and any are as at be because been before being below
@@ -36,7 +37,7 @@ def content_words(question: str) -> frozenset[str]:
 
 @lru_cache(8192)
 def stem(word: str) -> str:
-    """A word without its commonest English endings, after steps 1a and 1b of Porter (1980)."""
+    """A word without its commonest English endings: Porter's (1980) first steps, and a few more."""
     word = word.removesuffix("'s").removesuffix("’s")
     if len(word) <= 3:
         return word
@@ -50,6 +51,11 @@ def stem(word: str) -> str:
         left = word.removesuffix(ending)
         if left != word and len(left) >= 3 and _VOWEL.search(left):
             word = _rounded(left)
+            break
+    for ending in _DERIVING:
+        left = word.removesuffix(ending)
+        if left != word and len(left) >= 3 and _VOWEL.search(left):
+            word = left
             break
     return word[:-1] + "i" if word.endswith("y") and len(word) > 3 else word.removesuffix("e")
 

@@ -453,7 +453,6 @@ postings = _table(
     _of(BigInteger, "passage_id"),
     _of(SmallInteger, "frequency"),
     _of(Integer, "length"),
-    _belongs_to_document(),
     Index("postings_document_idx", "document_id", "tenant_id"),
     key=("owner_id", "lexeme", "document_id", "passage_id"),
 )

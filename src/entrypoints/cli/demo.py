@@ -23,7 +23,7 @@ from entrypoints.cli.story.plot import Plot
 from entrypoints.cli.story.proving import asha_has_it_proven
 from entrypoints.cli.story.receipts import ReceiptNotSigned
 from entrypoints.cli.story.sharing import asha_shares
-from entrypoints.cli.story.stage import DoesNotHold, Stage
+from entrypoints.cli.story.stage import WIDTH_MAX, DoesNotHold, Stage
 from entrypoints.cli.story.uploading import asha_uploads
 from entrypoints.cli.story.withdrawing import asha_withdraws
 
@@ -46,7 +46,10 @@ async def play(*, fast: bool, scenes: Sequence[Scene] = SCENES) -> int:
     """The exit status: 0 when everything held, 1 when something did not, 130 when interrupted."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a character that a terminal lacks is no failure
-    stage = Stage(Console(highlight=False), fast=fast)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_MAX
+    stage = Stage(console, fast=fast)
     loop, playing = asyncio.get_running_loop(), asyncio.create_task(_play(stage, scenes))
     for each in _INTERRUPTIONS:
         loop.add_signal_handler(each, playing.cancel)

@@ -110,6 +110,8 @@ def _health(
         return None if container.postgres_signals().connected else "not listening"
 
     async def log() -> str | None:
+        if sequencer.stuck:
+            return f"{len(sequencer.stuck)} logs cannot go on"
         return None if sequencer.connected else "not integrating"
 
     async def work() -> str | None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
+NUMBER_MAX = 2**31 - 1  # what the database holds; nothing is ever numbered higher
+
 AskedPurpose = Annotated[
     str,
     QueryParameter(
@@ -18,12 +20,16 @@ AskedPurpose = Annotated[
 
 AskedVersion = Annotated[
     int | None,
-    QueryParameter(ge=1, description="A version of the document; the newest if left out."),
+    QueryParameter(
+        ge=1, le=NUMBER_MAX, description="A version of the document; the newest if left out."
+    ),
 ]
 """A handler's `version: AskedVersion = None`."""
 
 AfterEvent = Annotated[
     int | None,
-    QueryParameter(ge=0, description="The number of the last event that the reader has."),
+    QueryParameter(
+        ge=0, le=NUMBER_MAX, description="The number of the last event that the reader has."
+    ),
 ]
 """A handler's `after: AfterEvent = None`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from entrypoints.http.query import NUMBER_MAX
 from entrypoints.http.refusals import InvalidFields, WrongField
 
 HEARTBEAT = b":\n\n"
@@ -43,9 +44,11 @@ def resume_after(last_event_id: str | None, after: int | None) -> int:
     """
     if last_event_id is None or last_event_id == "":
         return after or 0
-    if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 18:
-        raise InvalidFields([WrongField("/header/Last-Event-ID", "This is not an event's number.")])
-    return int(last_event_id)
+    if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= 10:
+        number = int(last_event_id)
+        if number <= NUMBER_MAX:
+            return number
+    raise InvalidFields([WrongField("/header/Last-Event-ID", "This is not an event's number.")])
 
 
 def _name(event: str) -> bytes:

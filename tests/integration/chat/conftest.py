@@ -53,6 +53,7 @@ from domain.identity import (
     TenantId,
     VersionRef,
 )
+from tests.integration.http.conftest import serve as serve  # the fixture
 
 WORDS = [Text(f"word{number} ") for number in range(20)]
 
@@ -162,6 +163,19 @@ class Chat:
 OpenChat = Callable[..., Any]
 
 
+async def idle(chat: Chat) -> None:
+    """Every run of this process has ended, and is recorded."""
+    await until(lambda: chat.executor.running == 0)
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 3.0) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)
+
+
 @pytest.fixture(scope="session")
 def keyring(tmp_path_factory: pytest.TempPathFactory) -> LocalKeyring:
     return LocalKeyring.open(tmp_path_factory.mktemp("keyring") / "keyring.json")
@@ -177,8 +191,7 @@ async def open_chat(
         @asynccontextmanager
         async def serving(chat: Chat) -> AsyncIterator[Chat]:
             async with chat.signals.listening():
-                while not chat.signals.connected:
-                    await asyncio.sleep(0.005)
+                await until(lambda: chat.signals.connected)
                 yield chat
                 await chat.executor.drain(0)
 

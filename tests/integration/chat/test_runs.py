@@ -16,7 +16,7 @@ from domain.chat.conversation import ConversationNotFound
 from domain.chat.run import RunAlreadyActive, RunNotFound
 from domain.errors import KeyReused
 from domain.identity import Caller, ConversationId, RunId, TenantId
-from tests.integration.chat.conftest import Chat, OpenChat, scripted
+from tests.integration.chat.conftest import Chat, OpenChat, idle, scripted
 from tests.integration.test_isolation import CallerIn
 
 
@@ -294,9 +294,7 @@ async def test_a_deleted_conversation_takes_its_run_with_it(
     asked = await chat.ask(asha)
     await anext(await chat.follow_run(caller=asha, run_id=asked.run.id, after=0))
     await chat.delete_conversation(caller=asha, conversation_id=asked.run.conversation_id)
-    async with asyncio.timeout(3):
-        while chat.executor.running:
-            await asyncio.sleep(0.05)
+    await idle(chat)
     for table in ("messages", "runs", "run_events", "conversations"):
         assert await chat.rows(asha, f"SELECT 1 FROM {table} WHERE tenant_id = :tenant") == []
     with pytest.raises(RunNotFound):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
@@ -16,7 +17,7 @@ from application.chat.write_answer import AnswerLimits
 from domain.chat.event import Event
 from domain.chat.run import AnswerWithdrawn
 from domain.identity import Caller, RunId
-from tests.integration.chat.conftest import Chat, OpenChat, Shared, scripted
+from tests.integration.chat.conftest import Chat, OpenChat, Shared, idle, scripted
 
 Share = Callable[..., Awaitable[Shared]]
 
@@ -32,8 +33,6 @@ async def withdraw(chat: Chat, shared: Shared) -> float:
     """What withdrawing a consent does to grants and answers; when it was acknowledged."""
     owner = shared.owner
     async with transaction(chat.engine, owner.tenant_id, owner.person_id) as connection:
-        from sqlalchemy import text
-
         await connection.execute(
             text(_REVOKE), {"tenant": owner.tenant_id, "grant": shared.grant_id}
         )
@@ -89,14 +88,7 @@ async def test_nothing_is_said_after_access_ended_and_readers_are_told_within_a_
         late = [event for at, event in seen[:-1] if at > acknowledged_at + 0.25]
         assert late == []
     await assert_gone(chat, asha, asked.run.id)
-    assert chat.executor.running == 0 or await drained(chat)
-
-
-async def drained(chat: Chat) -> bool:
-    async with asyncio.timeout(2):
-        while chat.executor.running:
-            await asyncio.sleep(0.01)
-    return True
+    await idle(chat)
 
 
 async def assert_gone(
@@ -150,7 +142,7 @@ async def test_a_silent_model_is_stopped_too(
         await anext(following)
     acknowledged_at = await close_grant(chat, shared)
     assert (await anext(following)).type == "access_revoked"
-    await drained(chat)
+    await idle(chat)
     assert asyncio.get_running_loop().time() - acknowledged_at < 1.0
 
 
@@ -158,15 +150,8 @@ async def test_a_document_that_is_erased_takes_the_answer_along(
     open_chat: OpenChat, asha: Caller, share: Share
 ) -> None:
     shared = await share(asha)
-    shared_by_asha = shared.excerpt.__class__(
-        **{
-            name: getattr(shared.excerpt, name)
-            for name in shared.excerpt.__dataclass_fields__
-            if name != "grant_id"
-        },
-        grant_id=None,
-    )
-    chat = await open_chat(scripted(*ENDLESS, pause_seconds=0.01), excerpts=[shared_by_asha])
+    own = replace(shared.excerpt, grant_id=None)
+    chat = await open_chat(scripted(*ENDLESS, pause_seconds=0.01), excerpts=[own])
     asked = await chat.ask(asha)
     seen: list[tuple[float, Event]] = []
     reader = asyncio.create_task(followed(chat, asha, asked.run.id, seen))
@@ -222,8 +207,7 @@ async def test_an_answer_that_ends_while_consent_is_withdrawn_leaves_nothing_beh
         following = await chat.follow_run(caller=asha, run_id=asked.run.id, after=0)
         await anext(following)
         await anext(following)
-        with suppress(AssertionError):
-            await withdraw(chat, shared)
-        await drained(chat)
+        await withdraw(chat, shared)
+        await idle(chat)
         await assert_gone(chat, asha, asked.run.id)
         await following.aclose()

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from dependency_injector import providers
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.retrieval.library import EMBEDDER, Library
 
 from adapters.postgres.engine import Database
 from domain.identity import TenantId
 from entrypoints.container import Container
 from entrypoints.settings import Settings
+from tests.integration.retrieval.library import EMBEDDER, Library
 
 
 @pytest.fixture(scope="session")

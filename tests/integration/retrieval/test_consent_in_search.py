@@ -6,13 +6,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.integration.conftest import new_tenant
-from tests.integration.retrieval.library import Library
 
 from adapters.postgres.engine import Database
 from domain.identity import Action
 from domain.retrieval.query import SearchMode
 from domain.vault.document import IndexMode
+from tests.integration.conftest import new_tenant
+from tests.integration.retrieval.library import Library
 
 LEASE = "The lease of the flat in Marienstrasse ends in March. Notice is due three months before."
 EVERY_MODE = pytest.mark.parametrize("mode", list(SearchMode))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from tests.integration.retrieval.library import EMBEDDER, Library
 
 from application.retrieval.index_version import IndexVersion
 from application.retrieval.ports import AttemptOver, IndexedPassage
 from domain.retrieval.progress import IndexState
+from tests.integration.retrieval.library import EMBEDDER, Library
 
 SECTIONS = "\n\n".join(
     f"# Section {number}\n\n" + f"The cedar number {number} stands beside the brook. " * 30
@@ -127,6 +127,17 @@ async def test_a_document_erased_while_it_is_indexed_leaves_nothing(library: Lib
     assert await library.indexed_rows(ref) == {}
     assert await library.states(ref) == []
     await library.index(asha, ref)
+
+
+async def test_erasing_a_document_takes_it_out_of_the_index_and_no_other(library: Library) -> None:
+    asha = await library.person()
+    gone, kept = await library.add(asha, SECTIONS), await library.add(asha, SECTIONS)
+    before = await library.indexed_rows(kept)
+    receipt = await library.container.erase_document()(caller=asha, document_id=gone.document_id)
+    assert await library.indexed_rows(gone) == {}
+    assert set(receipt.erasure.residue.values()) == {0}
+    assert await library.indexed_rows(kept) == before
+    assert await library.found(asha, "cedar") == {kept.document_id}
 
 
 async def test_what_cannot_be_read_is_rejected_with_its_reason(library: Library) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.retrieval.library import EMBEDDER, Library
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.passages import PLANNING, PostgresPassages, search_values
 from adapters.postgres.statements import statement
 from domain.identity import Action, Caller, VersionRef
 from domain.retrieval.query import SearchQuery
+from tests.integration.retrieval.library import EMBEDDER, Library
 
 # Words that are their own stems, and no stop words.
 WORDS = ["apricot", "bolt", "cedar", "drum", "ember", "flint", "grain", "hazel", "iron", "jar"]

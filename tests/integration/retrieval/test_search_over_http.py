@@ -8,11 +8,11 @@ import pytest
 from litestar.di import Provide
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
-from tests.integration.http.conftest import Serve, serve
-from tests.integration.retrieval.library import Library
 
 from domain.identity import Caller
 from entrypoints.http.search import SearchController
+from tests.integration.http.conftest import Serve, serve
+from tests.integration.retrieval.library import Library
 
 __all__ = ["serve"]  # a fixture
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import ir_measures
 import pytest
 from ir_measures import Qrel, ScoredDoc, nDCG
-from tests.integration.retrieval.library import Library
 
 from adapters.embedding.minilm import MiniLMEmbedder
 from domain.retrieval.query import SearchMode, SearchQuery
+from tests.integration.retrieval.library import Library
 
 QUESTIONS = 120
 # A regression shows as a fall of tenths; numbers of rank are settled by the benchmark.

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass, replace
 
 import pytest
-from tests.integration.retrieval.library import EMBEDDER, Library
 
 from application.retrieval.embedder import EmbedderUnavailable, Vector
 from application.retrieval.search import SearchPage
 from domain.retrieval.query import SearchMode, SearchQuery
+from tests.integration.retrieval.library import EMBEDDER, Library
 
 
 @dataclass

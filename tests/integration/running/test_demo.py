@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 
 import httpx2
@@ -15,25 +14,36 @@ import pytest
 
 from entrypoints.cli.demo import INTERRUPTED, SCENES, play
 from entrypoints.cli.story.plot import Plot
+from tests.integration.running.program import PROGRAM
 
-COMMAND = [sys.executable, "-m", "entrypoints.cli.main", "demo", "--fast"]
 SECONDS_MAX = 300.0
 
 pytestmark = pytest.mark.integration
 
 
-async def _demo(directory: Path) -> asyncio.subprocess.Process:
-    """Playing, with `directory` for whatever it puts down meanwhile."""
+@pytest.fixture
+def home(place: Path, built_models: Path) -> Path:
+    """A directory with a built model where `strongroom` looks for it, and nothing else."""
+    (place / ".strongroom").mkdir()
+    (place / ".strongroom" / "models").symlink_to(built_models, target_is_directory=True)
+    return place
+
+
+async def _demo(home: Path) -> asyncio.subprocess.Process:
+    """Started in `home`, which is also for whatever it puts down meanwhile."""
     return await asyncio.create_subprocess_exec(
-        *COMMAND,
-        env=os.environ | {"TMPDIR": str(directory), "STRONGROOM_PORT": "of no concern to it"},
+        PROGRAM,
+        "demo",
+        "--fast",
+        cwd=home,
+        env=os.environ | {"TMPDIR": str(home), "STRONGROOM_PORT": "of no concern to it"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
 
 
-async def test_the_whole_story_holds(tmp_path: Path) -> None:
-    demo = await _demo(tmp_path)
+async def test_the_whole_story_holds(home: Path) -> None:
+    demo = await _demo(home)
     output, _ = await asyncio.wait_for(demo.communicate(), SECONDS_MAX)
     told = output.decode()
     assert demo.returncode == 0, told
@@ -41,28 +51,27 @@ async def test_the_whole_story_holds(tmp_path: Path) -> None:
         assert f"{number}. {title}" in told
     assert "All of it held" in told
     assert "\x1b" not in told, "plain where there is no terminal"
-    assert list(tmp_path.iterdir()) == []
+    assert _left_in(home) == []
 
 
-async def test_an_interrupted_story_ends_its_server_and_removes_its_directory(
-    tmp_path: Path,
-) -> None:
-    demo = await _demo(tmp_path)
+async def test_an_interrupted_story_ends_its_server_and_removes_its_directory(home: Path) -> None:
+    demo = await _demo(home)
     assert demo.stdout is not None
+    told = b""
     async with asyncio.timeout(SECONDS_MAX):
         while not (line := await demo.stdout.readline()).startswith(b"1. "):
-            assert line, "it ended before the first scene"
-        servers = _processes_in(tmp_path)
-        assert servers
+            assert line, f"it ended before the first scene: {told.decode()}"
+            told += line
+        assert _processes_below(home)
         demo.send_signal(signal.SIGINT)
         await demo.communicate()
     assert demo.returncode == INTERRUPTED
-    assert _processes_in(tmp_path) == []
-    assert list(tmp_path.iterdir()) == []
+    assert _processes_below(home) == []
+    assert _left_in(home) == []
 
 
 async def test_a_promise_that_does_not_hold_fails_the_story(
-    capsys: pytest.CaptureFixture[str],
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def broken(plot: Plot) -> None:
         async with httpx2.AsyncClient(base_url=plot.instance.url, trust_env=False) as stranger:
@@ -72,6 +81,7 @@ async def test_a_promise_that_does_not_hold_fails_the_story(
     async def unreached(plot: Plot) -> None:
         raise AssertionError("nothing is played after what does not hold")
 
+    monkeypatch.chdir(home)
     status = await play(fast=True, scenes=[("A broken promise", broken), ("More", unreached)])
     told = capsys.readouterr().out
     assert status == 1
@@ -82,14 +92,18 @@ async def test_a_promise_that_does_not_hold_fails_the_story(
     assert "2. More" not in told
 
 
-def _processes_in(directory: Path) -> list[int]:
-    """The ids of processes that work in this directory."""
+def _left_in(home: Path) -> list[Path]:
+    return list(home.glob("strongroom-*"))
+
+
+def _processes_below(home: Path) -> list[int]:
+    """The ids of the processes that work in a directory below this one."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             at = (process / "cwd").readlink()
         except OSError:
             continue
-        if at.is_relative_to(directory):
+        if home in at.parents:
             found.append(int(process.name))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ async def scene(running: Program, asha: Person, ben: Person) -> AsyncIterator[Sc
         dev = await people.enter_async_context(signed_up(running, "Dev", tenant=tenant))
         document = await asha.ready("A heron stood in the reeds, and nobody else saw it.")
         ids = {"document_id": document["id"], "another_person_id": eve.id}
+        ids["event_id"] = await _event_in_the_log(asha)
         scene = Scene(asha, {"ben": ben, "cara": cara, "dev": dev}, ids)
         await scene.play(BEFORE)
         grant = await asha.grant(document["id"], ben)
@@ -174,6 +176,17 @@ async def test_lists_hold_ones_own_things_alone(scene: Scene) -> None:
 
 
 _TIMES = (BEFORE, GRANTED, WITHDRAWN)
+
+
+async def _event_in_the_log(person: Person) -> str:
+    """Something that the person did, once it can be proven."""
+    event_id = str(json_of(await person.http.get("/v1/audit/events"))["items"][0]["id"])
+    async with asyncio.timeout(10):
+        while True:
+            proof = await person.http.get(f"/v1/audit/events/{event_id}/proof")
+            if proof.status_code == 200:
+                return event_id
+            await asyncio.sleep(0.05)
 
 
 class _AnyId(dict[str, str]):

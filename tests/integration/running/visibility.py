@@ -63,6 +63,7 @@ RULES: dict[str, Rule] = {
     "GET /v1/grants/{grant_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}/receipt": _EITHER_SIDE,
+    "GET /v1/audit/events/{event_id}/proof": Rule(owner=200),
     "POST /v1/search": Rule(owner=200, granted=200, withdrawn=200, hidden=200, options=_search),
     "POST /v1/grants/{grant_id}/revoke": Rule(owner=409, ends=True),
     "POST /v1/consents/{consent_id}/withdraw": Rule(owner=409, ends=True),

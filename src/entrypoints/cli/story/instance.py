@@ -84,7 +84,6 @@ def _start(home: Path, **settings: object) -> subprocess.Popen[bytes]:
     """With these settings and no others, wherever the reader may have made some."""
     outside = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     inside = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
-    inside["TMPDIR"] = str(home)  # so that nothing outlives the directory
     with _log(home).open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "entrypoints.cli.main", "serve"],

@@ -1,0 +1,244 @@
+"""Conversations over HTTP: start, ask, list, reread, delete."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta
+
+from application.chat.ask_question import AskQuestion
+from application.chat.delete_conversation import DeleteConversation
+from application.chat.follow_run import FollowRun
+from application.chat.ports import AskedQuestion
+from application.chat.read_conversations import OpenConversation, OpenMessage, ReadConversations
+from application.chat.start_conversation import StartConversation
+from domain.chat.conversation import TITLE_LENGTH_MAX
+from domain.chat.message import MessageRole
+from domain.chat.question import Question
+from domain.identity import PERSONAL_USE, Caller, ConversationId, DocumentId, Purpose
+from entrypoints.http.drain import Drain
+from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.injected import Injected
+from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.runs import RunShown, run_shown, stream_of, wants_stream
+
+LIST = "conversations"
+AfterSequence = Annotated[
+    int,
+    QueryParameter(
+        ge=0, le=2**31 - 1, description="The sequence number of the last message you have."
+    ),
+]
+QUESTION_BODY_BYTES_MAX = 256 * 1024
+
+
+class NewConversation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a conversation is called; it may have no title."""
+
+    title: Annotated[str, Meta(max_length=TITLE_LENGTH_MAX)] = ""
+
+
+class NewMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A question: from 1 to 16,000 characters.
+
+    One's own documents are read for any purpose, those of others under grants for `purpose`.
+    With `document_ids` nothing else is read.
+    """
+
+    content: str
+    purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
+    document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
+
+
+class ConversationShown(msgspec.Struct, kw_only=True):
+    """A conversation as it stands."""
+
+    id: UUID
+    title: str
+    message_count: int
+    created_at: datetime
+
+
+class MessageShown(msgspec.Struct, kw_only=True):
+    """A message. `content` is null while it is being written, and where `tombstone` says why
+    it is gone: `access_revoked` or `document_erased`. `run_id` is that of an answer."""
+
+    id: UUID
+    conversation_id: UUID
+    sequence: int
+    parent_id: UUID | None
+    role: MessageRole
+    content: str | None
+    tombstone: str | None
+    run_id: UUID | None
+    created_at: datetime
+
+
+class AskedShown(msgspec.Struct, kw_only=True):
+    """A question that was written down, and the run that answers it."""
+
+    message: MessageShown
+    run: RunShown
+
+
+class ConversationsController(Controller):
+    """/v1/conversations"""
+
+    path = "/v1/conversations"
+    tags = ("Chat",)
+
+    @post(status_code=201)
+    async def start_conversation(
+        self,
+        request: Request[Any, Any, Any],
+        caller: Injected[Caller],
+        start_conversation: Injected[StartConversation],
+        read_conversations: Injected[ReadConversations],
+        data: JSONBody[NewConversation],
+    ) -> Response[ConversationShown]:
+        """Start a conversation. It has a key of its own, and nobody but you can open it."""
+        started = await start_conversation(
+            caller=caller, title=data.title, idempotency=idempotency_of(request, data)
+        )
+        opened = await read_conversations.one(caller=caller, conversation_id=started.id)
+        return Response(_shown(opened), headers={"Location": f"{self.path}/{started.id}"})
+
+    @get()
+    async def list_conversations(
+        self,
+        caller: Injected[Caller],
+        read_conversations: Injected[ReadConversations],
+        cursors: Injected[Cursors],
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+    ) -> Page[ConversationShown]:
+        """One's own conversations, oldest first."""
+        after = cursors.open(cursor, of=LIST, tenant_id=caller.tenant_id)
+        found = await read_conversations.page(
+            caller=caller,
+            after=ConversationId(UUID(str(after[0]))) if after else None,
+            limit=limit + 1,
+        )
+        return page_of(
+            found,
+            limit=limit,
+            show=_shown,
+            position=lambda each: (str(each.conversation.id),),
+            cursors=cursors,
+            of=LIST,
+            tenant_id=caller.tenant_id,
+        )
+
+    @get("/{conversation_id:uuid}")
+    async def get_conversation(
+        self,
+        caller: Injected[Caller],
+        read_conversations: Injected[ReadConversations],
+        conversation_id: FromPath[UUID],
+    ) -> ConversationShown:
+        """One of one's own conversations."""
+        return _shown(
+            await read_conversations.one(
+                caller=caller, conversation_id=ConversationId(conversation_id)
+            )
+        )
+
+    @delete("/{conversation_id:uuid}", status_code=204)
+    async def delete_conversation(
+        self,
+        caller: Injected[Caller],
+        delete_conversation: Injected[DeleteConversation],
+        conversation_id: FromPath[UUID],
+    ) -> None:
+        """Delete a conversation with its key. A run in flight ends with it."""
+        await delete_conversation(caller=caller, conversation_id=ConversationId(conversation_id))
+
+    @get("/{conversation_id:uuid}/messages")
+    async def list_messages(
+        self,
+        caller: Injected[Caller],
+        read_conversations: Injected[ReadConversations],
+        conversation_id: FromPath[UUID],
+        after: AfterSequence = 0,
+        limit: Limit = LIMIT_DEFAULT,
+    ) -> Page[MessageShown]:
+        """The messages after a sequence number, in order; sequences count from 1, without gaps."""
+        found = await read_conversations.messages(
+            caller=caller,
+            conversation_id=ConversationId(conversation_id),
+            after=after,
+            limit=limit,
+        )
+        return Page(items=[_message_shown(each) for each in found])
+
+    @post(
+        "/{conversation_id:uuid}/messages",
+        status_code=202,
+        request_max_body_size=QUESTION_BODY_BYTES_MAX,
+    )
+    async def ask(
+        self,
+        request: Request[Any, Any, Any],
+        caller: Injected[Caller],
+        ask_question: Injected[AskQuestion],
+        follow_run: Injected[FollowRun],
+        drain: Injected[Drain],
+        conversation_id: FromPath[UUID],
+        data: JSONBody[NewMessage],
+    ) -> Response[Any]:
+        """Ask. With `Accept: text/event-stream` the run is streamed at once, as its events are.
+
+        A repeat with the same Idempotency-Key joins the run of the first time.
+        """
+        ids = data.document_ids
+        question = Question(
+            text=data.content,
+            purpose=Purpose(data.purpose),
+            document_ids=None if ids is None else frozenset(map(DocumentId, ids)),
+        )
+        asked = await ask_question(
+            caller=caller,
+            conversation_id=ConversationId(conversation_id),
+            question=question,
+            idempotency=idempotency_of(request, data),
+        )
+        location = {"Location": f"/v1/runs/{asked.run.id}"}
+        if wants_stream(request):
+            events = await follow_run(caller=caller, run_id=asked.run.id, after=0)
+            return await stream_of(events, drain=drain, headers=location)
+        return Response(_asked_shown(asked), status_code=202, headers=location)
+
+
+def _shown(opened: OpenConversation) -> ConversationShown:
+    conversation = opened.conversation
+    return ConversationShown(
+        id=conversation.id,
+        title=opened.title,
+        message_count=conversation.message_count,
+        created_at=conversation.created_at,
+    )
+
+
+def _message_shown(opened: OpenMessage) -> MessageShown:
+    message = opened.message
+    return MessageShown(
+        id=message.id,
+        conversation_id=message.conversation_id,
+        sequence=message.sequence,
+        parent_id=message.parent_id,
+        role=message.role,
+        content=opened.content,
+        tombstone=message.tombstone,
+        run_id=message.run_id,
+        created_at=message.created_at,
+    )
+
+
+def _asked_shown(asked: AskedQuestion) -> AskedShown:
+    opened = OpenMessage(message=asked.message, content=asked.question.text)
+    return AskedShown(message=_message_shown(opened), run=run_shown(asked.run))

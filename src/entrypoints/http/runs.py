@@ -1,0 +1,133 @@
+"""Runs over HTTP: look at one, follow its events, cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, get, post
+from litestar.params import FromPath, HeaderParameter
+from litestar.response import Stream
+
+from application.chat.cancel_run import CancelRun
+from application.chat.follow_run import Events, FollowRun
+from application.chat.ports import Chats
+from domain.chat.run import Run, RunNotFound, RunState
+from domain.identity import Caller, RunId
+from entrypoints.http.drain import Drain
+from entrypoints.http.injected import Injected
+from entrypoints.http.query import AfterEvent
+from entrypoints.http.sse import resume_after, sse_frame
+from entrypoints.http.streams import open_stream
+
+EVENT_STREAM = "text/event-stream"
+RETRY_MILLISECONDS = 1_000
+
+
+class RunShown(msgspec.Struct, kw_only=True):
+    """A run as it stands. `answer_id` is the message that it writes."""
+
+    id: UUID
+    conversation_id: UUID
+    question_id: UUID
+    answer_id: UUID
+    state: RunState
+    purpose: str
+    model: str
+    prompt_version: str
+    cancel_requested: bool
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class RunsController(Controller):
+    """/v1/runs"""
+
+    path = "/v1/runs"
+    tags = ("Chat",)
+
+    @get("/{run_id:uuid}")
+    async def get_run(
+        self,
+        caller: Injected[Caller],
+        chats: Injected[Chats],
+        run_id: FromPath[UUID],
+    ) -> RunShown:
+        """One of one's own runs."""
+        run = await chats.run(caller, RunId(run_id))
+        if run is None:
+            raise RunNotFound
+        return run_shown(run)
+
+    @get("/{run_id:uuid}/events", media_type=EVENT_STREAM)
+    async def follow_run(
+        self,
+        caller: Injected[Caller],
+        follow_run: Injected[FollowRun],
+        drain: Injected[Drain],
+        run_id: FromPath[UUID],
+        last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
+        after: AfterEvent = None,
+    ) -> Stream:
+        """The events of a run after a number, up to its end; the id of each is its number.
+
+        They are the same bytes live and replayed. 403 once the answer was taken back.
+        """
+        number = min(resume_after(last_event_id, after), 2**31 - 1)
+        events = await follow_run(caller=caller, run_id=RunId(run_id), after=number)
+        return await stream_of(events, drain=drain)
+
+    @post("/{run_id:uuid}/cancel", status_code=202)
+    async def cancel_run(
+        self,
+        caller: Injected[Caller],
+        cancel_run: Injected[CancelRun],
+        run_id: FromPath[UUID],
+    ) -> RunShown:
+        """Ask a run to stop; its last event says that it did. One that has ended stays as it is."""
+        return run_shown(await cancel_run(caller=caller, run_id=RunId(run_id)))
+
+
+def wants_stream(request: Request[Any, Any, Any]) -> bool:
+    """Whether the client asked for server-sent events by name."""
+    accepted = request.headers.get("accept", "").lower().split(",")
+    return any(each.partition(";")[0].strip() == EVENT_STREAM for each in accepted)
+
+
+async def stream_of(
+    events: Events, *, drain: Drain, headers: Mapping[str, str] | None = None
+) -> Stream:
+    stream = await open_stream(
+        _frames(events), drain=drain, retry_milliseconds=RETRY_MILLISECONDS, headers=headers
+    )
+    stream.status_code = 200  # event sources accept no other
+    return stream
+
+
+async def _frames(events: Events) -> AsyncGenerator[bytes, None]:
+    yield b""  # what could be refused has been, so the response may begin
+    try:
+        async for event in events:
+            told = msgspec.Raw(event.told.encode())
+            yield sse_frame(told, event=event.type, number=event.number)
+    finally:
+        await events.aclose()
+
+
+def run_shown(run: Run) -> RunShown:
+    return RunShown(
+        id=run.id,
+        conversation_id=run.conversation_id,
+        question_id=run.question_id,
+        answer_id=run.answer_id,
+        state=run.state,
+        purpose=run.purpose,
+        model=run.model,
+        prompt_version=run.prompt_version,
+        cancel_requested=run.cancel_requested,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+    )

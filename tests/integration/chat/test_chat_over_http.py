@@ -1,0 +1,196 @@
+"""Chats over a real server: what clients send and see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from litestar.di import Provide
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from application.chat.language_model import Text
+from domain.identity import Caller
+from entrypoints.http.chat import ConversationsController
+from entrypoints.http.pages import Cursors
+from entrypoints.http.runs import RunsController
+from tests.integration.chat.conftest import Chat, OpenChat, scripted
+from tests.integration.chat.test_taking_back import Share, withdraw
+
+EVENT = re.compile(r"id: (\d+)\nevent: (\w+)\ndata: (.*)\n\n")
+
+
+class As(ASGIMiddleware):
+    """Stands for authentication."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        scope["state"]["caller"] = self.caller
+        await next_app(scope, receive, send)
+
+
+def provided(chat: Chat) -> dict[str, Provide]:
+    values = {
+        "chats": chat.chats,
+        "start_conversation": chat.start_conversation,
+        "read_conversations": chat.read,
+        "delete_conversation": chat.delete_conversation,
+        "ask_question": chat.ask_question,
+        "follow_run": chat.follow_run,
+        "cancel_run": chat.cancel_run,
+        "cursors": Cursors(secret=b"s" * 32),
+    }
+    return {name: constant(value) for name, value in values.items()}
+
+
+def constant(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+@pytest.fixture
+def running(serve: Any, asha: Caller) -> Any:
+    return lambda chat: serve(
+        ConversationsController,
+        RunsController,
+        dependencies=provided(chat),
+        middleware=[As(asha)],
+    )
+
+
+@pytest.fixture
+async def client(running: Any, open_chat: OpenChat) -> AsyncIterator[Any]:
+    async with running(await open_chat()) as server:
+        yield server.client
+
+
+async def started(client: Any, **headers: str) -> str:
+    answer = await client.post("/v1/conversations", json={"title": "Cats"}, headers=headers)
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/v1/conversations/{answer.json()['id']}"
+    return f"/v1/conversations/{answer.json()['id']}"
+
+
+async def test_a_conversation_is_started_listed_and_deleted(client: Any) -> None:
+    place = await started(client, **{"Idempotency-Key": "a"})
+    assert await started(client, **{"Idempotency-Key": "a"}) == place
+    other = await started(client)
+    listed = (await client.get("/v1/conversations")).json()
+    assert [f"/v1/conversations/{each['id']}" for each in listed["items"]] == [place, other]
+    assert (await client.get(place)).json()["title"] == "Cats"
+    assert (await client.delete(other)).status_code == 204
+    assert (await client.get(other)).status_code == 404
+    missing = await client.get(f"/v1/conversations/{uuid4()}/messages")
+    assert missing.status_code == 404
+
+
+async def test_a_question_is_accepted_and_its_run_can_be_followed_from_anywhere(
+    client: Any,
+) -> None:
+    place = await started(client)
+    asked = await client.post(f"{place}/messages", json={"content": " What do cats do? "})
+    assert asked.status_code == 202
+    run = asked.json()["run"]
+    assert asked.headers["location"] == f"/v1/runs/{run['id']}"
+    assert asked.json()["message"]["content"] == "What do cats do?"
+    whole = await client.get(f"/v1/runs/{run['id']}/events")
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    events = EVENT.findall(whole.text)
+    assert [int(number) for number, _, _ in events] == list(range(1, 25))
+    assert events[-1][1] == "completed"
+    body = whole.text.removeprefix("retry: 1000\n\n")
+    for number in (0, 1, 7, 23):
+        cut = body.find(f"id: {number + 1}\n")
+        by_header = await client.get(
+            f"/v1/runs/{run['id']}/events", headers={"Last-Event-ID": str(number)}
+        )
+        by_query = await client.get(f"/v1/runs/{run['id']}/events?after={number}")
+        assert by_header.text == by_query.text == "retry: 1000\n\n" + body[cut:]
+    shown = (await client.get(f"/v1/runs/{run['id']}")).json()
+    assert (shown["state"], shown["model"]) == ("completed", "scripted")
+    messages = (await client.get(f"{place}/messages?after=1")).json()["items"]
+    assert [each["sequence"] for each in messages] == [2]
+    assert messages[0]["content"].startswith("word0 word1 ")
+    assert messages[0]["run_id"] == run["id"]
+
+
+async def test_asking_for_a_stream_gives_the_run_at_once_and_a_repeat_joins_it(
+    client: Any,
+) -> None:
+    place = await started(client)
+    headers = {"Accept": "text/event-stream", "Idempotency-Key": "k"}
+    first, second = await asyncio.gather(
+        *(
+            client.post(f"{place}/messages", json={"content": "Why?"}, headers=headers)
+            for _ in range(2)
+        )
+    )
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    assert EVENT.findall(first.text)[-1][1] == "completed"
+    other = await client.post(f"{place}/messages", json={"content": "Who?"}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"content": "  "}, "/content"),
+        ({"content": "x" * 16_001}, "/content"),
+        ({"content": "a\u0000b"}, None),
+        ({"content": "x", "document_ids": []}, "/document_ids"),
+        ({"content": "x", "modle": "y"}, "/modle"),
+        ({}, "/content"),
+    ],
+)
+async def test_a_question_that_cannot_be_asked_is_refused_by_field(
+    client: Any, body: dict[str, Any], pointer: str | None
+) -> None:
+    answer = await client.post(f"{await started(client)}/messages", json=body)
+    assert answer.status_code == 400
+    if pointer is not None:
+        assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+
+
+async def test_a_second_question_waits_and_a_run_can_be_cancelled(
+    running: Any, open_chat: OpenChat
+) -> None:
+    async with running(await open_chat(scripted(Text("a "), 60.0))) as server:
+        client = server.client
+        place = await started(client)
+        run = (await client.post(f"{place}/messages", json={"content": "a"})).json()["run"]
+        second = await client.post(f"{place}/messages", json={"content": "b"})
+        assert (second.status_code, second.json()["code"]) == (409, "run_already_active")
+        cancelled = await client.post(f"/v1/runs/{run['id']}/cancel")
+        assert (cancelled.status_code, cancelled.json()["cancel_requested"]) == (202, True)
+        events = EVENT.findall((await client.get(f"/v1/runs/{run['id']}/events")).text)
+        assert (events[-1][1], json.loads(events[-1][2])) == ("cancelled", {"by": "owner"})
+        assert (await client.post(f"{place}/messages", json={"content": "b"})).status_code == 202
+
+
+async def test_what_was_taken_back_is_refused_before_the_stream(
+    running: Any, open_chat: OpenChat, asha: Caller, share: Share
+) -> None:
+    shared = await share(asha)
+    chat = await open_chat(excerpts=[shared.excerpt])
+    async with running(chat) as server:
+        place = await started(server.client)
+        asked = await server.client.post(
+            f"{place}/messages",
+            json={"content": "a", "purpose": "research"},
+            headers={"Accept": "text/event-stream"},
+        )
+        run = asked.headers["location"]
+        assert EVENT.findall(asked.text)[-1][1] == "completed"
+        await withdraw(chat, shared)
+        refused = await server.client.get(f"{run}/events")
+        assert (refused.status_code, refused.json()["code"]) == (403, "access_revoked")
+        answer = (await server.client.get(f"{place}/messages")).json()["items"][-1]
+        assert (answer["content"], answer["tombstone"]) == (None, "access_revoked")
+        assert (await server.client.get(run)).json()["state"] == "access_revoked"
