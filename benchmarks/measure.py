@@ -74,8 +74,17 @@ async def by_turns(name: str, sides: Mapping[str, Side], *, rounds: int = ROUNDS
     return Measured(name=name, values=values, load_before=load_before)
 
 
-def report(measured: Measured, *, goals: Sequence[Goal] = (), notes: Sequence[str] = ()) -> None:
-    """Print the figures, and write them as JSON and as a plot."""
+def report(
+    measured: Measured,
+    *,
+    goals: Sequence[Goal] = (),
+    ratios: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+) -> None:
+    """Print the figures, and write them as JSON and as a plot.
+
+    `ratios` names pairs of sides to be compared in every figure that both have, without a goal.
+    """
     verdicts = [_verdict(measured, goal) for goal in goals]
     content = {
         "benchmark": measured.name,
@@ -85,6 +94,12 @@ def report(measured: Measured, *, goals: Sequence[Goal] = (), notes: Sequence[st
         "figures": {
             figure: {side: _spread(values) for side, values in sides.items()}
             for figure, sides in measured.values.items()
+        },
+        "ratios": {
+            f"{figure}: {side} / {against}": _spread(measured.ratios(figure, side, against))
+            for figure, sides in measured.values.items()
+            for side, against in ratios
+            if side in sides and against in sides
         },
         "goals": verdicts,
         "notes": list(notes),
@@ -135,7 +150,9 @@ def _print(content: Mapping[str, Any]) -> None:
     for figure, sides in content["figures"].items():
         print(figure)
         for side, spread in sides.items():
-            print(f"  {side:<28} {_shown(spread)}")
+            print(f"  {side:<34} {_shown(spread)}")
+    for pair, spread in content["ratios"].items():
+        print(f"ratio: {pair}: {_shown(spread)}")
     for verdict in content["goals"]:
         met = "met" if verdict["met"] else "MISSED"
         print(f"goal {met}: {verdict['goal']}: {_shown(verdict)}, at most {verdict['at_most']:g}")

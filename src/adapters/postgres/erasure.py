@@ -97,11 +97,14 @@ async def _count(connection: AsyncConnection, caller: Caller, document: Document
     }
     counts = {}
     for name, column in tables.items():
+        table = column.table
         rows = (
             select(func.count())
-            .select_from(column.table)
-            .where(column.table.c.tenant_id == caller.tenant_id, column == document.id)
+            .select_from(table)
+            .where(table.c.tenant_id == caller.tenant_id, column == document.id)
         )
+        if "owner_id" in table.c:  # part of the key that finds them
+            rows = rows.where(table.c.owner_id == document.owner_id)
         counts[name] = (await connection.execute(rows)).scalar_one()
     return counts
 

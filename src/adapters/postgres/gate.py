@@ -67,18 +67,19 @@ class PostgresReleases:
             rows = (await connection.execute(_TAKE, {"release": release_id})).all()
         taken: dict[VersionRef, dict[str, DataKey]] = defaultdict(dict)
         grants: dict[VersionRef, GrantId | None] = {}
-        for row in rows:
+        keys = await self.keys.unwrap(caller.tenant_id, rows)
+        for row, key in zip(rows, keys, strict=True):
             version = VersionRef(document_id=row.document_id, version=row.version)
-            taken[version][row.kind] = await self.keys.unwrap(caller.tenant_id, row)
+            taken[version][row.kind] = key
             grants[version] = row.grant_id
         return {
             version: OpenedVersion(
-                content=keys[KeyKind.CONTENT],
-                metadata=keys[KeyKind.METADATA],
+                content=both[KeyKind.CONTENT],
+                metadata=both[KeyKind.METADATA],
                 grant_id=grants[version],
             )
-            for version, keys in taken.items()
-            if len(keys) == 2
+            for version, both in taken.items()
+            if len(both) == 2
         }
 
 

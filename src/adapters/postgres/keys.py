@@ -77,17 +77,27 @@ class PostgresKeys:
         )
         return int((await connection.execute(gone)).rowcount)
 
-    async def unwrap(self, tenant_id: TenantId, row: Any) -> DataKey:
-        """Open one row of take_deks or take_own_keys, from the root down."""
-        tenant_key = await self.key_service.unwrap(
-            row.tenant_wrapped, _tenant_key_context(tenant_id)
-        )
-        subject_secret = self.cipher.open(
-            tenant_key, row.subject_wrapped, _subject_key_context(tenant_id, row.owner_id)
-        )
-        resource, version = _resource_of(row)
-        context = _data_key_context(tenant_id, row.owner_id, row.kind, resource, version)
-        return DataKey(self.cipher.open(DataKey(subject_secret), row.wrapped, context))
+    async def unwrap(self, tenant_id: TenantId, rows: Sequence[Any]) -> Sequence[DataKey]:
+        """Open rows of take_deks or take_own_keys, in order, each key above them only once."""
+        tenant_keys: dict[UUID, DataKey] = {}
+        subject_keys: dict[UUID, DataKey] = {}
+        opened = []
+        for row in rows:
+            if row.tenant_key_id not in tenant_keys:
+                tenant_keys[row.tenant_key_id] = await self.key_service.unwrap(
+                    row.tenant_wrapped, _tenant_key_context(tenant_id)
+                )
+            if row.subject_key_id not in subject_keys:
+                context = _subject_key_context(tenant_id, row.owner_id)
+                tenant_key = tenant_keys[row.tenant_key_id]
+                subject_keys[row.subject_key_id] = DataKey(
+                    self.cipher.open(tenant_key, row.subject_wrapped, context)
+                )
+            resource, version = _resource_of(row)
+            context = _data_key_context(tenant_id, row.owner_id, row.kind, resource, version)
+            subject_key = subject_keys[row.subject_key_id]
+            opened.append(DataKey(self.cipher.open(subject_key, row.wrapped, context)))
+        return opened
 
     async def _subject_key(
         self, connection: AsyncConnection, tenant_id: TenantId, subject_id: PersonId
@@ -145,7 +155,8 @@ class PostgresOwnKeys:
             return {}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(_TAKE_OWN, {"resources": list(resources)})).all()
-        return {row.resource_id: await self.keys.unwrap(caller.tenant_id, row) for row in rows}
+        keys = await self.keys.unwrap(caller.tenant_id, rows)
+        return {row.resource_id: key for row, key in zip(rows, keys, strict=True)}
 
 
 async def _newest(

@@ -84,7 +84,7 @@ def marked(answer: str, excerpts: Mapping[str, Excerpt]) -> Iterator[Citation]:
 
 _ID = re.compile(r"e[0-9]{1,4}")
 _MARKER = re.compile(r"\[e[0-9]{1,4}(?:[,;]? ?e[0-9]{1,4}){0,15}\]")
-_QUOTATION = re.compile(r"(?:\"([^\"]{1,4000})\"|“([^”]{1,4000})”|«([^»]{1,4000})»)[.,;:!? ]{0,3}$")
+_OPENING = {'"': '"', "”": "“", "»": "«"}
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’»)]{0,3}\s|\n|\]")
 
 
@@ -92,9 +92,8 @@ def _claim_before(answer: str, at: int) -> tuple[int, int]:
     """Characters [start, end) of what a marker at this place speaks for."""
     lowest = max(0, at - QUOTE_CHARACTERS_MAX)
     stretch = answer[lowest:at]
-    if quotation := _QUOTATION.search(stretch):
-        group = next(number for number in (1, 2, 3) if quotation[number] is not None)
-        return lowest + quotation.start(group), lowest + quotation.end(group)
+    if quotation := _quotation_at_the_end(stretch):
+        return lowest + quotation[0], lowest + quotation[1]
     body = stretch.rstrip()
     while body.endswith("]") and (opening := body.rfind("[")) >= 0:  # markers in a row: one claim
         if not _MARKER.fullmatch(body, opening):
@@ -106,6 +105,15 @@ def _claim_before(answer: str, at: int) -> tuple[int, int]:
             start = stop.end()
     start += len(body[start:]) - len(body[start:].lstrip())
     return lowest + start, lowest + len(body)
+
+
+def _quotation_at_the_end(stretch: str) -> tuple[int, int] | None:
+    """Characters [start, end) inside the quotation marks that a stretch ends with."""
+    closing = len(stretch.rstrip(".,;:!? ")) - 1
+    if closing < 1 or len(stretch) - closing > 4 or stretch[closing] not in _OPENING:
+        return None
+    opening = stretch.rfind(_OPENING[stretch[closing]], 0, closing)
+    return (opening + 1, closing) if 0 <= opening < closing - 1 else None
 
 
 def _found(

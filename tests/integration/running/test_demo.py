@@ -1,6 +1,6 @@
 """The demonstration holds, says so when it does not, and leaves nothing behind."""
 
-# ruff: noqa: ASYNC240 - a test has its event loop to itself
+
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ from domain.errors import Refusal
 
 KEY = "sk-canary-key"
 PROMPT = compose("canary question?", [], [])
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+OK = HEAD + b"Connection: close\r\n\r\n"
 
 Say = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
