@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+import httpx2
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,20 +18,27 @@ from adapters.extraction.content_type import media_type_of
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.process import ProcessExtractor
 from adapters.identifiers import uuid7
+from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.inprocess.log_signer import KeyServiceLogSigner
+from adapters.inprocess.run_executor import RunExecutor
 from adapters.inprocess.version_content import VaultContent
 from adapters.memory.rate_limits import MemoryRateLimits
+from adapters.models.extractive import ExtractiveModel
+from adapters.models.openai_compatible import OpenAICompatibleModel
 from adapters.passwords.argon2id import Argon2idPasswords
 from adapters.postgres.accounts import PostgresAccounts
 from adapters.postgres.audit import PostgresLog
 from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.blobs import PostgresBlobs
+from adapters.postgres.chat import PostgresChats
 from adapters.postgres.consent import PostgresConsents
 from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
 from adapters.postgres.gate import PostgresReleases
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
+from adapters.postgres.run_events import PostgresRunEvents
+from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
@@ -57,6 +66,18 @@ from application.audit.list_accesses import ListAccesses
 from application.audit.ports import AuditTrail, Log, LogSigner
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
+from application.chat.answer_question import AnswerQuestion
+from application.chat.ask_question import AskQuestion
+from application.chat.cancel_run import CancelRun
+from application.chat.delete_conversation import DeleteConversation
+from application.chat.fail_abandoned_runs import FailAbandonedRuns
+from application.chat.follow_run import FollowRun
+from application.chat.language_model import LanguageModel
+from application.chat.live_runs import LiveRuns
+from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
+from application.chat.read_conversations import ReadConversations
+from application.chat.start_conversation import StartConversation
+from application.chat.write_answer import AnswerLimits
 from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents, ReceiptSigner, Releases
 from application.consent.release_content import ReleaseContent
@@ -98,6 +119,33 @@ def _extractor(settings: Settings) -> ProcessExtractor:
         wall_seconds_max=settings.extraction_seconds_max,
     )
     return ProcessExtractor(limits)
+
+
+def _model_client(settings: Settings) -> httpx2.AsyncClient:
+    """Time limits are the run's: they differ before and after the first token."""
+    limits = httpx2.Limits(max_connections=settings.runs_at_once)
+    return httpx2.AsyncClient(timeout=None, limits=limits, trust_env=False)
+
+
+def _models(
+    settings: Settings, client: httpx2.AsyncClient, extractive: LanguageModel
+) -> Sequence[LanguageModel]:
+    """In the order in which they are tried. Quoting always works, so it is the last."""
+    if settings.model_url is None or settings.model is None:
+        return (extractive,)
+    generating = OpenAICompatibleModel(
+        base_url=settings.model_url, model=settings.model, key=settings.model_key, client=client
+    )
+    return (generating, extractive)
+
+
+def _answer_limits(settings: Settings) -> AnswerLimits:
+    return AnswerLimits(
+        first_piece_seconds_max=settings.model_first_token_seconds_max,
+        piece_seconds_max=settings.model_token_seconds_max,
+        run_seconds_max=settings.run_seconds_max,
+        history_tokens_max=0 if settings.model_url is None else settings.history_tokens_max,
+    )
 
 
 class Container(containers.DeclarativeContainer):
@@ -174,6 +222,27 @@ class Container(containers.DeclarativeContainer):
         PostgresPassageIndex, engine=engine
     )
 
+    chats: providers.Provider[Chats] = providers.Singleton(PostgresChats, engine=engine, keys=keys)
+    run_events: providers.Provider[RunEvents] = providers.Singleton(
+        PostgresRunEvents, engine=engine
+    )
+    live_runs: providers.Provider[LiveRuns] = providers.Singleton(LiveRuns)
+    run_logs: providers.Provider[RunLogs] = providers.Singleton(
+        PostgresRunWriter,
+        engine=engine,
+        signals=postgres_signals,
+        live=live_runs,
+        cipher=cipher,
+    )
+    model_client: providers.Provider[httpx2.AsyncClient] = providers.Singleton(
+        _model_client, settings
+    )
+    extractive: providers.Provider[LanguageModel] = providers.Singleton(
+        ExtractiveModel, words_per_second=settings.provided.extractive_words_per_second
+    )
+    models: providers.Provider[Sequence[LanguageModel]] = providers.Singleton(
+        _models, settings, model_client, extractive
+    )
     log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
     audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
         PostgresAuditTrail, engine=engine
@@ -300,6 +369,52 @@ class Container(containers.DeclarativeContainer):
         gate=gate,
         cipher=cipher,
         embed_seconds_max=settings.provided.query_embedding_seconds_max,
+    )
+    excerpts: providers.Provider[ExcerptSource] = providers.Singleton(
+        SearchedExcerpts, search=search
+    )
+    answer_question = providers.Singleton(
+        AnswerQuestion,
+        chats=chats,
+        excerpts=excerpts,
+        models=models,
+        cipher=cipher,
+        limits=providers.Singleton(_answer_limits, settings),
+    )
+    run_executor: providers.Provider[RunExecutor] = providers.Singleton(
+        RunExecutor,
+        answer=answer_question,
+        logs=run_logs,
+        runs_at_once=settings.provided.runs_at_once,
+    )
+    start_conversation = providers.Singleton(
+        StartConversation, chats=chats, cipher=cipher, new_id=new_id
+    )
+    ask_question = providers.Singleton(
+        AskQuestion,
+        chats=chats,
+        own_keys=own_keys,
+        cipher=cipher,
+        starter=run_executor,
+        new_id=new_id,
+        model=providers.Singleton(lambda models: models[0].name, models),
+    )
+    follow_run = providers.Singleton(
+        FollowRun,
+        chats=chats,
+        stored=run_events,
+        live=live_runs,
+        signals=signals,
+        own_keys=own_keys,
+        cipher=cipher,
+    )
+    cancel_run = providers.Singleton(CancelRun, chats=chats)
+    read_conversations = providers.Singleton(
+        ReadConversations, chats=chats, own_keys=own_keys, cipher=cipher
+    )
+    delete_conversation = providers.Singleton(DeleteConversation, chats=chats)
+    fail_abandoned_runs = providers.Singleton(
+        FailAbandonedRuns, chats=chats, stored=run_events, own_keys=own_keys, cipher=cipher
     )
     integrate_entries = providers.Singleton(
         IntegrateEntries,

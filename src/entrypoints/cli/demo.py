@@ -38,6 +38,7 @@ SCENES: Sequence[Scene] = (
     ("Asha asks who has seen her document", asha_has_it_proven),
     ("She erases the document", asha_erases),
 )
+SCENE_SECONDS_MAX = 150.0
 INTERRUPTED = 130
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
@@ -78,7 +79,8 @@ async def _play(stage: Stage, scenes: Sequence[Scene]) -> int:
             )
             for number, (title, scene) in enumerate(scenes, 1):
                 stage.heading(f"{number}. {title}")
-                await scene(plot)
+                async with asyncio.timeout(SCENE_SECONDS_MAX):
+                    await scene(plot)
                 await stage.pause()
         except Exception as failure:  # noqa: BLE001 - whatever ends the story, it is told
             _tell_of(failure, stage, instance)

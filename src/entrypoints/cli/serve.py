@@ -21,6 +21,7 @@ from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.telemetry import configure_telemetry
 from entrypoints.worker.jobs import Worker
+from entrypoints.worker.reaper import Reaper
 from entrypoints.worker.sequencer import Sequencer
 from entrypoints.worker.sweeper import Sweeper
 
@@ -36,8 +37,11 @@ async def serve(settings: Settings) -> None:
         sequencer, worker = sequencer_of(container), worker_of(container, settings)
         await parts.enter_async_context(sequencer.sequencing())
         await parts.enter_async_context(sweeper_of(container).sweeping())
+        await parts.enter_async_context(reaper_of(container).reaping())
         if settings.worker:
             await parts.enter_async_context(worker.working())
+        parts.push_async_callback(container.model_client().aclose)
+        parts.push_async_callback(container.run_executor().drain, settings.drain_seconds_max / 2)
         server = await _server(container, settings, sequencer, worker, started)
         try:
             await server.serve()
@@ -54,6 +58,10 @@ def sequencer_of(container: Container) -> Sequencer:
         integrate=container.integrate_entries(),
         signals=container.signals(),
     )
+
+
+def reaper_of(container: Container) -> Reaper:
+    return Reaper(fail_abandoned_runs=container.fail_abandoned_runs())
 
 
 def sweeper_of(container: Container) -> Sweeper:

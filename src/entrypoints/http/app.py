@@ -14,6 +14,7 @@ from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.app_kit import application
 from entrypoints.http.audit import AuditController, list_accesses
 from entrypoints.http.authentication import Authentication
+from entrypoints.http.chat import ConversationsController
 from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
@@ -21,6 +22,7 @@ from entrypoints.http.health import Health, live, ready
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
+from entrypoints.http.runs import RunsController
 from entrypoints.http.search import SearchController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
@@ -30,6 +32,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     GrantsController,
     ConsentsController,
     SearchController,
+    ConversationsController,
+    RunsController,
     AuditController,
     list_accesses,
     live,
@@ -59,6 +63,13 @@ EXPOSED = (
     "revoke_grant",
     "withdraw_consent",
     "search",
+    "chats",
+    "start_conversation",
+    "ask_question",
+    "follow_run",
+    "cancel_run",
+    "read_conversations",
+    "delete_conversation",
     "list_accesses",
     "prove_entry",
     "prove_consistency",

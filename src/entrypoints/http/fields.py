@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -103,6 +104,7 @@ def _fitting_member(plain: Any, kind: Any) -> Any:
     return None
 
 
+_QUOTED_VALUE = re.compile(r"^(Invalid (?:enum )?value) .*")
 _COLLECTIONS = (list, set, frozenset, tuple)
 
 
@@ -111,8 +113,9 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _message(error: msgspec.ValidationError) -> str:
-    """msgspec's sentence without its path, e.g. "Expected `int`, got `str`"."""
-    return " ".join(str(error).rpartition(" - at `")[0].split() or str(error).split())[:200]
+    """msgspec's sentence without its path and the value, e.g. "Expected `int`, got `str`"."""
+    text = " ".join(str(error).rpartition(" - at `")[0].split() or str(error).split())
+    return _QUOTED_VALUE.sub(r"\1", text)[:200]
 
 
 def _inner_pointer(error: msgspec.ValidationError) -> str:

@@ -34,11 +34,12 @@ from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.language_model import LanguageModel, Spent, Text
 from application.chat.live_runs import LiveRuns
-from application.chat.ports import AskedQuestion
+from application.chat.ports import AskedQuestion, ExcerptSource
 from application.chat.read_conversations import ReadConversations
 from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
 from application.ports import Idempotency
+from application.vault.key_service import KeyService
 from domain.chat.event import Event
 from domain.chat.excerpt import Excerpt
 from domain.chat.question import Question
@@ -53,7 +54,9 @@ from domain.identity import (
     TenantId,
     VersionRef,
 )
-from tests.integration.http.conftest import serve as serve  # the fixture
+from tests.integration.http.conftest import serve as serve  # these are fixtures
+from tests.integration.retrieval.conftest import library as library
+from tests.integration.retrieval.conftest import retrieval_container as retrieval_container
 
 WORDS = [Text(f"word{number} ") for number in range(20)]
 
@@ -87,9 +90,10 @@ class Chat:
 
     engine: AsyncEngine
     database: Database
-    keyring: LocalKeyring
+    keyring: KeyService
     models: Sequence[LanguageModel]
     excerpts: Sequence[Excerpt] = ()
+    source: ExcerptSource | None = None
     limits: AnswerLimits = field(default_factory=AnswerLimits)
     lease_seconds: float = 30.0
 
@@ -109,7 +113,7 @@ class Chat:
         )
         self.answer = AnswerQuestion(
             chats=self.chats,
-            excerpts=MemoryExcerpts(excerpts=self.excerpts),
+            excerpts=self.source or MemoryExcerpts(excerpts=self.excerpts),
             models=self.models,
             cipher=cipher,
             limits=self.limits,
@@ -199,7 +203,7 @@ async def open_chat(
             chat = Chat(
                 options.pop("engine", engine),
                 database,
-                keyring,
+                options.pop("keyring", keyring),
                 models or (scripted(),),
                 **options,
             )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import APPLICATION, Database, transaction
@@ -30,8 +31,8 @@ async def followed(chat: Chat, caller: Caller, run: object, seen: list[Event]) -
     while not (seen and seen[-1].type.is_terminal):
         try:
             after = seen[-1].number if seen else 0
-            async for event in await chat.follow_run(caller=caller, run_id=run, after=after):  # type: ignore[arg-type]
-                seen.append(event)
+            async for each in await chat.follow_run(caller=caller, run_id=run, after=after):  # type: ignore[arg-type]
+                seen.append(each)
         except Unavailable:
             await asyncio.sleep(0.05)
 
@@ -42,6 +43,12 @@ async def test_lost_connections_neither_lose_nor_repeat_an_event(
     words = [Text(f"{number} ") for number in range(400)]
     chat = await open_chat(scripted(*words, pause_seconds=0.004))
     chat.writer.engine = own_engine
+    backends: list[int] = []
+
+    @event.listens_for(own_engine.sync_engine, "connect")
+    def remember(connection: Any, _: object) -> None:
+        backends.append(connection.driver_connection.get_server_pid())
+
     asked = await chat.ask(asha)
     seen: list[Event] = []
     reader = asyncio.create_task(followed(chat, asha, asked.run.id, seen))
@@ -50,21 +57,20 @@ async def test_lost_connections_neither_lose_nor_repeat_an_event(
     try:
         while not reader.done():
             await asyncio.sleep(0.15)
-            cut += len(
-                await superuser.fetch(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE query LIKE '%run_events%' AND pid <> pg_backend_pid()"
-                    " AND application_name = 'strongroom'"
-                )
+            ended = await superuser.fetch(
+                "SELECT pg_terminate_backend(a.pid) FROM unnest($1::int[]) AS ours (pid)"
+                " JOIN pg_stat_activity a ON a.pid = ours.pid",
+                backends,
             )
+            cut += len(ended)
     finally:
         await superuser.close()
     async with asyncio.timeout(30):
         await reader
     assert cut > 3
-    assert [event.number for event in seen] == list(range(1, len(seen) + 1))
-    assert [event.type for event in seen][-1] == "completed"
-    assert sum(event.type == "text_delta" for event in seen) == 400
+    assert [each.number for each in seen] == list(range(1, len(seen) + 1))
+    assert [each.type for each in seen][-1] == "completed"
+    assert sum(each.type == "text_delta" for each in seen) == 400
     assert await chat.events(asha, asked.run.id) == seen
 
 

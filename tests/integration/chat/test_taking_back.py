@@ -211,3 +211,26 @@ async def test_an_answer_that_ends_while_consent_is_withdrawn_leaves_nothing_beh
         await idle(chat)
         await assert_gone(chat, asha, asked.run.id)
         await following.aclose()
+
+
+async def test_a_withdrawal_waits_for_a_commit_in_flight_and_takes_what_it_added(
+    open_chat: OpenChat, asha: Caller, share: Share
+) -> None:
+    shared = await share(asha)
+    chat = await open_chat(excerpts=[shared.excerpt])
+    asked = await chat.ask(asha)
+    await chat.events(asha, asked.run.id)
+    values = {"tenant": asha.tenant_id, "run": asked.run.id}
+    hold = "SELECT 1 FROM runs WHERE tenant_id = :tenant AND id = :run FOR NO KEY UPDATE"
+    add = (
+        "INSERT INTO run_events (tenant_id, run_id, number, type, sealed_data)"
+        " VALUES (:tenant, :run, 1000, 'text_delta', '')"
+    )
+    async with transaction(chat.engine, asha.tenant_id) as connection:
+        await connection.execute(text(hold), values)
+        withdrawing = asyncio.create_task(withdraw(chat, shared))
+        await asyncio.sleep(0.2)
+        assert not withdrawing.done()
+        await connection.execute(text(add), values)
+    await withdrawing
+    await assert_gone(chat, asha, asked.run.id)

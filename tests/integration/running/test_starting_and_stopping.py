@@ -15,6 +15,7 @@ import pytest
 from tests.integration.running.people import signed_up
 from tests.integration.running.program import Program, ending, until_gone
 
+SECOND_START_SECONDS_MAX = 12.0  # three when nothing else runs on the machine
 STOP_SECONDS_MAX = 4.0  # two when nothing else runs on the machine
 
 
@@ -30,7 +31,8 @@ async def test_the_first_start_prepares_everything_and_the_second_is_quick(
         assert (await program.stop())[0] == 0
         second = await program.start()
     figure(f"first start {first:.1f} s, second {second:.1f} s")
-    assert second < first
+    assert second < SECOND_START_SECONDS_MAX
+    assert program.said.count("making a new keyring") == 1
     assert "Traceback" not in program.said
 
 

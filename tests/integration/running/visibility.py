@@ -43,12 +43,18 @@ def _grant(ids: Ids) -> dict[str, Any]:
     return {"json": grant_body(ids["document_id"], ids["another_person_id"])}
 
 
+def _question(ids: Ids) -> dict[str, Any]:
+    return {"json": {"content": "What did the heron do?", "document_ids": [ids["document_id"]]}}
+
+
 def _search(ids: Ids) -> dict[str, Any]:
     filters = {"document_ids": [ids["document_id"]]}
     return {"json": {"query": "heron", "purpose": PURPOSE, "filters": filters}}
 
 
 _DOCUMENT = "/v1/documents/{document_id}"
+_CONVERSATION = "/v1/conversations/{conversation_id}"
+_RUN = "/v1/runs/{run_id}"
 _READ = Rule(owner=200, granted=200, options=_for_the_purpose)
 _EITHER_SIDE = Rule(owner=200, granted=200, withdrawn=200)
 
@@ -64,9 +70,16 @@ RULES: dict[str, Rule] = {
     "GET /v1/consents/{consent_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}/receipt": _EITHER_SIDE,
     "GET /v1/audit/events/{event_id}/proof": Rule(owner=200),
+    f"GET {_CONVERSATION}": Rule(owner=200),
+    f"GET {_CONVERSATION}/messages": Rule(owner=200),
+    f"POST {_CONVERSATION}/messages": Rule(owner=202, options=_question),
+    f"GET {_RUN}": Rule(owner=200),
+    f"GET {_RUN}/events": Rule(owner=200),
+    f"POST {_RUN}/cancel": Rule(owner=202),
     "POST /v1/search": Rule(owner=200, granted=200, withdrawn=200, hidden=200, options=_search),
     "POST /v1/grants/{grant_id}/revoke": Rule(owner=409, ends=True),
     "POST /v1/consents/{consent_id}/withdraw": Rule(owner=409, ends=True),
+    f"DELETE {_CONVERSATION}": Rule(owner=204, ends=True),
     f"PUT {_DOCUMENT}/content": Rule(owner=202, ends=True, options=_new_version),
     f"DELETE {_DOCUMENT}": Rule(owner=200, ends=True),
 }
@@ -79,7 +92,6 @@ PUBLIC = {
     "POST /v1/oauth/revoke",
     "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/jwks.json",
-    "GET /.well-known/receipt-keys.json",
     "GET /health/live",
     "GET /health/ready",
 }

@@ -69,13 +69,13 @@ async def _check_citation(plot: Plot, answer: Answer, citation: dict[str, Any]) 
     said = answer.text.encode()[citation["answer_start"] : citation["answer_end"]]
     title = plot.title_of(document)
     plot.stage.check(
-        f"“{_beginning(citation['quote'])}” is {title}, version {version}, bytes {start} to {end}",
+        f"“{_beginning(citation['quote'])}” is {title}, version {version}, [{start}:{end}]",
         expected=(text[start:end].decode(errors="replace"), True),
         seen=(citation["quote"], citation["verified"] and said == text[start:end]),
     )
 
 
-def _beginning(quote: str, characters_max: int = 44) -> str:
+def _beginning(quote: str, characters_max: int = 40) -> str:
     flat = " ".join(quote.split())
     if len(flat) <= characters_max:
         return flat

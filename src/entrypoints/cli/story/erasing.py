@@ -15,7 +15,7 @@ LEFT = "Lease"
 async def asha_erases(plot: Plot) -> None:
     stage, asha = plot.stage, plot.asha
     stage.tell(f"Asha erases “{SHARED}”.")
-    erased = (await asha.attempt("DELETE", f"/v1/documents/{plot.shared}")).json()
+    erased = await asha.delete(f"/v1/documents/{plot.shared}")
     destroyed = {name: count for name, count in erased["destroyed"].items() if count}
     stage.aside("Destroyed: " + ", ".join(f"{name} {count}" for name, count in destroyed.items()))
     horizon = datetime.fromisoformat(erased["backup_horizon"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import os
 import shutil
 import signal
 import socket
@@ -15,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 import httpx2
 
@@ -24,7 +23,8 @@ from entrypoints.settings import PREFIX, Settings
 START_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.1
-LOG_LINES_SHOWN = 30
+LOG_LINES_SHOWN = 15
+BARE_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 WORDS_PER_SECOND = 14
 WORDS_PER_SECOND_FAST = 35
 
@@ -82,8 +82,7 @@ async def fresh_instance(*, fast: bool) -> AsyncIterator[Instance]:
 
 def _start(home: Path, **settings: object) -> subprocess.Popen[bytes]:
     """With these settings and no others, wherever the reader may have made some."""
-    outside = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    inside = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+    variables = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
     with _log(home).open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "entrypoints.cli.main", "serve"],
@@ -91,7 +90,7 @@ def _start(home: Path, **settings: object) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             cwd=home,  # and not where a strongroom.toml may be
-            env=outside | inside,
+            env=BARE_ENVIRONMENT | {"TMPDIR": gettempdir()} | variables,
             start_new_session=True,  # Ctrl-C is for us: we end the server when we are done
             preexec_fn=_end_with_parent,
         )

@@ -34,7 +34,7 @@ def waiting(stage: Stage, doing: str) -> Iterator[Report]:
 def bars(stage: Stage) -> Iterator[Advance]:
     """A bar for each title on a terminal; elsewhere a line for each that is done."""
     if not stage.console.is_terminal:
-        yield lambda title, share, state: stage.aside(f"{title}: {state}") if share >= 1 else None
+        yield _lines(stage)
         return
     columns = (
         TextColumn(_INDENT + "{task.description:<28}"),
@@ -55,29 +55,40 @@ def bars(stage: Stage) -> Iterator[Advance]:
 @contextmanager
 def writing(stage: Stage) -> Iterator[Report]:
     """An answer as it arrives, piece by piece, broken into lines between words."""
-    column = 0
+    column, gap = 0, ""
 
     def put(text: str) -> None:
         stage.console.print(text, end="", style="italic", markup=False, soft_wrap=True)
 
     def write(piece: str) -> None:
-        nonlocal column
+        nonlocal column, gap
         for part in _WORDS.findall(piece):
             if part.isspace():
-                if "\n" in part and column:
-                    put("\n")
-                    column = 0
-                elif column:
-                    put(" ")
-                    column += 1
+                gap = "\n" if "\n" in gap + part else " "
                 continue
-            if column and column + len(part) > stage.width - len(_INDENT):
+            if column and len(part) + len(gap) > stage.width - column:
+                gap = "\n"
+            if column and gap == "\n":
                 put("\n")
                 column = 0
-            put(part if column else _INDENT + part)
-            column += len(part)
+            shown = (gap if column else _INDENT) + part
+            put(shown)
+            column, gap = column + len(shown), ""
 
     try:
         yield write
     finally:
         put("\n" if column else "")
+
+
+def _lines(stage: Stage) -> Advance:
+    passed: dict[str, list[str]] = {}
+
+    def advance(title: str, share: float, state: str) -> None:
+        states = passed.setdefault(title, [])
+        if not states or states[-1].split()[0] != state.split()[0]:
+            states.append(state)
+        if share >= 1:
+            stage.aside(f"{title}: {', '.join(states)}")
+
+    return advance

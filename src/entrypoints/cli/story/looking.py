@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from entrypoints.cli.story.answers import asked
 from entrypoints.cli.story.person import Person
@@ -12,7 +13,6 @@ from entrypoints.cli.story.plot import PURPOSE, SHARED, Plot
 WORDS_OF_THE_LEASE = "How much is the deposit for the apartment, and what notice must be given?"
 WORDS_OF_THE_REPORT = "ferritin and iron stores"
 QUESTION = "Which food helps against the iron deficiency?"
-HIDDEN = "Lease"
 
 
 async def ben_looks(plot: Plot) -> None:
@@ -45,8 +45,9 @@ async def ben_looks(plot: Plot) -> None:
             {each["document_id"] for each in answer.citations},
         ),
     )
+    stage.tell("He asks the same without stating the purpose.")
     answer = await asked(stage, ben, QUESTION)
-    stage.check("asked without the purpose, there is nothing", expected=[], seen=answer.excerpts)
+    stage.check("there is nothing to answer from", expected=[], seen=answer.excerpts)
 
 
 async def search(person: Person, query: str, purpose: str | None = None) -> list[dict[str, Any]]:
@@ -58,31 +59,45 @@ async def search(person: Person, query: str, purpose: str | None = None) -> list
 async def _check_absence(plot: Plot) -> None:
     """Her other documents answer him exactly as ids that were never given out."""
     ben, stage = plot.ben, plot.stage
-    hidden = {title: each for title, each in plot.documents.items() if each != plot.shared}
-    for part in ("", "/content", "/text", "/events"):
-        never = await _refusal(ben, f"/v1/documents/{uuid4()}{part}")
-        answers = [await _refusal(ben, f"/v1/documents/{each}{part}") for each in hidden.values()]
-        stage.check(
-            f"GET …{part or '/{id}'} of each of the {len(hidden)} others is 404, to the letter "
-            "as for a random id",
-            expected=[(404, never[1])] * len(hidden),
-            seen=answers,
-        )
-    run = f"/v1/runs/{plot.answer.run_id}"
-    never = await _refusal(ben, f"/v1/runs/{uuid4()}")
-    stage.check("and so is her conversation's run", expected=never, seen=await _refusal(ben, run))
+    hidden = [each for each in plot.documents.values() if each != plot.shared]
+    nothing = {part: await _refusal(ben, uuid4(), part) for part in _PARTS}
+    stage.check(
+        f"her {len(hidden)} other documents are 404 for him at each of {len(_PARTS)} addresses, "
+        "word for word like an id that was never given out",
+        expected=[{part: (404, problem) for part, (_, problem) in nothing.items()}] * len(hidden),
+        seen=[{part: await _refusal(ben, each, part) for part in _PARTS} for each in hidden],
+    )
+    never = await _problem(ben, f"/v1/runs/{uuid4()}")
+    run = await _problem(ben, f"/v1/runs/{plot.answer.run_id}")
+    stage.check("and so is the run of her answer", expected=(404, never[1]), seen=run)
     own = (await ben.get("/v1/documents"))["items"]
     received = (await ben.get("/v1/grants", direction="received"))["items"]
     stage.check(
-        "his counts know of nothing else: no documents, one grant",
+        "his lists know of nothing else: no documents, one grant",
         expected=([], [plot.grant["id"]]),
         seen=(own, [each["id"] for each in received]),
     )
 
 
-async def _refusal(person: Person, path: str) -> tuple[int, dict[str, Any]]:
+_PARTS: Mapping[str, Mapping[str, str]] = {
+    "": {"purpose": PURPOSE},
+    "/content": {"purpose": PURPOSE},
+    "/text": {"purpose": PURPOSE},
+    "/versions": {},
+    "/events": {},
+    "/accesses": {},
+}
+
+
+async def _refusal(
+    person: Person, document_id: str | UUID, part: str
+) -> tuple[int, dict[str, Any]]:
+    return await _problem(person, f"/v1/documents/{document_id}{part}", **_PARTS[part])
+
+
+async def _problem(person: Person, path: str, **query: str) -> tuple[int, dict[str, Any]]:
     """Without what names the request itself: its path, and its number."""
-    answered = await person.attempt("GET", path, purpose=PURPOSE)
+    answered = await person.attempt("GET", path, **query)
     problem = answered.json()
     own = ("instance", "request_id")
     return answered.status_code, {name: problem[name] for name in problem if name not in own}

@@ -34,6 +34,9 @@ class Person:
     async def post(self, path: str, body: Any = None, *, status: int = 200) -> Any:
         return _expected(await self.client.post(path, json=body), status).json()
 
+    async def delete(self, path: str) -> Any:
+        return _expected(await self.client.delete(path), 200).json()
+
     async def upload(self, path: str, *, filename: str, content: bytes, **fields: str) -> Any:
         files = {"file": (filename, content)}
         return _expected(await self.client.post(path, data=fields, files=files), 202).json()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
@@ -12,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from entrypoints.cli.story.instance import BARE_ENVIRONMENT
 from entrypoints.cli.story.plot import PURPOSE, SHARED, Plot
-from entrypoints.settings import PREFIX
 
 INTEGRATION_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.1
@@ -95,7 +94,7 @@ def _verifier(directory: Path) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "entrypoints.cli.verify", *files],
         cwd=directory,
-        env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)},
+        env=BARE_ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

@@ -32,7 +32,7 @@ async def asha_withdraws(plot: Plot) -> None:
     last = answer.events[-1]
     stage.check("his stream ends, and says why", expected="access_revoked", seen=last.type)
     stage.check(
-        "by the grant that was withdrawn", expected=[plot.grant["id"]], seen=last.told["grants"]
+        "it names the grant that ended", expected=[plot.grant["id"]], seen=last.told["grants"]
     )
     acknowledged = (withdrawal.acknowledged_at - withdrawal.asked_at) * 1000
     after = (ended_at - withdrawal.acknowledged_at) * 1000
