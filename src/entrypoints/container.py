@@ -160,6 +160,10 @@ class Container(containers.DeclarativeContainer):
     engine: providers.Provider[AsyncEngine] = providers.Singleton(
         lambda database: database.engine(APPLICATION), database
     )
+    # Tokens do not queue behind requests.
+    run_engine: providers.Provider[AsyncEngine] = providers.Singleton(
+        lambda database: database.engine(APPLICATION, pool_size=4), database
+    )
     sequencer_engine: providers.Provider[AsyncEngine] = providers.Singleton(
         lambda database: database.engine(SEQUENCER, pool_size=2), database
     )
@@ -229,7 +233,7 @@ class Container(containers.DeclarativeContainer):
     live_runs: providers.Provider[LiveRuns] = providers.Singleton(LiveRuns)
     run_logs: providers.Provider[RunLogs] = providers.Singleton(
         PostgresRunWriter,
-        engine=engine,
+        engine=run_engine,
         signals=postgres_signals,
         live=live_runs,
         cipher=cipher,

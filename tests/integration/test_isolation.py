@@ -22,6 +22,13 @@ _TENANT_TABLES = text("""
       AND c.relnamespace = 'public'::regnamespace
 """)
 
+_READABLE = text("""
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p')
+      AND c.relnamespace = 'public'::regnamespace
+      AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+""")
+
 
 async def test_the_application_is_below_row_level_security(engine: AsyncEngine) -> None:
     await assert_isolating(engine)
@@ -43,17 +50,13 @@ async def test_no_table_shows_a_row_of_another_tenant(
     stranger = await new_tenant(database)
     async with engine.connect() as connection:
         tables = (await connection.execute(_TENANT_TABLES)).scalars().all()
+        readable = (await connection.execute(_READABLE)).scalars().all()
     assert len(tables) > 30
-    for table in tables:
+    assert set(readable) < set(tables)
+    for table in readable:
         async with transaction(engine, stranger) as connection:
-            try:
-                count = text(f"SELECT count(*) FROM {table} WHERE tenant_id <> :own")
-                seen = (await connection.execute(count, {"own": stranger})).scalar_one()
-            except DBAPIError as refused:
-                assert "permission denied" in str(refused)
-                await connection.rollback()
-            else:
-                assert seen == 0, table
+            count = text(f"SELECT count(*) FROM {table} WHERE tenant_id <> :own")
+            assert (await connection.execute(count, {"own": stranger})).scalar_one() == 0, table
 
 
 async def test_without_a_tenant_nothing_is_seen(

@@ -217,7 +217,7 @@ class RunLog(Protocol):
     async def end(self, terminal: Terminal) -> None:
         """Append the terminal event and keep the answer as far as it came, in one transaction.
 
-        Waits for the commit, within a limit; what cannot be recorded by then the reaper ends.
+        Waits for the commit, within a limit; what cannot be recorded by then the sweeper ends.
         Does nothing where the run was ended by somebody else.
         """
         ...

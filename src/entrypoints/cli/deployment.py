@@ -61,5 +61,5 @@ async def _keyring(container: Container, settings: Settings) -> LocalKeyring:
 
 
 async def _dispose(container: Container) -> None:
-    await container.engine().dispose()
-    await container.sequencer_engine().dispose()
+    for engine in (container.engine, container.run_engine, container.sequencer_engine):
+        await engine().dispose()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 
 from sqlalchemy import text
 
+from entrypoints.background import beside
 from entrypoints.cli.deployment import deployment, indexing
 from entrypoints.cli.steps import say
 from entrypoints.container import Container
@@ -21,7 +23,6 @@ from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.telemetry import configure_telemetry
 from entrypoints.worker.jobs import Worker
-from entrypoints.worker.reaper import Reaper
 from entrypoints.worker.sequencer import Sequencer
 from entrypoints.worker.sweeper import Sweeper
 
@@ -36,8 +37,8 @@ async def serve(settings: Settings) -> None:
         await parts.enter_async_context(indexing(container))
         sequencer, worker = sequencer_of(container), worker_of(container, settings)
         await parts.enter_async_context(sequencer.sequencing())
-        await parts.enter_async_context(sweeper_of(container).sweeping())
-        await parts.enter_async_context(reaper_of(container).reaping())
+        for sweeper in sweepers_of(container):
+            await parts.enter_async_context(beside(sweeper.run(), name="sweeper"))
         if settings.worker:
             await parts.enter_async_context(worker.working())
         parts.push_async_callback(container.model_client().aclose)
@@ -60,12 +61,12 @@ def sequencer_of(container: Container) -> Sequencer:
     )
 
 
-def reaper_of(container: Container) -> Reaper:
-    return Reaper(fail_abandoned_runs=container.fail_abandoned_runs())
-
-
-def sweeper_of(container: Container) -> Sweeper:
-    return Sweeper(chores={"abandoned_uploads": container.blobs().sweep})
+def sweepers_of(container: Container) -> Sequence[Sweeper]:
+    """What a process that died has left behind is found and ended by any other."""
+    return (
+        Sweeper(chores={"abandoned_runs": container.fail_abandoned_runs()}, every_seconds=5),
+        Sweeper(chores={"abandoned_uploads": container.blobs().sweep}, every_seconds=600),
+    )
 
 
 def worker_of(container: Container, settings: Settings) -> Worker:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -20,19 +19,9 @@ class Sweeper:
     """Runs each chore every `every_seconds`; one that fails is tried again next time."""
 
     chores: Mapping[str, Chore]
-    every_seconds: float = 600.0
+    every_seconds: float
 
-    @asynccontextmanager
-    async def sweeping(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run(), name="sweeper")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
         while True:
             for name, chore in self.chores.items():
                 try:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.accounts.front_door import FrontDoor, front_door
 
 from adapters.postgres.engine import Database
+from tests.integration.accounts.front_door import FrontDoor, front_door
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.integration.accounts.front_door import FrontDoor
 
 from adapters.identifiers import uuid7
 from adapters.postgres.engine import Database
@@ -19,6 +18,7 @@ from application.accounts.ports import SignedIn
 from application.vault.key_service import KeyServiceUnavailable, SigningPurpose
 from domain.accounts.session import RefreshTokenNotValid
 from domain.identity import TenantId
+from tests.integration.accounts.front_door import FrontDoor
 
 RACERS = 16
 ROUNDS = 10

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.accounts.front_door import HERE, PASSWORD, FrontDoor
 
 from adapters.identifiers import uuid7
 from adapters.passwords.argon2id import Argon2Cost, Argon2idPasswords
@@ -20,6 +19,7 @@ from domain.accounts.password import Password
 from domain.accounts.person import CredentialsWrong, EmailTaken, PersonUnknown, SignUpClosed
 from domain.errors import Invalid, TooMany
 from domain.identity import Role
+from tests.integration.accounts.front_door import HERE, PASSWORD, FrontDoor
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ async def test_draining_ends_what_does_not_finish_as_retryable(
     assert not chat.executor.has_room
 
 
-async def test_a_run_without_an_owner_is_ended_by_the_reaper(
+async def test_a_run_without_an_owner_is_ended_by_the_sweeper(
     open_chat: OpenChat, asha: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat, other = await open_chat(scripted(Text("a "), Text("b "), 60.0)), await open_chat()

@@ -14,8 +14,6 @@ import pytest
 from litestar import get
 from litestar.di import Provide
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tests.integration.accounts.front_door import ISSUER, PASSWORD, FrontDoor, front_door
-from tests.integration.http.conftest import Serve
 
 from adapters.identifiers import uuid7
 from adapters.memory.rate_limits import MemoryRateLimits
@@ -27,6 +25,8 @@ from domain.identity import TenantId
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.oauth import FORM, OAUTH_ROUTES
+from tests.integration.accounts.front_door import ISSUER, PASSWORD, FrontDoor, front_door
+from tests.integration.http.conftest import Serve
 
 JSON = {"Content-Type": "application/json"}
 

@@ -1,7 +1,5 @@
 """The demonstration holds, says so when it does not, and leaves nothing behind."""
 
-
-
 from __future__ import annotations
 
 import asyncio

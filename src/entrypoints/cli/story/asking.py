@@ -44,7 +44,7 @@ async def _check_replay(stage: Stage, person: Person, answer: Answer) -> None:
         async for _ in gathered(replay, events):
             pass
     stage.check(
-        f"both halves together are the replay of the run, byte for byte ({len(replay.frames)})",
+        f"both halves together are the replay of the run, all {len(replay.frames)} bytes",
         expected=replay.frames,
         seen=answer.frames,
     )

@@ -41,7 +41,7 @@ async def asha_has_it_proven(plot: Plot) -> None:
     )
     stage.tell(
         "She downloads the proof of Ben's last access, and the log's public key, and asks "
-        "a verifier that has neither an account nor a network."
+        "a verifier that needs neither an account nor a network."
     )
     with TemporaryDirectory(prefix="strongroom-proof-", dir=plot.instance.home) as directory:
         await _verify(plot, Path(directory), his[-1]["event_id"])
