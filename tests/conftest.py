@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from entrypoints.settings import forbid_reports_home
+
+forbid_reports_home()
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -99,6 +99,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("model_key is set, but model_url is not")
 
 
+def forbid_reports_home() -> None:
+    """Tell libraries that would report their use to their makers not to, before they are imported.
+
+    Only our own exporter (`otlp_url`) tells anybody anything, and only where it was asked to.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime
+
+
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings in force. Raises SettingsError for the first one that is wrong."""
     variables = os.environ if environment is None else environment

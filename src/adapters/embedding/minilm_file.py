@@ -97,7 +97,11 @@ def _run_builder(weights: Path, target: Path, lock: int, report: Report) -> None
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={"PATH": os.defpath, "TMPDIR": str(target.parent)},
+        env={
+            "PATH": os.defpath,
+            "TMPDIR": str(target.parent),
+            "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime would report its use to its maker
+        },
         pass_fds=[lock],
     ) as builder:
         last_line = _follow(builder, report)

@@ -29,6 +29,7 @@ LIKENESS_MAX = 0.7
 _INTRODUCTION = "From the passages you may see, word for word:"
 _NOTHING = "Nothing that you may see answers this."
 _WORD = re.compile(r"\S+\s*|\s+")
+_PARAGRAPH = re.compile(r"(?:[^\n]|\n(?![ \t]*\n))+")
 _NUMBER = re.compile(r"\d")
 _YEAR_OR_DAY = re.compile(
     r"\b(?:1\d{3}|20\d{2})\b|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b"
@@ -142,11 +143,13 @@ def _scores(
 
 
 def _sentences_of(excerpt: Excerpt) -> Iterator[_Sentence]:
-    for start, end in sentences(excerpt.text, 0, len(excerpt.text)):
-        stop = _cut(excerpt.text, start, end)
-        words = frozenset(words_of(excerpt.text[start:stop]))
-        if words:
-            yield _Sentence(excerpt=excerpt, start=start, end=stop, words=words)
+    """Paragraph by paragraph: a heading has no full stop, and is no part of what follows."""
+    for paragraph in _PARAGRAPH.finditer(excerpt.text):
+        for start, end in sentences(excerpt.text, *paragraph.span()):
+            stop = _cut(excerpt.text, start, end)
+            words = frozenset(words_of(excerpt.text[start:stop]))
+            if words:
+                yield _Sentence(excerpt=excerpt, start=start, end=stop, words=words)
 
 
 def _cut(text: str, start: int, end: int) -> int:

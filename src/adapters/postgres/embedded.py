@@ -202,7 +202,8 @@ class _Server:
     def _make_socket_directory(self, directory: Path) -> Path:
         path = directory / "socket"
         if len(os.fsencode(path)) > _SOCKET_DIRECTORY_LENGTH_MAX:
-            path = Path(tempfile.mkdtemp(prefix="strongroom-"))
+            # Not in TMPDIR, whose path may be as long.
+            path = Path(tempfile.mkdtemp(prefix="strongroom-", dir="/tmp"))
         path.mkdir(mode=0o700, exist_ok=True)
         self._own(path)
         return path

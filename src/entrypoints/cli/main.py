@@ -8,8 +8,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 from entrypoints.names import assert_import_names_are_ours
+from entrypoints.settings import (
+    SettingsError,
+    forbid_reports_home,
+    load_settings,
+)
 
 assert_import_names_are_ours()
+forbid_reports_home()
 
 import rich_click as click  # noqa: E402 - only once the names above are known to be ours
 
@@ -18,7 +24,6 @@ from adapters.postgres.embedded import DatabaseDidNotStart, DataDirectoryInUse  
 from adapters.postgres.guard import DatabaseNotIsolating  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
 from domain.identity import Role  # noqa: E402
-from entrypoints.settings import SettingsError, load_settings  # noqa: E402
 
 _SAID_PLAINLY = (
     SettingsError,

@@ -88,6 +88,8 @@ class Worker:
         try:
             self._queue = queue = PgQueuer.from_asyncpg_connection(connection)
             self._register(queue)
+            if self._stopped.is_set():  # while it connected, before there was a queue to tell
+                return
             connection.add_termination_listener(lambda _: queue.shutdown.set())
             self.connected = True
             await queue.run(

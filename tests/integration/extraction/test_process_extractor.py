@@ -35,13 +35,27 @@ def _limited(**limits: float) -> ProcessExtractor:
     return ProcessExtractor(ExtractionLimits(**limits))  # type: ignore[arg-type]
 
 
-def _children(depth: int) -> list[psutil.Process]:
-    """The waiting processes (1) or their readers (2) of this test run."""
-    waiting = [
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    """Other tests of this run may have extraction processes of their own."""
+    _not_ours.clear()
+    _not_ours.update(each.pid for each in _waiting_processes())
+
+
+_not_ours: set[int] = set()
+
+
+def _waiting_processes() -> list[psutil.Process]:
+    return [
         child
         for child in psutil.Process().children()
         if child.status() != psutil.STATUS_ZOMBIE and "adapters.extraction.child" in child.cmdline()
     ]
+
+
+def _children(depth: int) -> list[psutil.Process]:
+    """The waiting processes (1) or their readers (2) of this test."""
+    waiting = [each for each in _waiting_processes() if each.pid not in _not_ours]
     return waiting if depth == 1 else [reader for one in waiting for reader in one.children()]
 
 

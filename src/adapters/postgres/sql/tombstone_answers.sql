@@ -1,8 +1,10 @@
 -- Take back every answer that rests on these grants, or on this document: running ones stop,
--- their text goes, and a tombstone says why. Returns one row for each run.
+-- their text goes, and a tombstone says why. What is hidden already keeps its tombstone. Returns
+-- one row for each run.
 WITH resting AS MATERIALIZED (
     SELECT DISTINCT r.id, r.answer_id, r.state FROM runs r
     JOIN run_sources s ON s.tenant_id = r.tenant_id AND s.run_id = r.id
+    JOIN messages m ON m.tenant_id = r.tenant_id AND m.id = r.answer_id AND m.tombstone IS NULL
     WHERE r.tenant_id = :tenant
       AND (s.grant_id = ANY(:grants) OR s.document_id = ANY(:documents))
 ), stopped AS (
