@@ -10,8 +10,6 @@
 The tests are coroutines: run them with pytest-asyncio, `asyncio_mode = "auto"`.
 """
 
-
-
 from __future__ import annotations
 
 import asyncio
