@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy import text
@@ -39,14 +40,20 @@ async def indexing(container: Container) -> AsyncIterator[None]:
     """The embedder and the extraction process: what a worker needs, and a search."""
     embedder, extraction = container.minilm(), container.extraction()
     try:
-        async with step("preparing the embedding model"):
-            await embedder.warm()
-        async with step("starting the extraction process"):
-            await extraction.start()
+        # Beside each other: one is a thread of ours, the other a process of its own.
+        await asyncio.gather(
+            _stepped("preparing the embedding model", embedder.warm()),
+            _stepped("starting the extraction process", extraction.start()),
+        )
         yield
     finally:
         await extraction.close()
         await embedder.close()
+
+
+async def _stepped(doing: str, work: Awaitable[None]) -> None:
+    async with step(doing):
+        await work
 
 
 async def _keyring(container: Container, settings: Settings) -> LocalKeyring:

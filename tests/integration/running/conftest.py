@@ -70,6 +70,7 @@ async def running(built_models: Path, places: Callable[[], Path]) -> AsyncIterat
     async with ending(program):
         await program.start()
         yield program
+        assert program.is_running, f"it ended with {program.exit_status}:\n{program.said[-4000:]}"
 
 
 @pytest.fixture(scope="module")
