@@ -19,8 +19,10 @@ from adapters.identifiers import uuid7
 from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.postgres.engine import Database
 from adapters.postgres.tenants import create_tenant
+from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.ports import Tenant
 from application.accounts.sign_in import SIGN_IN_PER_ACCOUNT, SIGN_IN_PER_ADDRESS
+from application.vault.key_service import SigningPurpose
 from domain.identity import TenantId
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.authentication import Authentication
@@ -64,6 +66,7 @@ async def client(house: FrontDoor, serve: Serve) -> AsyncIterator[httpx2.AsyncCl
         "refresh_session": house.refresh_session,
         "revoke_token": house.revoke_token,
         "signing_keys": house.keys,
+        "receipt_keys": SigningKeys(signer=house.keys.signer, purpose=SigningPurpose.RECEIPTS),
         "issuer": ISSUER,
     }
     async with serve(
@@ -341,5 +344,7 @@ async def test_other_programs_find_what_they_need(client: httpx2.AsyncClient) ->
     for name in ("token_endpoint", "revocation_endpoint", "jwks_uri"):
         path = described[name].removeprefix(ISSUER)
         assert (await client.get(path)).status_code in (200, 405), name
-    (key,) = (await client.get("/.well-known/jwks.json")).json()["keys"]
-    assert set(key) == {"kty", "crv", "x", "use", "alg", "kid"}
+    keys = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    assert len({key["kid"] for key in keys}) == 2  # of tokens, and of receipts
+    for key in keys:
+        assert set(key) == {"kty", "crv", "x", "use", "alg", "kid"}

@@ -143,6 +143,9 @@ async def asha(container: Container, database: Database) -> AsyncIterator[httpx2
     """Signed in to the whole application, with a worker beside it."""
     tenant = f"traced-{uuid4()}"
     await create_tenant(database, name=tenant, sign_up_open=True)
+    connection = await database.connect("postgres")
+    await connection.execute("DELETE FROM pgqueuer")  # what other tests enqueued and left
+    await connection.close()
     app = http_application(
         container,
         version="1",
