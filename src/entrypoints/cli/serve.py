@@ -74,6 +74,7 @@ def worker_of(container: Container, settings: Settings) -> Worker:
         database=container.database(),
         index_version=container.index_version(),
         jobs_at_once=settings.worker_jobs_at_once,
+        alone=settings.database_url is None,
     )
 
 

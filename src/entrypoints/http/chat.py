@@ -22,7 +22,7 @@ from domain.chat.message import MessageRole
 from domain.chat.question import Question
 from domain.identity import PERSONAL_USE, Caller, ConversationId, DocumentId, Purpose
 from entrypoints.http.drain import Drain
-from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 from entrypoints.http.runs import RunShown, run_shown, stream_of, wants_stream
@@ -100,10 +100,13 @@ class ConversationsController(Controller):
         start_conversation: Injected[StartConversation],
         read_conversations: Injected[ReadConversations],
         data: JSONBody[NewConversation],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[ConversationShown]:
         """Start a conversation. It has a key of its own, and nobody but you can open it."""
         started = await start_conversation(
-            caller=caller, title=data.title, idempotency=idempotency_of(request, data)
+            caller=caller,
+            title=data.title,
+            idempotency=idempotency_of(request, idempotency_key, data),
         )
         opened = await read_conversations.one(caller=caller, conversation_id=started.id)
         return Response(_shown(opened), headers={"Location": f"{self.path}/{started.id}"})
@@ -190,6 +193,7 @@ class ConversationsController(Controller):
         drain: Injected[Drain],
         conversation_id: FromPath[UUID],
         data: JSONBody[NewMessage],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[Any]:
         """Ask. With `Accept: text/event-stream` the run is streamed at once, as its events are.
 
@@ -205,7 +209,7 @@ class ConversationsController(Controller):
             caller=caller,
             conversation_id=ConversationId(conversation_id),
             question=question,
-            idempotency=idempotency_of(request, data),
+            idempotency=idempotency_of(request, idempotency_key, data),
         )
         location = {"Location": f"/v1/runs/{asked.run.id}"}
         if wants_stream(request):

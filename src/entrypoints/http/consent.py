@@ -22,7 +22,7 @@ from application.consent.withdraw_consent import (
 from domain.consent.grant import USES_MAX, Grant, GrantNotFound
 from domain.consent.record import ConsentEvent, ConsentNotFound, ConsentRecord, state_of
 from domain.identity import Action, Caller, ConsentId, DocumentId, GrantId, PersonId, Purpose
-from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 
@@ -128,6 +128,7 @@ class GrantsController(Controller):
         caller: Injected[Caller],
         give_grant: Injected[GiveGrant],
         data: JSONBody[NewGrant],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[GrantShown]:
         """Share one of one's own documents: consent and grant in one step."""
         terms = GrantTerms(
@@ -140,7 +141,7 @@ class GrantsController(Controller):
             max_uses=data.max_uses,
         )
         grant = await give_grant(
-            caller=caller, terms=terms, idempotency=idempotency_of(request, data)
+            caller=caller, terms=terms, idempotency=idempotency_of(request, idempotency_key, data)
         )
         return Response(_grant_shown(grant), headers={"Location": f"{self.path}/{grant.id}"})
 

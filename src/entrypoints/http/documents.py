@@ -41,7 +41,7 @@ from entrypoints.http.document_shapes import (
 )
 from entrypoints.http.drain import Drain
 from entrypoints.http.etags import etag_of, expectation, is_unchanged
-from entrypoints.http.idempotency import idempotency_of
+from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.multipart import FormLimits, open_form
 from entrypoints.http.openapi_document import Upload
@@ -86,6 +86,7 @@ class DocumentsController(Controller):
         add_document: Injected[AddDocument],
         describe_document: Injected[DescribeDocument],
         upload_limits: Injected[UploadLimits],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[DocumentShown]:
         """Hand in a document. It is sealed at once and indexed in the background."""
         form = await open_form(request, limits=upload_limits.form)
@@ -107,7 +108,7 @@ class DocumentsController(Controller):
             caller=caller,
             content=form.content,
             details=details,
-            idempotency=idempotency_of(request),
+            idempotency=idempotency_of(request, idempotency_key),
         )
         described = await describe_document(
             caller=caller, document_id=document.id, purpose=PERSONAL_USE
@@ -184,7 +185,12 @@ class DocumentsController(Controller):
         )
         return _served(request, content)
 
-    @put("/{document_id:uuid}/content", status_code=202, request_max_body_size=None)
+    @put(
+        "/{document_id:uuid}/content",
+        status_code=202,
+        opt={"upload": Upload()},
+        request_max_body_size=None,  # an upload has a limit of its own
+    )
     async def put_content(
         self,
         request: Request[Any, Any, Any],

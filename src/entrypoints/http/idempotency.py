@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request
+from litestar.params import HeaderParameter
 
 from application.ports import Idempotency
 from entrypoints.http.refusals import InvalidFields, WrongField
 
 KEY_LENGTH_MAX = 255
 
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="Repeated with the same key, a request takes effect once.",
+    ),
+]
+"""A handler's `idempotency_key: IdempotencyKey = None`."""
 
-def idempotency_of(request: Request[Any, Any, Any], asked: object = None) -> Idempotency | None:
+
+def idempotency_of(
+    request: Request[Any, Any, Any], key: str | None, asked: object = None
+) -> Idempotency | None:
     """The client's key with a fingerprint of what is asked; None where no key was sent.
 
     `asked` is the request's body as a Struct. Raises InvalidFields for a key that is none.
     """
-    key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():

@@ -27,9 +27,12 @@ from entrypoints.http.problems import MEDIA_TYPE, Problem
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a route's form holds, for the document: `opt={"upload": Upload(UploadFields)}`."""
+    """What a route's form holds, for the document: `opt={"upload": Upload(UploadFields)}`.
 
-    fields: type[msgspec.Struct]
+    Without fields there is no form: the body is the file.
+    """
+
+    fields: type[msgspec.Struct] | None = None
     file: str = "file"
 
 
@@ -130,10 +133,12 @@ def _complete(
 
 
 def _upload_body(upload: Upload, schemas: dict[str, Any]) -> dict[str, Any]:
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    if upload.fields is None:
+        return {"required": True, "content": {"application/octet-stream": {"schema": binary}}}
     _, components = msgspec.json.schema_components([upload.fields], ref_template=_REF)
     form = components.pop(upload.fields.__name__)
     schemas.update(components)
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
     form["properties"] = {upload.file: binary, **form.get("properties", {})}
     form["required"] = [upload.file, *form.get("required", [])]
     return {"required": True, "content": {"multipart/form-data": {"schema": form}}}

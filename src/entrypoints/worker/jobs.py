@@ -29,6 +29,13 @@ RECONNECT_SECONDS = 2.0
 LEASE_SECONDS = 30.0
 POLL_SECONDS = 5.0
 
+# It counts as an attempt: a job that kills its process does not do so for ever.
+_TAKE_BACK = """
+    UPDATE pgqueuer SET status = 'queued', queue_manager_id = NULL, slot = NULL,
+                        attempts = attempts + 1, updated = now()
+    WHERE status = 'picked'
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -47,11 +54,16 @@ class JobFailed(Exception):
 
 @dataclass(slots=True)
 class Worker:
-    """Runs jobs until it is stopped. A lost database is waited for; nothing is lost with it."""
+    """Runs jobs until it is stopped. A lost database is waited for; nothing is lost with it.
+
+    `alone` says that no other process works on this database, so that whatever is marked as
+    picked when it starts was picked by one that has died, and need not wait for its lease to end.
+    """
 
     database: Database
     index_version: IndexVersion
     jobs_at_once: int
+    alone: bool = False
     connected: bool = field(default=False, init=False)
     _queue: PgQueuer | None = field(default=None, init=False)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -74,18 +86,22 @@ class Worker:
         self._stopped.set()
 
     async def run(self) -> None:
+        take_back = self.alone
         while not self._stopped.is_set():
             try:
-                await self._run_until_lost()
+                await self._run_until_lost(take_back=take_back)
+                take_back = False
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("worker_lost_database", error=type(error).__name__)
             self.connected = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), RECONNECT_SECONDS)
 
-    async def _run_until_lost(self) -> None:
+    async def _run_until_lost(self, *, take_back: bool) -> None:
         connection = await self.database.connect(APPLICATION)
         try:
+            if take_back:
+                await connection.execute(_TAKE_BACK)
             self._queue = queue = PgQueuer.from_asyncpg_connection(connection)
             self._register(queue)
             if self._stopped.is_set():  # while it connected, before there was a queue to tell
