@@ -129,7 +129,14 @@ class Worker:
         )
 
 
-def register(queue: PgQueuer, name: str, run: Callable[[Job], Awaitable[None]]) -> None:
+def register(
+    queue: PgQueuer,
+    name: str,
+    run: Callable[[Job], Awaitable[None]],
+    *,
+    retries_max: int = RETRIES_MAX,
+    first_retry_seconds: float = FIRST_RETRY_SECONDS,
+) -> None:
     """Run `run` for jobs of this name: retried with backoff, and kept when all attempts failed."""
 
     async def logged(job: Job, _context: Context) -> None:
@@ -148,7 +155,7 @@ def register(queue: PgQueuer, name: str, run: Callable[[Job], Awaitable[None]]) 
         accepts_context=True,
         executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(
             parameters,
-            max_attempts=RETRIES_MAX,
-            initial_delay=timedelta(seconds=FIRST_RETRY_SECONDS),
+            max_attempts=retries_max,
+            initial_delay=timedelta(seconds=first_retry_seconds),
         ),
     )(logged)
