@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.consent_rows import json_of, record_of
 from adapters.postgres.engine import transaction
-from adapters.postgres.grant_rows import grant_of
+from adapters.postgres.grant_rows import grant_of, row_of
 from adapters.postgres.idempotency import claim
 from adapters.postgres.tables import (
     audit_numbers,
@@ -34,8 +35,8 @@ from adapters.postgres.tombstones import ACCESS_REVOKED, tombstone_answers
 from application.consent.ports import Party, Revocation
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant
-from domain.consent.record import ConsentEvent, ConsentRecord, ConsentState, Notice
-from domain.identity import Action, Caller, ConsentId, DocumentId, GrantId, PersonId, Purpose
+from domain.consent.record import ConsentEvent, ConsentRecord, ConsentState
+from domain.identity import Caller, ConsentId, DocumentId, GrantId, PersonId, Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class PostgresConsents:
         if after is not None:
             page = page.where(consents.c.id > after)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            records = [_record_of(row) for row in await connection.execute(page)]
+            records = [record_of(row) for row in await connection.execute(page)]
             events = await _events_of(connection, caller, [each.record_id for each in records])
         return [(record, events[record.record_id]) for record in records]
 
@@ -149,12 +150,12 @@ class PostgresConsentTransaction:
                 pii_principal_id=record.pii_principal_id,
                 recipient_id=record.recipient_id,
                 notice_hash=notice_hash,
-                record=_json_of(record),
+                record=json_of(record),
                 created_at=record.created_at,
             )
         )
         await self._append(record.record_id, event)
-        await self.connection.execute(insert(grants).values(**tenant, **_row_of(grant)))
+        await self.connection.execute(insert(grants).values(**tenant, **row_of(grant)))
         for party, receipt in receipts.items():
             await self.connection.execute(
                 insert(consent_receipts).values(
@@ -182,7 +183,7 @@ class PostgresConsentTransaction:
     async def consent(self, consent_id: ConsentId) -> ConsentRecord | None:
         one = _records(self.caller).where(consents.c.id == consent_id)
         row = (await self.connection.execute(one)).one_or_none()
-        return None if row is None else _record_of(row)
+        return None if row is None else record_of(row)
 
     async def events(self, consent_id: ConsentId, *, lock: bool = False) -> Sequence[ConsentEvent]:
         if lock:
@@ -316,55 +317,3 @@ async def _events_of(
         )
         found[ConsentId(row.consent_id)].append(event)
     return found
-
-
-def _row_of(grant: Grant) -> dict[str, object]:
-    return {
-        "id": grant.id,
-        "consent_id": grant.consent_id,
-        "grantor_id": grant.grantor_id,
-        "grantee_id": grant.grantee_id,
-        "resource_kind": "document",
-        "resource_id": grant.document_id,
-        "actions": sorted(grant.actions),
-        "purpose": grant.purpose,
-        "not_before": grant.not_before,
-        "expires_at": grant.expires_at,
-        "max_uses": grant.max_uses,
-        "uses_left": grant.uses_left,
-        "epoch": grant.epoch,
-        "revoked_at": grant.revoked_at,
-        "created_at": grant.created_at,
-    }
-
-
-def _json_of(record: ConsentRecord) -> dict[str, object]:
-    """The fixed fields of the record, under their ISO/IEC TS 27560 names."""
-    return {
-        "record_id": str(record.record_id),
-        "pii_principal_id": str(record.pii_principal_id),
-        "recipient_third_parties": [str(record.recipient_id)],
-        "pii_information": str(record.pii_information),
-        "actions": sorted(record.actions),
-        "purposes": [record.purpose],
-        "lawful_basis": "consent",
-        "collection_method": "api",
-        "validity_duration": [record.valid_from.isoformat(), record.valid_until.isoformat()],
-    }
-
-
-def _record_of(row: Any) -> ConsentRecord:
-    fixed = row.record
-    valid_from, valid_until = map(datetime.fromisoformat, fixed["validity_duration"])
-    return ConsentRecord(
-        record_id=ConsentId(UUID(fixed["record_id"])),
-        pii_principal_id=PersonId(UUID(fixed["pii_principal_id"])),
-        recipient_id=PersonId(UUID(fixed["recipient_third_parties"][0])),
-        pii_information=DocumentId(UUID(fixed["pii_information"])),
-        actions=frozenset(Action(action) for action in fixed["actions"]),
-        purpose=Purpose(fixed["purposes"][0]),
-        valid_from=valid_from,
-        valid_until=valid_until,
-        notice=Notice(language=row.language, body=row.body),
-        created_at=row.created_at,
-    )

@@ -25,3 +25,23 @@ def grant_of(row: Any) -> Grant:
         epoch=row.epoch,
         revoked_at=row.revoked_at,
     )
+
+
+def row_of(grant: Grant) -> dict[str, object]:
+    return {
+        "id": grant.id,
+        "consent_id": grant.consent_id,
+        "grantor_id": grant.grantor_id,
+        "grantee_id": grant.grantee_id,
+        "resource_kind": "document",
+        "resource_id": grant.document_id,
+        "actions": sorted(grant.actions),
+        "purpose": grant.purpose,
+        "not_before": grant.not_before,
+        "expires_at": grant.expires_at,
+        "max_uses": grant.max_uses,
+        "uses_left": grant.uses_left,
+        "epoch": grant.epoch,
+        "revoked_at": grant.revoked_at,
+        "created_at": grant.created_at,
+    }
