@@ -105,7 +105,7 @@ async def test_a_question_is_accepted_and_its_run_can_be_followed_from_anywhere(
     assert [int(number) for number, _, _ in events] == list(range(1, 25))
     assert events[-1][1] == "completed"
     body = whole.text.removeprefix("retry: 1000\n\n")
-    for number in (0, 1, 7, 23):
+    for number in range(len(events)):
         cut = body.find(f"id: {number + 1}\n")
         by_header = await client.get(
             f"/v1/runs/{run['id']}/events", headers={"Last-Event-ID": str(number)}
