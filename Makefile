@@ -1,5 +1,5 @@
 # Every target sets itself up: a machine needs Python 3.11 or newer and make, nothing else.
-PYTHON ?= python3.11
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv

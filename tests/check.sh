@@ -19,19 +19,13 @@ step() {
     fi
 }
 
-can_check_migrations() {
-    python -m entrypoints.cli.main migrate --help 2>/dev/null | grep -q -- --check
-}
-
 step "format" ruff format --check --quiet .
 step "lint" ruff check --quiet .
 step "types" mypy
 step "layers" lint-imports --no-logo
 step "dependencies" deptry .
 step "licences" python -m pytest -q -p no:cacheprovider tests/unit/project/test_licences.py
-if can_check_migrations; then
-    step "migrations" python -m entrypoints.cli.main migrate --check
-fi
+step "migrations" python -m entrypoints.cli.main migrate --check
 
 if [ -n "${PYTEST_ARGS:-}" ]; then
     eval "set -- $PYTEST_ARGS" # so that quotes in it mean what they say: -k 'gate and not slow'
