@@ -29,6 +29,7 @@ from entrypoints.http.injected import Injected
 from entrypoints.http.rate_limits import address_of, limit_reached
 
 TENANT_DEFAULT = "default"
+SIGN_IN_EXAMPLE = {"email": "asha@example.org", "password": "a long enough secret"}
 
 EmailText = Annotated[str, Meta(min_length=3, max_length=EMAIL_CHARACTERS_MAX)]
 TenantName = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -79,7 +80,10 @@ class AccountsController(Controller):
     opt = PUBLIC
     exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
-    @post(status_code=201)
+    @post(
+        status_code=201,
+        opt={"example": {**SIGN_IN_EXAMPLE, "display_name": "Asha"}},
+    )
     async def sign_up(
         self,
         request: Request[Any, Any, Any],
@@ -105,7 +109,7 @@ class SessionsController(Controller):
     tags = ("Accounts",)
     exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
-    @post(status_code=201, opt=PUBLIC)
+    @post(status_code=201, opt={**PUBLIC, "example": SIGN_IN_EXAMPLE})
     async def sign_in(
         self,
         request: Request[Any, Any, Any],

@@ -92,7 +92,7 @@ class ConversationsController(Controller):
     path = "/v1/conversations"
     tags = ("Chat",)
 
-    @post(status_code=201)
+    @post(status_code=201, opt={"example": {"title": "The flat"}})
     async def start_conversation(
         self,
         request: Request[Any, Any, Any],
@@ -183,6 +183,7 @@ class ConversationsController(Controller):
         "/{conversation_id:uuid}/messages",
         status_code=202,
         request_max_body_size=QUESTION_BODY_BYTES_MAX,
+        opt={"example": {"content": "How much is the deposit?"}},
     )
     async def ask(
         self,
@@ -195,7 +196,7 @@ class ConversationsController(Controller):
         data: JSONBody[NewMessage],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[Any]:
-        """Ask. With `Accept: text/event-stream` the run is streamed at once, as its events are.
+        """Ask a question. With `Accept: text/event-stream` the events of the run stream at once.
 
         A repeat with the same Idempotency-Key joins the run of the first time.
         """

@@ -31,6 +31,15 @@ from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 
+GRANT_EXAMPLE = {
+    "grantee": "ben@example.org",
+    "resource": {"kind": "document", "id": "01930000-0000-7000-8000-000000000000"},
+    "actions": ["read", "search", "quote"],
+    "purpose": "care",
+    "expires_at": "2030-01-01T00:00:00Z",
+    "max_uses": 5,
+}
+
 
 class GrantsController(Controller):
     """/v1/grants"""
@@ -38,7 +47,7 @@ class GrantsController(Controller):
     path = "/v1/grants"
     tags = ("Consent",)
 
-    @post(status_code=201)
+    @post(status_code=201, opt={"example": GRANT_EXAMPLE})
     async def give_grant(
         self,
         request: Request[Any, Any, Any],

@@ -1,8 +1,8 @@
 """The OpenAPI 3.1 document: Litestar's, completed by what holds for every route.
 
-Litestar describes parameters, bodies and results. Added here: problems as the shape of every
-error, who needs a token, uploads (whose bodies handlers read themselves), and that unknown
-fields are refused.
+Litestar describes parameters, bodies and results. Added here: an example of each JSON body (a
+handler's `opt={"example": {...}}`), problems as the shape of every error, who needs a token,
+uploads (whose bodies handlers read themselves), and that unknown fields are refused.
 """
 
 from __future__ import annotations
@@ -115,6 +115,10 @@ def _complete(
 ) -> None:
     if is_public(handler):
         operation["security"] = []
+    if description := operation.get("description"):
+        operation["summary"] = _first_sentence(description)
+    if "example" in handler.opt:
+        operation["requestBody"]["content"]["application/json"]["example"] = handler.opt["example"]
     if isinstance(upload := handler.opt.get("upload"), Upload):
         operation["requestBody"] = _upload_body(upload, schemas)
     responses = operation.setdefault("responses", {})
@@ -130,6 +134,10 @@ def _complete(
     responses.setdefault("429", _ref("TooMany"))
     responses.setdefault("503", _ref("Unavailable"))
     responses.setdefault("default", _ref("Problem"))
+
+
+def _first_sentence(text: str) -> str:
+    return text.split("\n\n")[0].split(". ")[0].rstrip(".")
 
 
 def _upload_body(upload: Upload, schemas: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class SearchController(Controller):
     path = "/v1/search"
     tags = ("Search",)
 
-    @post(status_code=200)
+    @post(status_code=200, opt={"example": {"query": "How much is the deposit?", "limit": 5}})
     async def search_passages(
         self,
         caller: Injected[Caller],
