@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from entrypoints.http.problems import MEDIA_TYPE, Problem
+from entrypoints.http.statuses import code_of, title_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +114,13 @@ class _BoundedConnection(HttpToolsProtocol):
         super().on_url(url)
         if len(self.url) > self.limits.url_bytes_max:
             self._refused = HTTPStatus.REQUEST_URI_TOO_LONG
-            raise ValueError(self._refused.phrase)
+            raise ValueError(title_of(self._refused))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value) + 4
         if self._head_bytes > self.limits.head_bytes_max:
             self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise ValueError(self._refused.phrase)
+            raise ValueError(title_of(self._refused))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -172,7 +173,7 @@ class _BoundedConnection(HttpToolsProtocol):
             return
         body = msgspec.json.encode(_problem(status))
         head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            f"HTTP/1.1 {status.value} {title_of(status)}\r\n"
             f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
             "cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
             "connection: close\r\n\r\n"
@@ -212,10 +213,10 @@ _DETAILS = {
 
 
 def _problem(status: HTTPStatus) -> Problem:
-    code = status.name.lower()
+    code = code_of(status)
     return Problem(
         type=f"urn:strongroom:problem:{code}",
-        title=status.phrase,
+        title=title_of(status),
         status=status.value,
         detail=_DETAILS[status],
         instance="",

@@ -17,6 +17,7 @@ from domain import errors
 from domain.errors import Refusal
 from entrypoints.http.parameters import wrong_parameters
 from entrypoints.http.refusals import BodyTooLarge, HttpRefusal, InvalidFields, WrongContentType
+from entrypoints.http.statuses import code_of, title_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -164,8 +165,8 @@ def _framework_refused(exception: HTTPException, scope: Scope) -> tuple[Problem,
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (exception.headers or {}).get("allow", "")
         headers["Allow"] = ", ".join(sorted(allowed.split(", ")))
-    code = "invalid" if status == HTTPStatus.BAD_REQUEST else status.name.lower()
-    return _problem(scope, status, code, f"{status.phrase}: {status.description}."), headers
+    code = "invalid" if status == HTTPStatus.BAD_REQUEST else code_of(status)
+    return _problem(scope, status, code, f"{title_of(status)}: {status.description}."), headers
 
 
 def _problem(
@@ -174,7 +175,7 @@ def _problem(
     raw_path = scope.get("raw_path") or b""
     return Problem(
         type=f"urn:strongroom:problem:{code}",
-        title=_TITLES.get(status) or HTTPStatus(status).phrase,
+        title=title_of(status),
         status=status,
         detail=detail,
         instance=raw_path.split(b"?", 1)[0].decode("latin-1")[:512],
@@ -198,9 +199,6 @@ def _headers(refusal: Refusal) -> dict[str, str]:
     if isinstance(refusal, WrongContentType):
         return {"Accept": ", ".join(refusal.accepted)}
     return refusal.headers() if isinstance(refusal, HttpRefusal) else {}
-
-
-_TITLES = {499: "Client Closed Request"}
 
 
 def _name(exception: BaseException) -> str:

@@ -48,9 +48,9 @@ async def test_heads_are_bounded_however_they_arrive(serve: Any) -> None:
         for request, expected in (
             (
                 b"GET /" + b"a" * 1001 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-                (414, "request_uri_too_long"),
+                (414, "uri_too_long"),
             ),
-            (b"GET /?" + b"a" * 100_000, (414, "request_uri_too_long")),
+            (b"GET /?" + b"a" * 100_000, (414, "uri_too_long")),
             (
                 b"GET /quick HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 4000 + b"\r\n\r\n",
                 (431, "request_header_fields_too_large"),
