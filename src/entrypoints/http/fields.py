@@ -6,7 +6,8 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar
+from enum import Enum
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -47,7 +48,9 @@ def _wrong(plain: Any, kind: Any, pointer: str, convert: Convert) -> Iterator[Wr
         convert(plain, kind)
         return
     except msgspec.ValidationError as refused:
-        whole = WrongField(pointer + _inner_pointer(refused), _message(refused))
+        whole = WrongField(
+            pointer + _inner_pointer(refused), f"{_message(refused)}{_choices(kind)}"
+        )
     found = False
     for error in _wrong_inside(plain, _fitting_member(plain, kind), pointer, convert):
         found = True
@@ -116,6 +119,19 @@ def _message(error: msgspec.ValidationError) -> str:
     """msgspec's sentence without its path and the value, e.g. "Expected `int`, got `str`"."""
     text = " ".join(str(error).rpartition(" - at `")[0].split() or str(error).split())
     return _QUOTED_VALUE.sub(r"\1", text)[:200]
+
+
+def _choices(kind: Any) -> str:
+    """What is allowed, where that can be listed: "; one of: clear, none"."""
+    while typing.get_origin(kind) is Annotated:
+        kind = typing.get_args(kind)[0]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        values = [str(member.value) for member in kind]
+    elif typing.get_origin(kind) is Literal:
+        values = [str(value) for value in typing.get_args(kind)]
+    else:
+        return ""
+    return f"; one of: {', '.join(values)}"
 
 
 def _inner_pointer(error: msgspec.ValidationError) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -285,3 +286,22 @@ def test_a_reader_resumes_after_what_it_says_it_has() -> None:
     for header in ("x", "-1", "٣", "9" * 30):
         with pytest.raises(InvalidFields):
             resume_after(header, None)
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Chosen(Struct, forbid_unknown_fields=True, kw_only=True):
+    colour: Colour
+    size: Literal["small", "large"]
+
+
+def test_what_may_be_chosen_is_listed_and_what_was_sent_is_not_repeated() -> None:
+    with pytest.raises(InvalidFields) as refused:
+        read_value({"colour": "grey-canary", "size": "huge-canary"}, Chosen)
+    said = {wrong.pointer: wrong.detail for wrong in refused.value.errors}
+    assert said["/colour"].endswith("one of: red, blue")
+    assert said["/size"].endswith("one of: small, large")
+    assert "canary" not in str(said)
