@@ -129,15 +129,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(f"The settings do not fit together: {error}.") from None
 
 
-def settings_environment(settings: Settings) -> dict[str, str]:
-    """The variables that give a child process the same settings."""
-    return {
-        f"{PREFIX}{name.upper()}": str(value)
-        for name, value in msgspec.structs.asdict(settings).items()
-        if value is not None
-    }
-
-
 def _file(variables: Mapping[str, str]) -> Path:
     return Path(variables.get(FILE_VARIABLE, FILE_DEFAULT))
 
@@ -165,7 +156,7 @@ def _converted(name: str, value: Any, kind: Any, source: str) -> Any:
 def _path(kind: type, value: Any) -> Any:
     if kind is Path:
         return Path(value)
-    raise NotImplementedError
+    raise NotImplementedError  # how msgspec is told that a type is none of ours
 
 
 def _is_secret(name: str) -> bool:

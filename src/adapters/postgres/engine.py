@@ -106,8 +106,3 @@ def translated_outages() -> Iterator[None]:
         if lost or error.connection_invalidated or state.startswith(_PASSING):
             raise Unavailable("The database does not answer; nothing was changed.") from error
         raise
-
-
-def violated_constraint(error: DBAPIError) -> str | None:
-    """The name of the constraint that a statement violated, where it was one."""
-    return getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.settings import SettingsError, load_settings, settings_environment
+from entrypoints.settings import SettingsError, load_settings
 
 
 def test_there_is_a_default_for_everything() -> None:
@@ -53,8 +53,3 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     file.write_text("port = = 1")
     with pytest.raises(SettingsError, match="cannot be read as TOML"):
         load_settings({"STRONGROOM_CONFIG": str(file)})
-
-
-def test_a_child_process_gets_the_same_settings() -> None:
-    settings = load_settings({"STRONGROOM_PORT": "1", "STRONGROOM_WORKER": "false"})
-    assert load_settings(settings_environment(settings)) == settings
