@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from entrypoints.settings import forbid_reports_home
 forbid_reports_home()
 
 ROOT = Path(__file__).parents[1]
+_FIGURES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,37 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("no shared data on this machine: set STRONGROOM_SHARED_DATA to run this test")
     return path
+
+
+@pytest.fixture(scope="session")
+def service() -> Callable[[str], str]:
+    """Where a program, or a directory, is that does not come with our dependencies.
+
+    `.ci/services.sh` installs them. Where one is absent the test skips, or fails if
+    STRONGROOM_TEST_SERVICES is `required`.
+    """
+    give_up = (
+        pytest.fail if os.environ.get("STRONGROOM_TEST_SERVICES") == "required" else pytest.skip
+    )
+
+    def find(name: str) -> str:
+        found = name if Path(name).is_dir() else shutil.which(name)
+        if found is None:
+            give_up(f"there is no {name} here: run .ci/services.sh for this test")
+        return found
+
+    return find
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tells the reader of the test report a figure that was measured on the way."""
+    figures = request.config.stash.setdefault(_FIGURES, [])
+    return lambda line: figures.append(f"{request.node.name}: {line}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in config.stash.get(_FIGURES, []):
+        terminalreporter.write_line(line)

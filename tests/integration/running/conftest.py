@@ -14,23 +14,8 @@ from adapters.embedding.minilm import MiniLMEmbedder
 from tests.integration.running.people import Person, signed_up
 from tests.integration.running.program import Program, ending
 
-_FIGURES = pytest.StashKey[list[str]]()
 _ROOT = Path(__file__).parents[3]
 UPLOAD_BYTES_MAX = 4 * 1024 * 1024
-
-
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Tells the reader of the test report a figure that was measured on the way."""
-    figures = request.config.stash.setdefault(_FIGURES, [])
-    return lambda line: figures.append(f"{request.node.name}: {line}")
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for line in config.stash.get(_FIGURES, []):
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

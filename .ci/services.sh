@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Installs what tests marked `services` need and our own dependencies do not bring: on Debian, as
+# root. What is there already is left alone.
+set -eu
+PACKAGES=(
+    golang-go golang-golang-x-mod-dev # another implementation of transparency logs
+)
+
+missing=()
+for package in "${PACKAGES[@]}"; do
+    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+        missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+export DEBIAN_FRONTEND=noninteractive
+echo "installing ${missing[*]}"
+apt-get update -qq
+apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
