@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.identity import Action, Caller, GrantId, Purpose, ReleaseId, VersionRef
+from domain.json_pointer import Pointers
 
 NewId = Callable[[], UUID]
 """Makes a UUID of version 7."""
@@ -29,12 +30,14 @@ class OpenedVersion:
     """What a release hands out for one version: its keys, and the grant that allowed it.
 
     `content` opens the version's bytes, text and passages; `metadata` the document's title.
-    `grant_id` is None where the caller owns the document.
+    `grant_id` is None where the caller owns the document. `fields` are the JSON Pointers that may
+    be shown of a record; None: everything.
     """
 
     content: DataKey
     metadata: DataKey
     grant_id: GrantId | None
+    fields: Pointers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +52,19 @@ class ReleaseGate(Protocol):
     """The one door through which keys leave, whoever asks and for whatever use."""
 
     async def __call__(
-        self, *, caller: Caller, action: Action, purpose: Purpose, versions: Sequence[VersionRef]
+        self,
+        *,
+        caller: Caller,
+        action: Action,
+        purpose: Purpose,
+        versions: Sequence[VersionRef],
+        fields: Mapping[VersionRef, Pointers] | None = None,
     ) -> Release:
         """Decide for each version, write the release, commit, and only then take the keys.
 
-        Versions that the caller may not have are missing from `opened`: no reason is given.
+        `fields` names what is wanted of a record; where a version is not in it, all that may be
+        had. What is opened says what it may be shown for, which may be less. Versions that
+        the caller may not have are missing from `opened`: no reason is given.
         Raises NotFound when nothing remains, and Unavailable, having disclosed nothing, when
         the release cannot be written within the gate's time limit.
         """

@@ -15,6 +15,7 @@ TenantId = NewType("TenantId", UUID)
 PersonId = NewType("PersonId", UUID)
 SessionId = NewType("SessionId", UUID)
 DocumentId = NewType("DocumentId", UUID)
+CollectionId = NewType("CollectionId", UUID)
 ConsentId = NewType("ConsentId", UUID)
 GrantId = NewType("GrantId", UUID)
 ReleaseId = NewType("ReleaseId", UUID)
@@ -44,6 +45,30 @@ class Action(StrEnum):
     SHARE = "share"
 
 
+class ResourceKind(StrEnum):
+    """What a grant can be about. A record is what the vault holds beside files: a structured
+    document, whose id is a DocumentId too. A collection is a set of both."""
+
+    DOCUMENT = "document"
+    RECORD = "record"
+    COLLECTION = "collection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRef:
+    """A document, a record or a collection."""
+
+    kind: ResourceKind
+    id: UUID
+
+
+class Acr(StrEnum):
+    """How sure it is who somebody is (RFC 9470): by a password, or by a second factor too."""
+
+    PASSWORD = "pwd"  # noqa: S105 - the name of a level, from RFC 8176
+    MFA = "mfa"
+
+
 Purpose = NewType("Purpose", str)
 PERSONAL_USE = Purpose("personal_use")
 
@@ -55,6 +80,7 @@ class Caller:
     tenant_id: TenantId
     person_id: PersonId
     role: Role = Role.MEMBER
+    acr: Acr = Acr.PASSWORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

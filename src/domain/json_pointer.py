@@ -15,8 +15,11 @@ from domain.errors import Invalid
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """A JSON value as Python's own json module reads it."""
 
+Pointers: TypeAlias = "frozenset[str]"
+
 LENGTH_MAX = 512
 DEPTH_MAX = 32
+POINTERS_MAX = 100
 WHOLE = ""
 """The pointer to everything."""
 

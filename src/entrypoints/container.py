@@ -78,9 +78,15 @@ from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
 from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
+from application.consent.agreement import Agreement
+from application.consent.answer_request import ApproveRequest, RefuseRequest
+from application.consent.expire_consents import ExpireConsents
+from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents, ReceiptSigner, Releases
 from application.consent.release_content import ReleaseContent
+from application.consent.renew_consent import RenewConsent
+from application.consent.request_access import RequestAccess
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import Cipher, OwnKeys, ReleaseGate, Signals
 from application.retrieval.embedder import Embedder
@@ -97,12 +103,22 @@ from application.vault.ports import Blobs, Documents
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
+from domain.consent.exports import Controller
 from entrypoints.settings import Settings
 
 
 def _rates(settings: Settings) -> dict[str, str]:
     names = ("sign_in_rate_per_address", "sign_in_rate_per_account", "sign_up_rate_per_address")
     return {name: getattr(settings, name) for name in names}
+
+
+def _controller(settings: Settings) -> Controller:
+    return Controller(
+        name=settings.controller_name,
+        email=settings.controller_email,
+        policy_url=settings.controller_policy_url,
+        jurisdiction=settings.jurisdiction,
+    )
 
 
 def _keyring(settings: Settings) -> LocalKeyring:
@@ -294,7 +310,25 @@ class Container(containers.DeclarativeContainer):
         RevokeToken, sessions=sessions, refresh_tokens=refresh_tokens
     )
     set_role = providers.Singleton(SetRole, accounts=accounts)
-    give_grant = providers.Singleton(GiveGrant, consents=consents, receipts=receipts, new_id=new_id)
+    controller = providers.Singleton(_controller, settings)
+    agreement = providers.Singleton(
+        Agreement, receipts=receipts, new_id=new_id, controller=controller
+    )
+    give_grant = providers.Singleton(
+        GiveGrant, consents=consents, agreement=agreement, new_id=new_id
+    )
+    request_access = providers.Singleton(
+        RequestAccess, consents=consents, agreement=agreement, new_id=new_id
+    )
+    approve_request = providers.Singleton(
+        ApproveRequest, consents=consents, agreement=agreement, new_id=new_id
+    )
+    refuse_request = providers.Singleton(RefuseRequest, consents=consents, agreement=agreement)
+    renew_consent = providers.Singleton(
+        RenewConsent, consents=consents, agreement=agreement, new_id=new_id
+    )
+    expire_consents = providers.Singleton(ExpireConsents, consents=consents)
+    export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
     withdraw_consent = providers.Singleton(
         WithdrawConsent, consents=consents, receipts=receipts, new_id=new_id
     )

@@ -60,6 +60,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_in_rate_per_account: Rate = "10/minute"
     sign_up_rate_per_address: Rate = "300/minute"
 
+    # Whom notices and receipts name as the controller.
+    controller_name: Annotated[str, Meta(min_length=1, max_length=200)] = "Strongroom"
+    controller_email: Annotated[str, Meta(max_length=254)] | None = None
+    controller_policy_url: WebAddress | None = None
+    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
+
     # Keys.
     keyring_passphrase: str | None = None
     backup_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 35

@@ -24,11 +24,13 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedResource:
-    """What an event is about: a document, its version, and the grant it happened under."""
+    """What an event is about: a document, its version, the grant it happened under, and what the
+    decision was made from, where there was one."""
 
     document_id: DocumentId
     version: int
     grant: Grant | None = None
+    evidence: Mapping[str, object] | None = None
 
 
 async def record_event(

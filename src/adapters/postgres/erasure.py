@@ -11,8 +11,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.consent_ending import invalidate_consent
 from adapters.postgres.grant_rows import grant_of
-from adapters.postgres.statements import statement
 from adapters.postgres.tables import (
     blobs,
     data_keys,
@@ -27,7 +27,6 @@ from adapters.postgres.tables import (
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
 from application.vault.ports import Erasure
 from domain.consent.grant import Grant
-from domain.consent.record import VALID_STATES, ConsentState
 from domain.identity import Caller
 from domain.vault.document import Document
 
@@ -132,14 +131,5 @@ async def _close_grants(
     )
     ended = [grant_of(row) for row in closed]
     for consent_id in sorted({grant.consent_id for grant in ended}):
-        await connection.execute(
-            statement("invalidate_consent"),
-            {
-                "tenant": caller.tenant_id,
-                "consent": consent_id,
-                "entity": caller.person_id,
-                "valid": sorted(VALID_STATES),
-                "state": ConsentState.INVALIDATED,
-            },
-        )
+        await invalidate_consent(connection, caller, consent_id)
     return ended

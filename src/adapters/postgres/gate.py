@@ -19,13 +19,15 @@ from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_leaves
-from application.consent.ports import AskedVersion
+from application.consent.ports import AskedVersion, Decided
 from application.ports import DataKey, OpenedVersion
-from domain.consent.decision import ConsentedGrant, Decision
+from domain.consent.decision import ConsentedGrant
+from domain.consent.grant import Grant
 from domain.consent.record import ConsentState
 from domain.identity import (
     Action,
     Caller,
+    CollectionId,
     DocumentId,
     GrantId,
     PersonId,
@@ -98,7 +100,7 @@ class PostgresReleaseTransaction:
                 "tenant": self.caller.tenant_id,
                 "person": self.caller.person_id,
                 "documents": [each.document_id for each in wanted],
-                "versions": [each.version for each in wanted],
+                "wanted": [each.version for each in wanted],
             },
         )
         found: dict[VersionRef, list[Any]] = defaultdict(list)
@@ -107,16 +109,23 @@ class PostgresReleaseTransaction:
         return [
             AskedVersion(
                 version=version,
-                owner_id=PersonId(held[0].owner_id),
+                owner_id=PersonId(held[0].document_owner_id),
                 grants=[_consented(row) for row in held if row.id is not None],
+                collections=frozenset(CollectionId(each) for each in held[0].collections),
                 wait_for_log=held[0].audit_mode == "integrated",
-                at=max(row.at for row in held),
+                at=max(row.asked_at for row in held),
             )
             for version, held in found.items()
         ]
 
-    async def spend_uses(self, grants: Sequence[GrantId]) -> frozenset[GrantId]:
-        values = {"tenant": self.caller.tenant_id, "grants": list(grants)}
+    async def spend_uses(self, grants: Sequence[Grant]) -> frozenset[GrantId]:
+        chains = [(grant.id, link) for grant in grants for link in (*grant.ancestors, grant.id)]
+        values = {
+            "tenant": self.caller.tenant_id,
+            "grants": [grant_id for grant_id, _ in chains],
+            "links": [link for _, link in chains],
+        }
+        await self.connection.execute(statement("lock_uses"), values)
         spent = await self.connection.execute(statement("spend_uses"), values)
         return frozenset(GrantId(found) for found in spent.scalars())
 
@@ -127,11 +136,12 @@ class PostgresReleaseTransaction:
         action: Action,
         purpose: Purpose,
         at: datetime | None,
-        decided: Mapping[VersionRef, Decision],
+        decided: Mapping[VersionRef, Decided],
     ) -> None:
-        permitted = {ref: each for ref, each in decided.items() if each.permitted}
+        permitted = {ref: each for ref, each in decided.items() if each.decision.permitted}
         told = permitted or decided
-        reasons = {each.denial for each in told.values() if each.denial is not None}
+        denials = (each.decision.denial for each in told.values())
+        reasons = {denial for denial in denials if denial is not None}
         await record_event(
             self.connection,
             self.caller,
@@ -142,7 +152,10 @@ class PostgresReleaseTransaction:
             purpose=purpose,
             resources=[
                 AuditedResource(
-                    document_id=DocumentId(ref.document_id), version=ref.version, grant=each.grant
+                    document_id=DocumentId(ref.document_id),
+                    version=ref.version,
+                    grant=each.decision.grant,
+                    evidence=each.evidence,
                 )
                 for ref, each in told.items()
             ],

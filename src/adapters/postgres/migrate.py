@@ -99,7 +99,7 @@ def _is_current(connection: Connection) -> bool:
     """
     if not connection.execute(_HAS_VERSION).scalar_one():
         return False
-    last = max(path.name for path in (_migrations() / "versions").glob("[0-9]*.py"))
+    last = max(path.name for path in (migrations_directory() / "versions").glob("[0-9]*.py"))
     return connection.execute(_VERSIONS).scalars().all() == [re.split("[_.]", last)[0]]
 
 
@@ -107,12 +107,12 @@ def _configuration(connection: Connection) -> Config:
     from alembic.config import Config
 
     configuration = Config()
-    configuration.set_main_option("script_location", str(_migrations()))
+    configuration.set_main_option("script_location", str(migrations_directory()))
     configuration.attributes["connection"] = connection
     return configuration
 
 
-def _migrations() -> Path:
+def migrations_directory() -> Path:
     """In a checkout beside src; in an installed wheel beside this file."""
     installed = Path(__file__).with_name("_migrations")
     return installed if installed.is_dir() else Path(__file__).parents[3] / "migrations"

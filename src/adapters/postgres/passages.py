@@ -98,6 +98,7 @@ def search_values(
         "person": caller.person_id,
         "action": str(action),
         "purpose": query.purpose,
+        "acr": caller.acr,
         "everything": query.document_ids is None,
         "documents": sorted(query.document_ids or ()),
         "words": words,

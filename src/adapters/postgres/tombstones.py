@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.statements import statement
-from domain.identity import DocumentId, GrantId, TenantId
+from application.consent.ports import StoppedStream
+from domain.identity import DocumentId, GrantId, RunId, TenantId
 
 ACCESS_REVOKED = "access_revoked"
 DOCUMENT_ERASED = "document_erased"
@@ -20,9 +21,9 @@ DOCUMENT_ERASED = "document_erased"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenBack:
-    """How many running answers were stopped, and how many answers were hidden in all."""
+    """The answers that were being written, and how many were hidden in all."""
 
-    runs_stopped: int
+    streams: Sequence[StoppedStream]
     answers_hidden: int
 
 
@@ -41,5 +42,9 @@ async def tombstone_answers(
     rows = (
         await connection.execute(statement("tombstone_answers"), values | {"reason": reason})
     ).all()
-    stopped = sum(row.state == "running" for row in rows)
-    return TakenBack(runs_stopped=stopped, answers_hidden=len(rows))
+    stopped = [
+        StoppedStream(run_id=RunId(row.run_id), ended_at=row.ended_at)
+        for row in rows
+        if row.state == "running"
+    ]
+    return TakenBack(streams=stopped, answers_hidden=len(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from opentelemetry import trace
@@ -10,6 +10,7 @@ from opentelemetry import trace
 from application.ports import Release, ReleaseGate
 from domain.errors import NotFound
 from domain.identity import Action, Caller, Purpose, VersionRef
+from domain.json_pointer import Pointers
 
 _tracer = trace.get_tracer("strongroom")
 
@@ -24,7 +25,13 @@ class TracedReleaseGate:
     gate: ReleaseGate
 
     async def __call__(
-        self, *, caller: Caller, action: Action, purpose: Purpose, versions: Sequence[VersionRef]
+        self,
+        *,
+        caller: Caller,
+        action: Action,
+        purpose: Purpose,
+        versions: Sequence[VersionRef],
+        fields: Mapping[VersionRef, Pointers] | None = None,
     ) -> Release:
         # An exception's text may quote what it stumbled over: the span gets its type alone.
         with _tracer.start_as_current_span(
@@ -38,7 +45,11 @@ class TracedReleaseGate:
         ) as span:
             try:
                 release = await self.gate(
-                    caller=caller, action=action, purpose=purpose, versions=versions
+                    caller=caller,
+                    action=action,
+                    purpose=purpose,
+                    versions=versions,
+                    fields=fields,
                 )
             except NotFound:
                 span.set_attribute("strongroom.release.versions_opened", 0)

@@ -7,20 +7,25 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
+from domain.consent.exports import RegisteredPurpose
 from domain.consent.grant import Grant
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.identity import (
     Action,
     Caller,
+    CollectionId,
     ConsentId,
     DocumentId,
     GrantId,
     PersonId,
     Purpose,
     ReleaseId,
+    ResourceRef,
+    RunId,
     VersionRef,
 )
 
@@ -29,15 +34,25 @@ from domain.identity import (
 class AskedVersion:
     """A version that exists, with its owner and the grants that the asker holds on it.
 
-    The grants without a limit on uses are locked against revocation until the transaction ends.
+    The grants under which nothing is counted are locked against revocation until the transaction
+    ends. `collections` are those that hold it, and that something is granted on.
     `wait_for_log` says that its owner wants a release in the log before anything is shown.
     """
 
     version: VersionRef
     owner_id: PersonId
     grants: Sequence[ConsentedGrant]
+    collections: frozenset[CollectionId] = frozenset()
     wait_for_log: bool
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision on one version, and what it was made from; None where there is no such version."""
+
+    decision: Decision
+    evidence: Mapping[str, object] | None
 
 
 class ReleaseTransaction(Protocol):
@@ -47,8 +62,9 @@ class ReleaseTransaction(Protocol):
         """The versions that exist. One clock, the database's, says when."""
         ...
 
-    async def spend_uses(self, grants: Sequence[GrantId]) -> frozenset[GrantId]:
-        """Take one use from each limited grant, if it is still open; those that gave one."""
+    async def spend_uses(self, grants: Sequence[Grant]) -> frozenset[GrantId]:
+        """Take one use from each of these and from all they come from, where every one of a
+        chain is still open and has one; those whose chain gave."""
         ...
 
     async def record(
@@ -58,7 +74,7 @@ class ReleaseTransaction(Protocol):
         action: Action,
         purpose: Purpose,
         at: datetime | None,
-        decided: Mapping[VersionRef, Decision],
+        decided: Mapping[VersionRef, Decided],
     ) -> None:
         """Write the release, or the denial where nothing is permitted, and queue it for the log.
 
@@ -92,11 +108,28 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedResource:
+    """What a consent is about: whose it is, and how it is indexed (None: a collection)."""
+
+    owner_id: PersonId
+    index_mode: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedStream:
+    """A run that was under way, and when it ended."""
+
+    run_id: RunId
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """What ending a consent did: grants closed, answers that rested on them taken back."""
+    """What ending a consent did: grants closed, those shared onward too, and answers that rested
+    on them taken back."""
 
     grants: Sequence[Grant]
-    runs_stopped: int
+    streams: Sequence[StoppedStream]
     answers_hidden: int
     last_release_numbers: Mapping[DocumentId, int]
 
@@ -106,36 +139,67 @@ class ConsentTransaction(Protocol):
 
     async def now(self) -> datetime: ...
 
-    async def claim(self, idempotency: Idempotency | None, grant_id: GrantId) -> GrantId: ...
+    async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
 
-    async def owner_of(self, document_id: DocumentId) -> PersonId | None: ...
+    async def resource(self, resource: ResourceRef) -> SharedResource | None:
+        """Whoever owns it: being found says nothing about being allowed."""
+        ...
 
     async def party(self, named: str | PersonId) -> Party | None:
         """A person of this tenant, by email address or id."""
         ...
 
-    async def purpose_title(self, purpose: Purpose) -> str | None: ...
+    async def purpose(self, code: Purpose) -> RegisteredPurpose | None: ...
 
     async def keep(
         self,
         record: ConsentRecord,
         event: ConsentEvent,
-        grant: Grant,
+        grant: Grant | None,
         receipts: Mapping[PersonId, str],
-    ) -> None: ...
+    ) -> None:
+        """A new consent with its first event, and the grant that follows from it at once.
+
+        Raises GrantWiderThanParent where the database finds what is shared onward too wide.
+        """
+        ...
+
+    async def append(
+        self,
+        record: ConsentRecord,
+        event: ConsentEvent,
+        grant: Grant | None,
+        receipts: Mapping[PersonId, str],
+    ) -> None:
+        """The next event of a locked consent, and the grant that follows from it."""
+        ...
 
     async def grant(self, grant_id: GrantId) -> Grant | None: ...
+
+    async def grant_of(self, consent_id: ConsentId) -> Grant | None:
+        """The newest grant that follows from a consent."""
+        ...
 
     async def consent(self, consent_id: ConsentId) -> ConsentRecord | None: ...
 
     async def events(self, consent_id: ConsentId, *, lock: bool = False) -> Sequence[ConsentEvent]:
         """In order. With `lock`, readers in flight are waited for, and nobody else reads under
-        this consent or appends to it until this transaction ends."""
+        this consent or what was shared onward from it, or appends to it, until this transaction
+        ends."""
         ...
 
     async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
-        """Append the event to the locked consent, close its grants, hide what rests on them."""
+        """Append the event to the locked consent, close its grants and those shared onward from
+        them, and hide what rests on them."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutConsent:
+    """A consent whose time is over; `caller` is the person who gave it."""
+
+    caller: Caller
+    consent_id: ConsentId
 
 
 class Consents(Protocol):
@@ -152,7 +216,11 @@ class Consents(Protocol):
     ) -> Sequence[tuple[ConsentRecord, Sequence[ConsentEvent]]]: ...
 
     async def receipt(self, caller: Caller, consent_id: ConsentId) -> str | None:
-        """The caller's own receipt."""
+        """The caller's own, the newest."""
+        ...
+
+    async def run_out(self) -> Sequence[RunOutConsent]:
+        """Some consents of any tenant whose time is over and that do not say so yet."""
         ...
 
 

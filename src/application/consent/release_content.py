@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from application.consent.ports import AskedVersion, Releases, ReleaseTransaction
+from application.consent.ports import AskedVersion, Decided, Releases, ReleaseTransaction
 from application.ports import NewId, Release
 from domain.consent.decision import AccessRequest, Decision, Denial, decide
+from domain.consent.evidence import evidence_of
+from domain.consent.grant import Grant
 from domain.errors import NotFound, Unavailable
 from domain.identity import Action, Caller, GrantId, Purpose, ReleaseId, VersionRef
+from domain.json_pointer import Pointers
+
+Asked = Mapping[VersionRef, AskedVersion]
+Requests = Mapping[VersionRef, AccessRequest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +28,21 @@ class ReleaseContent:
     gate_seconds_max: float = 5.0
 
     async def __call__(
-        self, *, caller: Caller, action: Action, purpose: Purpose, versions: Sequence[VersionRef]
+        self,
+        *,
+        caller: Caller,
+        action: Action,
+        purpose: Purpose,
+        versions: Sequence[VersionRef],
+        fields: Mapping[VersionRef, Pointers] | None = None,
     ) -> Release:
         release_id = ReleaseId(self.new_id())
         try:
             async with asyncio.timeout(self.gate_seconds_max):
                 decided, wait_for_log = await self._commit_release(
-                    release_id, caller, action, purpose, versions
+                    release_id, caller, action, purpose, versions, fields or {}
                 )
-                if not any(decision.permitted for decision in decided.values()):
+                if not any(each.decision.permitted for each in decided.values()):
                     raise NotFound
                 if wait_for_log:
                     await self.releases.until_in_log(caller, release_id)
@@ -39,7 +51,11 @@ class ReleaseContent:
             raise Unavailable("The access could not be recorded, so nothing was shown.") from late
         if not opened:  # erased between the release and its keys
             raise NotFound
-        return Release(id=release_id, opened=opened)
+        shown = {
+            version: replace(keys, fields=decided[version].decision.fields)
+            for version, keys in opened.items()
+        }
+        return Release(id=release_id, opened=shown)
 
     async def _commit_release(
         self,
@@ -48,47 +64,79 @@ class ReleaseContent:
         action: Action,
         purpose: Purpose,
         versions: Sequence[VersionRef],
-    ) -> tuple[Mapping[VersionRef, Decision], bool]:
+        fields: Mapping[VersionRef, Pointers],
+    ) -> tuple[Mapping[VersionRef, Decided], bool]:
         async with self.releases.begin(caller) as tx:
             asked = {each.version: each for each in await tx.ask(versions)}
-            decided = {each: _decide(caller, action, purpose, asked.get(each)) for each in versions}
-            decided = await _spend(tx, decided)
+            requests = {
+                version: _request(caller, action, purpose, each, fields.get(version))
+                for version, each in asked.items()
+            }
+            decisions, refused = await _decide_and_spend(tx, asked, requests)
+            decided = {
+                version: Decided(
+                    decision=decisions[version],
+                    evidence=evidence_of(
+                        requests[version],
+                        each.grants,
+                        each.at,
+                        decisions[version],
+                        uses_refused=refused,
+                    ),
+                )
+                for version, each in asked.items()
+            }
+            # What does not exist is denied like what is hidden, and takes the same path and time.
+            absent = Decided(decision=Decision(denial=Denial.NO_GRANT), evidence=None)
+            decided = {version: decided.get(version, absent) for version in versions}
             latest = max((each.at for each in asked.values()), default=None)
             await tx.record(release_id, action=action, purpose=purpose, at=latest, decided=decided)
         return decided, any(each.wait_for_log for each in asked.values())
 
 
-def _decide(
-    caller: Caller, action: Action, purpose: Purpose, asked: AskedVersion | None
-) -> Decision:
-    """What does not exist is denied like what is hidden, and takes the same path and time."""
-    if asked is None:
-        return Decision(denial=Denial.NO_GRANT)
-    request = AccessRequest(
+def _request(
+    caller: Caller,
+    action: Action,
+    purpose: Purpose,
+    asked: AskedVersion,
+    fields: Pointers | None,
+) -> AccessRequest:
+    return AccessRequest(
         person_id=caller.person_id,
         action=action,
         purpose=purpose,
         version=asked.version,
         owner_id=asked.owner_id,
+        acr=caller.acr,
+        fields=fields,
+        collections=asked.collections,
     )
-    return decide(request, asked.grants, asked.at)
 
 
-async def _spend(
-    tx: ReleaseTransaction, decided: dict[VersionRef, Decision]
-) -> dict[VersionRef, Decision]:
-    """One release takes one use from each limited grant it rests on, or does not rest on it."""
-    limited: set[GrantId] = {
-        decision.grant.id
-        for decision in decided.values()
-        if decision.grant is not None and decision.grant.uses_left is not None
-    }
-    if not limited:
-        return decided
-    refused = limited - await tx.spend_uses(sorted(limited))
-    return {
-        version: Decision(denial=Denial.USED_UP)
-        if decision.grant is not None and decision.grant.id in refused
-        else decision
-        for version, decision in decided.items()
-    }
+async def _decide_and_spend(
+    tx: ReleaseTransaction, asked: Asked, requests: Requests
+) -> tuple[Mapping[VersionRef, Decision], frozenset[GrantId]]:
+    """One release takes one use from each counted grant it rests on.
+
+    Where there is none left after all, it is decided again without that grant: each time round
+    there is one grant less to choose from.
+    """
+    refused: frozenset[GrantId] = frozenset()
+    spent: set[GrantId] = set()
+    while True:
+        decisions = {
+            version: decide(request, asked[version].grants, asked[version].at, uses_refused=refused)
+            for version, request in requests.items()
+        }
+        wanted: dict[GrantId, Grant] = {
+            decision.grant.id: decision.grant
+            for decision in decisions.values()
+            if decision.grant is not None and decision.grant.is_counted
+        }
+        for paid in spent:
+            wanted.pop(paid, None)
+        if not wanted:
+            return decisions, refused
+        given = await tx.spend_uses([wanted[grant_id] for grant_id in sorted(wanted)])
+        spent |= given
+        refused |= wanted.keys() - given

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.consent.notice import Notice
+from domain.consent.terms import Terms
 from domain.errors import Conflict, NotFound
-from domain.identity import Action, ConsentId, DocumentId, PersonId, Purpose
+from domain.identity import ConsentId, PersonId
+
+LAWFUL_BASIS = "consent"
 
 
 class ConsentState(StrEnum):
-    """`withdrawn` is the person's own act, `revoked` the controller's."""
+    """`withdrawn` is the person's own act, `revoked` the act of who was given it."""
 
     REQUESTED = "requested"
     GIVEN = "given"
@@ -32,86 +36,107 @@ class ConsentNotFound(NotFound):
 
 
 class ConsentNotInForce(Conflict):
-    """The consent is not in force, so it cannot be withdrawn."""
+    """The consent is not in force: it was never given, or it has ended."""
 
     code = "consent_not_in_force"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """The text that was shown when consent was asked for, exactly."""
+class RequestAlreadyAnswered(Conflict):
+    """This is no open request: it was answered before, or it has run out."""
 
-    language: str
-    body: str
+    code = "request_already_answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRecord:
-    """What was agreed. It never changes: a change is a new consent."""
+    """What was asked for or agreed. It never changes: a change is a new consent.
+
+    `parent_id` is the consent that allowed sharing this onward. `pii_controller` names whoever
+    runs this Strongroom; `jurisdiction` is an ISO 3166 code, where it was set.
+    """
 
     record_id: ConsentId
+    parent_id: ConsentId | None = None
     pii_principal_id: PersonId
     recipient_id: PersonId
-    pii_information: DocumentId
-    actions: frozenset[Action]
-    purpose: Purpose
-    valid_from: datetime
-    valid_until: datetime
+    terms: Terms
     notice: Notice
+    pii_controller: str
+    jurisdiction: str | None = None
+    collection_method: str = "api"
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentEvent:
-    """One step in the life of a consent; `seq` counts from 1 without gaps."""
+    """One step in the life of a consent; `seq` counts from 1 without gaps.
+
+    `entity_id` is who did it. From this event on the consent holds until `valid_until`, and not
+    at all where that is None.
+    """
 
     seq: int
-    event_type: str
     event_state: ConsentState
     entity_id: PersonId
     event_time: datetime
+    valid_until: datetime | None = None
+
+    @property
+    def event_type(self) -> str:
+        return f"consent_{self.event_state.value}"
 
 
 def state_of(events: Sequence[ConsentEvent]) -> ConsentState:
     """The state is that of the latest event; there is always a first one."""
-    return max(events, key=lambda event: event.seq).event_state
+    return _latest(events).event_state
 
 
-def withdrawal_of(events: Sequence[ConsentEvent], *, by: PersonId, at: datetime) -> ConsentEvent:
-    """The event that ends this consent; refused where it is not in force."""
-    if state_of(events) not in VALID_STATES:
-        raise ConsentNotInForce
+def state_at(events: Sequence[ConsentEvent], at: datetime) -> ConsentState | None:
+    """The ledger folded to an instant: None before the first event."""
+    until_then = [event for event in events if event.event_time <= at]
+    if not until_then:
+        return None
+    latest = _latest(until_then)
+    over = latest.valid_until is not None and at >= latest.valid_until
+    return ConsentState.EXPIRED if over else latest.event_state
+
+
+def is_in_force(events: Sequence[ConsentEvent], at: datetime) -> bool:
+    return state_at(events, at) in VALID_STATES
+
+
+def next_event(
+    events: Sequence[ConsentEvent],
+    state: ConsentState,
+    *,
+    by: PersonId,
+    at: datetime,
+    valid_until: datetime | None = None,
+) -> ConsentEvent:
+    """The event that follows, where the present state admits it.
+
+    A request is answered once, by `given` or `refused`; what is in force may end in every way, or
+    be renewed. Raises RequestAlreadyAnswered or ConsentNotInForce.
+    """
+    if events:
+        now = state_at(events, at)
+        answers = (ConsentState.GIVEN, ConsentState.REFUSED)
+        if state in answers and now is not ConsentState.REQUESTED:
+            raise RequestAlreadyAnswered
+        renewable = (*VALID_STATES, ConsentState.EXPIRED)
+        if state is ConsentState.RENEWED and now not in renewable:
+            raise ConsentNotInForce
+        ends = state not in (*answers, ConsentState.RENEWED, ConsentState.EXPIRED)
+        if ends and now not in VALID_STATES:
+            raise ConsentNotInForce
     return ConsentEvent(
-        seq=max(event.seq for event in events) + 1,
-        event_type="consent_withdrawn",
-        event_state=ConsentState.WITHDRAWN,
+        seq=max((event.seq for event in events), default=0) + 1,
+        event_state=state,
         entity_id=by,
         event_time=at,
+        valid_until=valid_until,
     )
 
 
-def written_notice(
-    *,
-    grantor: str,
-    grantee: str,
-    actions: frozenset[Action],
-    purpose_title: str,
-    valid_from: datetime,
-    valid_until: datetime,
-    max_uses: int | None,
-) -> Notice:
-    """The notice in words. It names no title: whoever keeps receipts keeps no content."""
-    uses = "without a limit on uses" if max_uses is None else f"at most {max_uses} times"
-    body = (
-        f"{grantor} lets {grantee} {_listed(actions)} one document "
-        f"for this purpose: {purpose_title}. "
-        f"This holds from {valid_from:%Y-%m-%d %H:%M} UTC until {valid_until:%Y-%m-%d %H:%M} UTC, "
-        f"{uses}. {grantor} can withdraw it at any time; from then on nothing more is shown. "
-        "Every access is recorded, and both sides can see the record."
-    )
-    return Notice(language="en", body=body)
-
-
-def _listed(actions: frozenset[Action]) -> str:
-    words = sorted(actions)
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _latest(events: Sequence[ConsentEvent]) -> ConsentEvent:
+    return max(events, key=lambda event: event.seq)

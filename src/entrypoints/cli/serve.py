@@ -65,6 +65,7 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
     """What a process that died has left behind is found and ended by any other."""
     return (
         Sweeper(chores={"abandoned_runs": container.fail_abandoned_runs()}, every_seconds=5),
+        Sweeper(chores={"expired_consents": container.expire_consents()}, every_seconds=15),
         Sweeper(chores={"abandoned_uploads": container.blobs().sweep}, every_seconds=600),
     )
 

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from application.consent.give_grant import GiveGrant, GrantTerms
+from application.consent.answer_request import ApproveRequest, RefuseRequest
+from application.consent.export_consent import ExportConsent
+from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents
-from application.consent.withdraw_consent import (
-    RevokeGrant,
-    WithdrawConsent,
-)
+from application.consent.renew_consent import RenewConsent
+from application.consent.request_access import RequestAccess
+from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
+from domain.consent.exports import ExportForm
 from domain.consent.grant import GrantNotFound
-from domain.consent.record import ConsentNotFound
-from domain.identity import Caller, ConsentId, DocumentId, GrantId, PersonId, Purpose
+from domain.consent.record import ConsentEvent, ConsentNotFound, ConsentRecord
+from domain.identity import Caller, ConsentId, GrantId, PersonId
 from entrypoints.http.consent_shapes import (
     ConsentShown,
     GrantShown,
+    NewConsent,
     NewGrant,
     ReceiptShown,
+    Renewal,
     RevocationShown,
     consent_shown,
     grant_shown,
     revocation_shown,
+    terms_of,
 )
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.refusals import InvalidFields, WrongField
 
 GRANT_EXAMPLE = {
     "grantee": "ben@example.org",
@@ -39,6 +46,12 @@ GRANT_EXAMPLE = {
     "expires_at": "2030-01-01T00:00:00Z",
     "max_uses": 5,
 }
+REQUEST_EXAMPLE = {
+    **{name: value for name, value in GRANT_EXAMPLE.items() if name != "grantee"},
+    "principal": "asha@example.org",
+}
+RENEWAL_EXAMPLE = {"expires_at": "2031-01-01T00:00:00Z"}
+EXPORT_TYPES = {ExportForm.KANTARA: "application/json", ExportForm.DPV: "application/ld+json"}
 
 
 class GrantsController(Controller):
@@ -56,18 +69,13 @@ class GrantsController(Controller):
         data: JSONBody[NewGrant],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[GrantShown]:
-        """Share one of one's own documents: consent and grant in one step."""
-        terms = GrantTerms(
-            grantee=_person(data.grantee),
-            document_id=DocumentId(data.resource.id),
-            actions=frozenset(data.actions),
-            purpose=Purpose(data.purpose),
-            not_before=data.not_before,
-            expires_at=data.expires_at,
-            max_uses=data.max_uses,
-        )
+        """Share what is one's own, or what one may share onward: consent and grant in one step."""
         grant = await give_grant(
-            caller=caller, terms=terms, idempotency=idempotency_of(request, idempotency_key, data)
+            caller=caller,
+            grantee=person_named(data.grantee),
+            terms=terms_of(data),
+            parent_id=None if data.parent_id is None else GrantId(data.parent_id),
+            idempotency=idempotency_of(request, idempotency_key, data),
         )
         return Response(grant_shown(grant), headers={"Location": f"{self.path}/{grant.id}"})
 
@@ -133,6 +141,42 @@ class ConsentsController(Controller):
     path = "/v1/consents"
     tags = ("Consent",)
 
+    @post(status_code=201, opt={"example": REQUEST_EXAMPLE})
+    async def add_consent(
+        self,
+        request: Request[Any, Any, Any],
+        caller: Injected[Caller],
+        consents: Injected[Consents],
+        request_access: Injected[RequestAccess],
+        give_grant: Injected[GiveGrant],
+        data: JSONBody[NewConsent],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[ConsentShown]:
+        """Ask somebody (`principal`) for access, or give it (`grantee`). A request is answered the
+        same whether or not there is such a thing."""
+        idempotency = idempotency_of(request, idempotency_key, data)
+        if (data.principal is None) == (data.grantee is None):
+            detail = "Name the person who is asked, or the one who is given something."
+            raise InvalidFields([WrongField("/principal", detail)])
+        if data.principal is not None:
+            record, events = await request_access(
+                caller=caller,
+                principal=person_named(data.principal),
+                terms=terms_of(data),
+                idempotency=idempotency,
+            )
+        else:
+            assert data.grantee is not None
+            grant = await give_grant(
+                caller=caller,
+                grantee=person_named(data.grantee),
+                terms=terms_of(data),
+                idempotency=idempotency,
+            )
+            record, events = await _consent(consents, caller, grant.consent_id)
+        location = {"Location": f"{self.path}/{record.record_id}"}
+        return Response(consent_shown(record, events), headers=location)
+
     @get()
     async def list_consents(
         self,
@@ -165,12 +209,7 @@ class ConsentsController(Controller):
         consent_id: FromPath[UUID],
     ) -> ConsentShown:
         """One consent, for either side of it."""
-        async with consents.begin(caller) as tx:
-            record = await tx.consent(ConsentId(consent_id))
-            if record is None:
-                raise ConsentNotFound
-            events = await tx.events(record.record_id)
-        return consent_shown(record, events)
+        return consent_shown(*await _consent(consents, caller, ConsentId(consent_id)))
 
     @get("/{consent_id:uuid}/receipt")
     async def get_receipt(
@@ -185,6 +224,55 @@ class ConsentsController(Controller):
             raise ConsentNotFound
         return ReceiptShown(receipt=receipt)
 
+    @get("/{consent_id:uuid}/export")
+    async def export_consent(
+        self,
+        caller: Injected[Caller],
+        export_consent: Injected[ExportConsent],
+        consent_id: FromPath[UUID],
+        form: Annotated[
+            ExportForm, QueryParameter(name="format", description="Which standard's form.")
+        ] = ExportForm.DPV,
+    ) -> Response[dict[str, Any]]:
+        """One consent as a Kantara consent receipt (1.1), or as DPV in JSON-LD."""
+        exported = await export_consent(caller=caller, consent_id=ConsentId(consent_id), form=form)
+        return Response(exported, media_type=EXPORT_TYPES[form])
+
+    @post("/{consent_id:uuid}/approve", status_code=201)
+    async def approve_request(
+        self,
+        caller: Injected[Caller],
+        approve_request: Injected[ApproveRequest],
+        consent_id: FromPath[UUID],
+    ) -> Response[GrantShown]:
+        """Agree to what was asked for, exactly; the answer is the grant that follows."""
+        grant = await approve_request(caller=caller, consent_id=ConsentId(consent_id))
+        return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
+
+    @post("/{consent_id:uuid}/refuse", status_code=200)
+    async def refuse_request(
+        self,
+        caller: Injected[Caller],
+        refuse_request: Injected[RefuseRequest],
+        consent_id: FromPath[UUID],
+    ) -> ConsentShown:
+        """Say no to what was asked for. That is recorded, and both sides get a receipt of it."""
+        return consent_shown(*await refuse_request(caller=caller, consent_id=ConsentId(consent_id)))
+
+    @post("/{consent_id:uuid}/renew", status_code=201, opt={"example": RENEWAL_EXAMPLE})
+    async def renew_consent(
+        self,
+        caller: Injected[Caller],
+        renew_consent: Injected[RenewConsent],
+        consent_id: FromPath[UUID],
+        data: JSONBody[Renewal],
+    ) -> Response[GrantShown]:
+        """The same agreement for longer: a new grant follows, with all its uses."""
+        grant = await renew_consent(
+            caller=caller, consent_id=ConsentId(consent_id), expires_at=data.expires_at
+        )
+        return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
+
     @post("/{consent_id:uuid}/withdraw", status_code=200)
     async def withdraw_consent(
         self,
@@ -197,7 +285,17 @@ class ConsentsController(Controller):
         return revocation_shown(receipt)
 
 
-def _person(grantee: str) -> str | PersonId:
+async def _consent(
+    consents: Consents, caller: Caller, consent_id: ConsentId
+) -> tuple[ConsentRecord, Sequence[ConsentEvent]]:
+    async with consents.begin(caller) as tx:
+        record = await tx.consent(consent_id)
+        if record is None:
+            raise ConsentNotFound
+        return record, await tx.events(consent_id)
+
+
+def person_named(grantee: str) -> str | PersonId:
     try:
         return PersonId(UUID(grantee))
     except ValueError:

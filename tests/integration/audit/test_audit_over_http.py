@@ -10,7 +10,6 @@ import pytest
 
 from adapters.encryption.signatures import ed25519_verify
 from adapters.identifiers import uuid7
-from application.consent.give_grant import GrantTerms
 from application.ports import Release
 from domain.audit.checkpoint import log_name, open_checkpoint
 from domain.audit.leaf import opens
@@ -18,7 +17,8 @@ from domain.audit.note import VerifierKey
 from domain.audit.proof import is_included
 from domain.audit.tlog_proof import TlogProof
 from domain.audit.tree import leaf_hash
-from domain.identity import PERSONAL_USE, Action, Caller
+from domain.consent.terms import Terms
+from domain.identity import PERSONAL_USE, Action, Caller, ResourceKind, ResourceRef
 from domain.vault.document import Document
 from entrypoints.cli.verify import opened
 from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
@@ -34,16 +34,16 @@ async def reader(log: TestedLog, caller_in: CallerIn) -> Caller:
 
 
 async def share(log: TestedLog, owner: Caller, reader: Caller, document: Document) -> None:
-    terms = GrantTerms(
-        grantee=reader.person_id,
-        document_id=document.id,
+    terms = Terms(
+        resource=ResourceRef(kind=ResourceKind.DOCUMENT, id=document.id),
         actions=frozenset({Action.READ}),
         purpose=PERSONAL_USE,
         not_before=None,
         expires_at=datetime.now(UTC) + timedelta(days=1),
         max_uses=None,
     )
-    await log.container.give_grant()(caller=owner, terms=terms)
+    give = log.container.give_grant()
+    await give(caller=owner, grantee=reader.person_id, terms=terms)
 
 
 async def proof_for(client: AuditClient, release: Release, caller: Caller) -> dict[str, Any]:

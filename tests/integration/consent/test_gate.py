@@ -13,17 +13,19 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.identifiers import uuid7
 from adapters.postgres.engine import Database, transaction
-from application.consent.give_grant import GrantTerms
+from application.consent.ports import Decided
 from domain.consent.decision import Decision
 from domain.consent.grant import Grant, GrantAlreadyRevoked
+from domain.consent.terms import Terms
 from domain.errors import NotFound, Unavailable
 from domain.identity import (
     Action,
     Caller,
     DocumentId,
-    PersonId,
     Purpose,
     ReleaseId,
+    ResourceKind,
+    ResourceRef,
     TenantId,
     VersionRef,
 )
@@ -44,8 +46,7 @@ class Scene:
 
     async def share(self, max_uses: int | None = None, **changes: object) -> Grant:
         terms: dict[str, object] = {
-            "grantee": PersonId(self.ben.person_id),
-            "document_id": self.document.id,
+            "resource": ResourceRef(kind=ResourceKind.DOCUMENT, id=self.document.id),
             "actions": frozenset({Action.READ}),
             "purpose": CARE,
             "not_before": None,
@@ -53,7 +54,11 @@ class Scene:
             "max_uses": max_uses,
         }
         give = self.container.give_grant()
-        return await give(caller=self.asha, terms=GrantTerms(**(terms | changes)))  # type: ignore[arg-type]
+        return await give(
+            caller=self.asha,
+            grantee=self.ben.person_id,
+            terms=Terms(**(terms | changes)),  # type: ignore[arg-type]
+        )
 
     async def read(self, caller: Caller, purpose: Purpose = CARE) -> bytes:
         read = self.container.read_content()
@@ -219,7 +224,7 @@ async def test_nobody_else_takes_the_keys_of_a_release(scene: Scene) -> None:
             action=Action.READ,
             purpose=CARE,
             at=asked[0].at,
-            decided={scene.version: Decision()},
+            decided={scene.version: Decided(decision=Decision(), evidence=None)},
         )
     with pytest.raises(DBAPIError, match="no committed release"):
         await scene.container.releases().take_keys(scene.ben, release_id)
@@ -297,7 +302,7 @@ async def test_nothing_is_added_to_a_release_afterwards(scene: Scene, container:
             action=Action.READ,
             purpose=CARE,
             at=asked[0].at,
-            decided={scene.version: Decision()},
+            decided={scene.version: Decided(decision=Decision(), evidence=None)},
         )
     names = {"tenant": scene.asha.tenant_id, "event": release_id, "document": other.id}
     async with transaction(

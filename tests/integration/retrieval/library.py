@@ -14,12 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.embedding.hashing import HashingEmbedder
 from adapters.identifiers import uuid7
 from adapters.postgres.engine import transaction
-from application.consent.give_grant import GrantTerms
 from application.retrieval.ports import IndexedPassage
 from application.retrieval.search import SearchPage
 from application.vault.add_document import DocumentDetails
 from domain.consent.grant import Grant
-from domain.identity import PERSONAL_USE, Action, Caller, DocumentId, Purpose, TenantId, VersionRef
+from domain.consent.terms import Terms
+from domain.identity import (
+    PERSONAL_USE,
+    Action,
+    Caller,
+    DocumentId,
+    Purpose,
+    ResourceKind,
+    ResourceRef,
+    TenantId,
+    VersionRef,
+)
 from domain.retrieval.query import SearchMode, SearchQuery
 from domain.vault.document import Description, IndexMode
 from entrypoints.container import Container
@@ -128,16 +138,16 @@ class Library:
         max_uses: int | None = None,
     ) -> Grant:
         now = datetime.now(UTC)
-        terms = GrantTerms(
-            grantee=grantee.person_id,
-            document_id=ref.document_id,
+        terms = Terms(
+            resource=ResourceRef(kind=ResourceKind.DOCUMENT, id=ref.document_id),
             actions=frozenset(actions),
             purpose=Purpose(purpose),
             not_before=None if begins is None else now + begins,
             expires_at=now + (begins or timedelta()) + lasts,
             max_uses=max_uses,
         )
-        return await self.container.give_grant()(caller=owner, terms=terms)
+        give = self.container.give_grant()
+        return await give(caller=owner, grantee=grantee.person_id, terms=terms)
 
     async def search(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -52,6 +53,10 @@ def _search(ids: Ids) -> dict[str, Any]:
     return {"json": {"query": "heron", "purpose": PURPOSE, "filters": filters}}
 
 
+def _renewal(ids: Ids) -> dict[str, Any]:
+    return {"json": {"expires_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()}}
+
+
 _DOCUMENT = "/v1/documents/{document_id}"
 _CONVERSATION = "/v1/conversations/{conversation_id}"
 _RUN = "/v1/runs/{run_id}"
@@ -69,6 +74,11 @@ RULES: dict[str, Rule] = {
     "GET /v1/grants/{grant_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}/receipt": _EITHER_SIDE,
+    "GET /v1/consents/{consent_id}/export": _EITHER_SIDE,
+    "POST /v1/consents": Rule(owner=201, options=_grant),
+    "POST /v1/consents/{consent_id}/approve": Rule(owner=409),
+    "POST /v1/consents/{consent_id}/refuse": Rule(owner=409),
+    "POST /v1/consents/{consent_id}/renew": Rule(owner=201, options=_renewal),
     "GET /v1/audit/events/{event_id}/proof": Rule(owner=200),
     f"GET {_CONVERSATION}": Rule(owner=200),
     f"GET {_CONVERSATION}/messages": Rule(owner=200),

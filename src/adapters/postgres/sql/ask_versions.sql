@@ -1,32 +1,47 @@
--- Which of the wanted versions exist, whose they are, and what the asker holds on them.
+-- Which of the wanted versions exist, whose they are, which collections hold them, and what the
+-- asker was granted on either.
 --
--- Grants without a limit on uses are locked FOR SHARE: revoking is an UPDATE, so it waits for
--- readers in flight and stops later ones. (FOR KEY SHARE would not wait; an advisory lock taken
--- in the reading statement was seen to let a stale read through.) Grants with a limit are not
--- locked here: the guarded UPDATE of spend_uses.sql locks and judges them, and two shared locks
--- that both want to become exclusive would be a deadlock.
--- The clock is read after the locks are held: the CTE is complete before the outer rows are.
-WITH shared AS MATERIALIZED (
+-- Grants under which nothing is counted are locked FOR SHARE: revoking is an UPDATE, so it waits
+-- for readers in flight and stops later ones. (FOR KEY SHARE would not wait; an advisory lock
+-- taken in the reading statement was seen to let a stale read through.) Counted ones are not
+-- locked here: spending a use locks and judges them, and two shared locks that both want to become
+-- exclusive would be a deadlock. Being in a collection is held as well; taking a document out is
+-- a DELETE, for which KEY SHARE is enough.
+-- The clock is read after the locks are held: the CTEs are complete before the outer rows are.
+WITH holding AS MATERIALIZED (
+    SELECT i.collection_id, i.document_id FROM collection_items i
+    WHERE i.tenant_id = :tenant AND i.document_id = ANY(:documents)
+      AND EXISTS (SELECT 1 FROM grants g
+                  WHERE g.tenant_id = :tenant AND g.resource_id = i.collection_id
+                    AND g.grantee_id = :person AND g.resource_kind = 'collection')
+    ORDER BY i.collection_id, i.document_id
+    FOR KEY SHARE OF i
+), shared AS MATERIALIZED (
     SELECT g.* FROM grants g
-    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.resource_id = ANY(:documents)
-      AND g.max_uses IS NULL
+    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND NOT g.is_counted
+      AND g.resource_id = ANY (:documents || ARRAY(SELECT h.collection_id FROM holding h))
     ORDER BY g.id
     FOR SHARE
 ), held AS (
     SELECT * FROM shared
     UNION ALL
     SELECT g.* FROM grants g
-    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.resource_id = ANY(:documents)
-      AND g.max_uses IS NOT NULL
+    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.is_counted
+      AND g.resource_id = ANY (:documents || ARRAY(SELECT h.collection_id FROM holding h))
 )
-SELECT v.document_id, v.version, d.owner_id, d.audit_mode, clock_timestamp() AS at,
-       h.id, h.consent_id, h.grantor_id, h.grantee_id, h.resource_id, h.actions, h.purpose,
-       h.not_before, h.expires_at, h.max_uses, h.uses_left, h.created_at, h.epoch, h.revoked_at,
+SELECT v.document_id, v.version, d.owner_id AS document_owner_id, d.audit_mode,
+       clock_timestamp() AS asked_at,
+       ARRAY(SELECT i.collection_id FROM holding i WHERE i.document_id = v.document_id
+             ORDER BY i.collection_id) AS collections,
+       h.*,
        (SELECT e.event_state FROM consent_events e
         WHERE e.tenant_id = :tenant AND e.consent_id = h.consent_id
         ORDER BY e.seq DESC LIMIT 1) AS consent_state
-FROM unnest(CAST(:documents AS uuid[]), CAST(:versions AS integer[])) AS wanted (document_id, version)
+FROM unnest(CAST(:documents AS uuid[]), CAST(:wanted AS integer[])) AS wanted (document_id, version)
 JOIN versions v ON v.tenant_id = :tenant AND v.document_id = wanted.document_id
      AND v.version = wanted.version
 JOIN documents d ON d.tenant_id = :tenant AND d.id = v.document_id
-LEFT JOIN held h ON h.resource_id = v.document_id
+LEFT JOIN held h ON CASE WHEN h.resource_kind = 'collection'
+    THEN EXISTS (SELECT 1 FROM holding i
+                 WHERE i.collection_id = h.resource_id AND i.document_id = v.document_id)
+    ELSE h.resource_id = v.document_id END

@@ -20,25 +20,45 @@ WITH wanted AS MATERIALIZED (
     WHERE d.tenant_id = :tenant AND d.owner_id = :person
       AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
       AND (:everything OR d.id = ANY(CAST(:documents AS uuid[])))
+), permitted AS MATERIALIZED (
+    SELECT g.id, g.owner_id, g.resource_kind, g.resource_id, g.versions
+    FROM grants g
+    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.owner_id <> :person
+      AND g.purpose = :purpose AND :action = ANY(g.actions) AND g.revoked_at IS NULL
+      AND g.not_before <= clock_timestamp() AND clock_timestamp() < g.expires_at
+      AND (g.required_acr IS NULL OR g.required_acr = :acr)
+      AND (SELECT e.event_state FROM consent_events e
+           WHERE e.tenant_id = :tenant AND e.consent_id = g.consent_id
+           ORDER BY e.seq DESC LIMIT 1) IN ('given', 'renewed')
+      AND (NOT g.is_counted OR NOT EXISTS (
+           SELECT 1 FROM grants c
+           WHERE c.tenant_id = :tenant AND c.id = ANY(g.ancestors || g.id)
+             AND (c.uses_left = 0 OR (c.interval_left = 0 AND clock_timestamp()
+                  < c.interval_started_at + make_interval(secs => c.interval_seconds)))))
 ), shared AS MATERIALIZED (
     SELECT DISTINCT d.*
-    FROM grants g
+    FROM (
+        SELECT p.owner_id, p.resource_id AS document_id, p.versions FROM permitted p
+        WHERE p.resource_kind <> 'collection'
+        UNION ALL
+        SELECT p.owner_id, i.document_id, NULL FROM permitted p
+        CROSS JOIN LATERAL (
+            SELECT i.document_id FROM collection_items i
+            WHERE i.tenant_id = :tenant AND i.collection_id = p.resource_id
+            OFFSET 0
+        ) i
+        WHERE p.resource_kind = 'collection'
+    ) g
     CROSS JOIN LATERAL (
         SELECT d.owner_id, d.id AS document_id, d.searchable_version AS version,
                d.passage_count, d.lexeme_count
         FROM documents d
-        WHERE d.tenant_id = :tenant AND d.id = g.resource_id AND d.owner_id = g.grantor_id
+        WHERE d.tenant_id = :tenant AND d.id = g.document_id AND d.owner_id = g.owner_id
           AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
+          AND (g.versions IS NULL OR d.searchable_version = ANY(g.versions))
         OFFSET 0
     ) d
-    WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.grantor_id <> :person
-      AND g.resource_kind = 'document' AND g.purpose = :purpose AND :action = ANY(g.actions)
-      AND g.revoked_at IS NULL AND (g.uses_left IS NULL OR g.uses_left > 0)
-      AND g.not_before <= clock_timestamp() AND clock_timestamp() < g.expires_at
-      AND (:everything OR g.resource_id = ANY(CAST(:documents AS uuid[])))
-      AND (SELECT e.event_state FROM consent_events e
-           WHERE e.tenant_id = :tenant AND e.consent_id = g.consent_id
-           ORDER BY e.seq DESC LIMIT 1) IN ('given', 'renewed')
+    WHERE :everything OR d.document_id = ANY(CAST(:documents AS uuid[]))
 ), corpus AS MATERIALIZED (
     SELECT sum(passage_count)::float8 AS passages,
            sum(lexeme_count)::float8 / greatest(sum(passage_count), 1) AS length_mean

@@ -16,4 +16,5 @@ WITH resting AS MATERIALIZED (
     UPDATE messages m SET sealed_content = NULL, tombstone = :reason
     FROM resting WHERE m.tenant_id = :tenant AND m.id = resting.answer_id
 )
-SELECT resting.id AS run_id, resting.state, pg_notify('strongroom', 'run:' || resting.id) FROM resting
+SELECT resting.id AS run_id, resting.state, clock_timestamp() AS ended_at,
+       pg_notify('strongroom', 'run:' || resting.id) FROM resting

@@ -24,6 +24,8 @@ from domain.identity import (
     GrantId,
     PersonId,
     Purpose,
+    ResourceKind,
+    ResourceRef,
     VersionRef,
 )
 
@@ -38,9 +40,10 @@ def a_grant(**changes: object) -> Grant:
     terms: dict[str, object] = {
         "id": GrantId(UUID(int=4)),
         "consent_id": ConsentId(UUID(int=5)),
+        "owner_id": OWNER,
         "grantor_id": OWNER,
         "grantee_id": GRANTEE,
-        "document_id": DOCUMENT,
+        "resource": ResourceRef(kind=ResourceKind.DOCUMENT, id=DOCUMENT),
         "actions": frozenset({Action.READ, Action.SEARCH}),
         "purpose": Purpose("care"),
         "not_before": NOW - DAY,
@@ -86,8 +89,12 @@ def test_a_grant_that_fits_permits() -> None:
     [
         (None, {}, Denial.NO_GRANT),
         (a_grant(grantee_id=PersonId(UUID(int=9))), {}, Denial.NO_GRANT),
-        (a_grant(grantor_id=PersonId(UUID(int=9))), {}, Denial.NO_GRANT),
-        (a_grant(document_id=DocumentId(UUID(int=9))), {}, Denial.NO_GRANT),
+        (a_grant(owner_id=PersonId(UUID(int=9))), {}, Denial.NO_GRANT),
+        (
+            a_grant(resource=ResourceRef(kind=ResourceKind.DOCUMENT, id=UUID(int=9))),
+            {},
+            Denial.NO_GRANT,
+        ),
         (a_grant(), {"action": Action.EXPORT}, Denial.ACTION_NOT_GRANTED),
         (a_grant(), {"purpose": "research"}, Denial.OTHER_PURPOSE),
         (a_grant(revoked_at=NOW), {}, Denial.REVOKED),

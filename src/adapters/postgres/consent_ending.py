@@ -1,0 +1,130 @@
+"""Ending a consent: its grants, what was shared onward from them, and what rests on either.
+
+Locks are taken in one order, so that no two endings can wait for each other: the consent, its
+grants (from now on nothing is shared onward from them: that would need to read them), the
+consents that rest on them, then those consents' grants. Only then is it time to look at the
+clock: what readers in flight release is older than what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.consent_events import append_event, record_consent_event
+from adapters.postgres.grant_rows import grant_of
+from adapters.postgres.statements import statement
+from adapters.postgres.tables import audit_numbers, grants
+from adapters.postgres.tombstones import ACCESS_REVOKED, tombstone_answers
+from application.consent.ports import Revocation
+from application.ports import NewId
+from domain.consent.grant import Grant
+from domain.consent.record import VALID_STATES, ConsentEvent, ConsentState
+from domain.identity import Caller, ConsentId, DocumentId, GrantId
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('consent:' || :consent, 0))")
+
+
+async def lock_consent(connection: AsyncConnection, caller: Caller, consent_id: ConsentId) -> None:
+    await connection.execute(_LOCK, {"consent": str(consent_id)})
+    own = await _hold(connection, caller, grants.c.consent_id == consent_id)
+    onward = select(grants.c.consent_id).where(
+        grants.c.tenant_id == caller.tenant_id, grants.c.ancestors.overlap(own)
+    )
+    for resting in sorted(set((await connection.execute(onward)).scalars())):
+        await connection.execute(_LOCK, {"consent": str(resting)})
+    await _hold(connection, caller, grants.c.ancestors.overlap(own))
+
+
+async def end_consent(
+    connection: AsyncConnection,
+    caller: Caller,
+    new_id: NewId,
+    consent_id: ConsentId,
+    event: ConsentEvent,
+) -> Revocation:
+    """The caller holds the consent by `lock_consent`."""
+    await append_event(connection, caller, consent_id, event)
+    ended = await _close(connection, caller, consent_id, event.event_time)
+    for resting in sorted({grant.consent_id for grant in ended} - {consent_id}):
+        await invalidate_consent(connection, caller, resting)
+    back = await tombstone_answers(
+        connection,
+        caller.tenant_id,
+        reason=ACCESS_REVOKED,
+        grants=[grant.id for grant in ended],
+    )
+    await record_consent_event(connection, caller, new_id(), consent_id, event, ended)
+    return Revocation(
+        grants=ended,
+        streams=back.streams,
+        answers_hidden=back.answers_hidden,
+        last_release_numbers=await _last_numbers(connection, caller, ended),
+    )
+
+
+async def invalidate_consent(
+    connection: AsyncConnection, caller: Caller, consent_id: ConsentId
+) -> None:
+    """The next event of a consent whose ground is gone, if it is in force."""
+    await connection.execute(
+        statement("invalidate_consent"),
+        {
+            "tenant": caller.tenant_id,
+            "consent": consent_id,
+            "entity": caller.person_id,
+            "valid": sorted(VALID_STATES),
+            "state": ConsentState.INVALIDATED,
+        },
+    )
+
+
+async def _hold(
+    connection: AsyncConnection, caller: Caller, which: ColumnElement[bool]
+) -> list[GrantId]:
+    held = (
+        select(grants.c.id)
+        .where(grants.c.tenant_id == caller.tenant_id, which)
+        .order_by(grants.c.id)
+        .with_for_update()
+    )
+    return [GrantId(each) for each in (await connection.execute(held)).scalars()]
+
+
+async def _close(
+    connection: AsyncConnection, caller: Caller, consent_id: ConsentId, at: datetime
+) -> Sequence[Grant]:
+    """The grants of the consent first, then those shared onward."""
+    own = select(grants.c.id).where(
+        grants.c.tenant_id == caller.tenant_id, grants.c.consent_id == consent_id
+    )
+    ids = (await connection.execute(own)).scalars().all()
+    closed = await connection.execute(
+        update(grants)
+        .where(
+            grants.c.tenant_id == caller.tenant_id,
+            grants.c.revoked_at.is_(None),
+            (grants.c.consent_id == consent_id) | grants.c.ancestors.overlap(ids),
+        )
+        .values(revoked_at=at, epoch=grants.c.epoch + 1)
+        .returning(*grants.c)
+    )
+    return sorted((grant_of(row) for row in closed), key=lambda grant: len(grant.ancestors))
+
+
+async def _last_numbers(
+    connection: AsyncConnection, caller: Caller, ended: Sequence[Grant]
+) -> Mapping[DocumentId, int]:
+    last = (
+        select(audit_numbers.c.document_id, func.max(audit_numbers.c.release_seq))
+        .where(
+            audit_numbers.c.tenant_id == caller.tenant_id,
+            audit_numbers.c.document_id.in_({grant.resource.id for grant in ended}),
+        )
+        .group_by(audit_numbers.c.document_id)
+    )
+    rows = (await connection.execute(last)).all()
+    return {DocumentId(document): number for document, number in rows}

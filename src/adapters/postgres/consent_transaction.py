@@ -1,0 +1,201 @@
+"""One transaction over consents and grants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, insert, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.consent_ending import end_consent, lock_consent
+from adapters.postgres.consent_events import append_event, record_consent_event
+from adapters.postgres.consent_queries import events_of, records_of
+from adapters.postgres.consent_rows import record_of
+from adapters.postgres.grant_rows import grant_of, row_of
+from adapters.postgres.idempotency import claim
+from adapters.postgres.tables import (
+    collections,
+    consent_receipts,
+    consents,
+    documents,
+    grants,
+    notices,
+    people,
+    purposes,
+)
+from application.consent.ports import Party, Revocation, SharedResource
+from application.ports import Idempotency, NewId
+from domain.consent.exports import RegisteredPurpose
+from domain.consent.grant import Grant, GrantWiderThanParent
+from domain.consent.receipt import record_claims
+from domain.consent.record import ConsentEvent, ConsentRecord
+from domain.identity import (
+    Caller,
+    ConsentId,
+    GrantId,
+    PersonId,
+    Purpose,
+    ResourceKind,
+    ResourceRef,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresConsentTransaction:
+    """`ConsentTransaction` on one open transaction."""
+
+    connection: AsyncConnection
+    caller: Caller
+    new_id: NewId
+
+    async def now(self) -> datetime:
+        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
+        return at
+
+    async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
+        return await claim(self.connection, self.caller, idempotency, resource)
+
+    async def resource(self, resource: ResourceRef) -> SharedResource | None:
+        if resource.kind is ResourceKind.COLLECTION:
+            one = select(collections.c.owner_id).where(
+                collections.c.tenant_id == self.caller.tenant_id, collections.c.id == resource.id
+            )
+            owner = (await self.connection.execute(one)).scalar_one_or_none()
+            return owner and SharedResource(owner_id=PersonId(owner), index_mode=None)
+        document = select(documents.c.owner_id, documents.c.index_mode).where(
+            documents.c.tenant_id == self.caller.tenant_id,
+            documents.c.id == resource.id,
+            documents.c.kind == resource.kind,
+        )
+        row = (await self.connection.execute(document)).one_or_none()
+        return row and SharedResource(owner_id=PersonId(row.owner_id), index_mode=row.index_mode)
+
+    async def party(self, named: str | PersonId) -> Party | None:
+        if isinstance(named, UUID):
+            which = people.c.id == named
+        else:
+            which = people.c.email == named.strip().lower()
+        person = select(people.c.id, people.c.display_name).where(
+            people.c.tenant_id == self.caller.tenant_id, people.c.kind == "person", which
+        )
+        row = (await self.connection.execute(person)).one_or_none()
+        return row and Party(person_id=PersonId(row.id), display_name=row.display_name)
+
+    async def purpose(self, code: Purpose) -> RegisteredPurpose | None:
+        one = select(purposes.c.title, purposes.c.dpv_term).where(
+            purposes.c.tenant_id == self.caller.tenant_id, purposes.c.code == code
+        )
+        row = (await self.connection.execute(one)).one_or_none()
+        return row and RegisteredPurpose(title=row.title, dpv_term=row.dpv_term)
+
+    async def keep(
+        self,
+        record: ConsentRecord,
+        event: ConsentEvent,
+        grant: Grant | None,
+        receipts: Mapping[PersonId, str],
+    ) -> None:
+        tenant = {"tenant_id": self.caller.tenant_id}
+        notice = record.notice
+        shown = {"hash": notice.hash, "language": notice.language, "body": notice.body}
+        await self.connection.execute(
+            upsert(notices).values(**tenant, **shown).on_conflict_do_nothing()
+        )
+        await self.connection.execute(
+            insert(consents).values(
+                **tenant,
+                id=record.record_id,
+                parent_id=record.parent_id,
+                pii_principal_id=record.pii_principal_id,
+                recipient_id=record.recipient_id,
+                notice_hash=notice.hash,
+                record=record_claims(record),
+                created_at=record.created_at,
+            )
+        )
+        await self.append(record, event, grant, receipts)
+
+    async def append(
+        self,
+        record: ConsentRecord,
+        event: ConsentEvent,
+        grant: Grant | None,
+        receipts: Mapping[PersonId, str],
+    ) -> None:
+        await append_event(self.connection, self.caller, record.record_id, event)
+        if grant is not None:
+            with _translated():
+                await self.connection.execute(
+                    insert(grants).values(tenant_id=self.caller.tenant_id, **row_of(grant))
+                )
+        for party, receipt in receipts.items():
+            await self.connection.execute(
+                insert(consent_receipts).values(
+                    tenant_id=self.caller.tenant_id,
+                    consent_id=record.record_id,
+                    party_id=party,
+                    id=self.new_id(),
+                    receipt=receipt,
+                    issued_at=event.event_time,
+                )
+            )
+        await record_consent_event(
+            self.connection,
+            self.caller,
+            self.new_id(),
+            record.record_id,
+            event,
+            [] if grant is None else [grant],
+        )
+
+    async def grant(self, grant_id: GrantId) -> Grant | None:
+        return await self._grant(grants.c.id == grant_id)
+
+    async def grant_of(self, consent_id: ConsentId) -> Grant | None:
+        return await self._grant(grants.c.consent_id == consent_id)
+
+    async def consent(self, consent_id: ConsentId) -> ConsentRecord | None:
+        one = records_of(self.caller).where(consents.c.id == consent_id)
+        row = (await self.connection.execute(one)).one_or_none()
+        return None if row is None else record_of(row)
+
+    async def events(self, consent_id: ConsentId, *, lock: bool = False) -> Sequence[ConsentEvent]:
+        if lock:
+            await lock_consent(self.connection, self.caller, consent_id)
+        return (await events_of(self.connection, self.caller, [consent_id]))[consent_id]
+
+    async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
+        return await end_consent(self.connection, self.caller, self.new_id, consent_id, event)
+
+    async def _grant(self, which: ColumnElement[bool]) -> Grant | None:
+        person = self.caller.person_id
+        sides = or_(
+            grants.c.owner_id == person,
+            grants.c.grantor_id == person,
+            grants.c.grantee_id == person,
+        )
+        newest = (
+            select(grants)
+            .where(grants.c.tenant_id == self.caller.tenant_id, which, sides)
+            .order_by(grants.c.id.desc())
+            .limit(1)
+        )
+        row = (await self.connection.execute(newest)).one_or_none()
+        return None if row is None else grant_of(row)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The database judges what is shared onward by what the parent is now."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "grants_within_parent_check" in str(error.orig):
+            raise GrantWiderThanParent(field="/parent_id") from error
+        raise

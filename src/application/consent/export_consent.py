@@ -1,0 +1,33 @@
+"""Export a consent, for either side, in a form that others read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from application.consent.ports import Consents
+from domain.consent.exports import Controller, ExportForm, as_dpv, as_kantara
+from domain.consent.record import ConsentNotFound
+from domain.identity import Caller, ConsentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportConsent:
+    """The record with its events as they are now."""
+
+    consents: Consents
+    controller: Controller
+
+    async def __call__(
+        self, *, caller: Caller, consent_id: ConsentId, form: ExportForm
+    ) -> dict[str, object]:
+        """Raises ConsentNotFound unless the caller is a side of it."""
+        async with self.consents.begin(caller) as tx:
+            record = await tx.consent(consent_id)
+            if record is None:
+                raise ConsentNotFound
+            purpose = await tx.purpose(record.terms.purpose)
+            assert purpose is not None  # it was looked up when the record was made
+            events = await tx.events(consent_id)
+        if form is ExportForm.KANTARA:
+            return as_kantara(record, events, purpose, self.controller)
+        return as_dpv(record, events, purpose)

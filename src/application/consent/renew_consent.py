@@ -1,0 +1,61 @@
+"""Renew: the same agreement for longer, told to both sides anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from application.consent.agreement import Agreement
+from application.consent.ports import Consents
+from application.ports import NewId
+from domain.consent.grant import Grant, GrantMustEndLater
+from domain.consent.record import ConsentNotFound, ConsentNotInForce, ConsentState, next_event
+from domain.identity import Caller, ConsentId, GrantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewConsent:
+    """By whoever gave it. A grant does not change: a new one follows, with all its uses, and the
+    one before runs out by itself."""
+
+    consents: Consents
+    agreement: Agreement
+    new_id: NewId
+
+    async def __call__(
+        self, *, caller: Caller, consent_id: ConsentId, expires_at: datetime
+    ) -> Grant:
+        """Raises ConsentNotFound unless the caller gave it, ConsentNotInForce where it was ended,
+        and Invalid for a time that is not later than before."""
+        async with self.consents.begin(caller) as tx:
+            record = await tx.consent(consent_id)
+            if record is None:
+                raise ConsentNotFound
+            events = await tx.events(consent_id, lock=True)
+            last = await tx.grant_of(consent_id)
+            if last is None and record.pii_principal_id == caller.person_id:
+                raise ConsentNotInForce  # it was asked for, and never given
+            if last is None or last.grantor_id != caller.person_id:
+                raise ConsentNotFound
+            if expires_at <= last.expires_at:
+                raise GrantMustEndLater(field="/expires_at")
+            now = await tx.now()
+            renewed = next_event(
+                events,
+                ConsentState.RENEWED,
+                by=caller.person_id,
+                at=now,
+                valid_until=expires_at,
+            )
+            grant = replace(record.terms, not_before=None, expires_at=expires_at).grant(
+                id=GrantId(self.new_id()),
+                consent_id=consent_id,
+                owner_id=last.owner_id,
+                grantor_id=caller.person_id,
+                grantee_id=record.recipient_id,
+                now=now,
+                parent=await tx.grant(last.parent_id) if last.parent_id else None,
+            )
+            receipts = await self.agreement.receipts_for(record, [*events, renewed], grant)
+            await tx.append(record, renewed, grant, receipts)
+        return grant

@@ -1,0 +1,98 @@
+"""The notice: what an agreement is about, in words, exactly as it is shown to both sides."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from domain.consent.terms import Terms
+from domain.identity import Acr, Action
+
+_INDEXED = {
+    "clear": "Its words and meaning are searchable through an index that is not encrypted.",
+    "sealed": "It is searchable through an encrypted index.",
+    "none": "It is not searchable.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """The text that was shown when consent was asked for, exactly."""
+
+    language: str
+    body: str
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 over the language, a line feed, and the text in UTF-8."""
+        return hashlib.sha256(f"{self.language}\n{self.body}".encode()).digest()
+
+
+def written_notice(
+    terms: Terms,
+    *,
+    grantor: str,
+    grantee: str,
+    purpose_title: str,
+    controller: str,
+    index_mode: str | None = None,
+    asked_for: bool = False,
+) -> Notice:
+    """The notice in words. It names no title: whoever keeps receipts keeps no content.
+
+    `index_mode` is that of the document, where it is known to whoever reads the notice.
+    """
+    what = f"one {terms.resource.kind.value}"
+    if terms.fields is not None:
+        what = f"these fields of one record: {', '.join(sorted(terms.fields))}"
+    if terms.versions is not None:
+        what += f" in version {', '.join(str(each) for each in sorted(terms.versions))}"
+    may = f"to {_listed(terms.actions)} {what} for this purpose: {purpose_title}."
+    sentences = [
+        f"{grantee} asks {grantor} {may}" if asked_for else f"{grantor} allows {grantee} {may}",
+        f"This holds from {_from(terms)} until {terms.expires_at:%Y-%m-%d %H:%M} UTC, "
+        f"{_how_often(terms)}.",
+    ]
+    if Action.SHARE in terms.actions:
+        sentences.append(f"{grantee} may let others do the same, never more and never longer.")
+    if terms.retention is not None:
+        sentences.append(f"{grantee} keeps what was shown for {_spoken(terms.retention)} at most.")
+    if terms.required_acr is Acr.MFA:
+        sentences.append(f"{grantee} must be signed in with a second factor.")
+    if index_mode in _INDEXED:
+        sentences.append(_INDEXED[index_mode])
+    sentences += [
+        f"{grantor} can withdraw it at any time; from then on nothing more is shown.",
+        f"Every access is recorded by {controller}, and both sides can see the record.",
+    ]
+    return Notice(language="en", body=" ".join(sentences))
+
+
+def _from(terms: Terms) -> str:
+    if terms.not_before is None:
+        return "the moment of agreement"
+    return f"{terms.not_before:%Y-%m-%d %H:%M} UTC"
+
+
+def _how_often(terms: Terms) -> str:
+    parts = []
+    if terms.max_uses is not None:
+        parts.append(f"at most {terms.max_uses} times")
+    if terms.uses_per_interval is not None:
+        interval = timedelta(seconds=terms.uses_per_interval.seconds)
+        parts.append(f"at most {terms.uses_per_interval.uses} times in {_spoken(interval)}")
+    return " and ".join(parts) or "without a limit on uses"
+
+
+def _spoken(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for length, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} seconds"
+
+
+def _listed(actions: frozenset[Action]) -> str:
+    words = sorted(action.value for action in actions)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
