@@ -102,7 +102,7 @@ def _wrong_values(field: Json, document: Json) -> Iterator[Any]:
     """Values that cannot fit, whatever else the field may be."""
     members = field.get("oneOf") or field.get("anyOf") or [field]
     schemas = [_resolved(each, document) for each in members]
-    types = {each.get("type", "string" if "enum" in each else None) for each in schemas}
+    types = {name for each in schemas for name in _types(each)}
     choices = [choice for each in schemas for choice in each.get("enum") or ()]
     if "null" not in types and None not in choices:
         yield None
@@ -124,6 +124,12 @@ def _wrong_values(field: Json, document: Json) -> Iterator[Any]:
         yield from (2**63, -(2**63), 1.5e300)
     if "boolean" not in types:
         yield True
+
+
+def _types(schema: Json) -> list[str | None]:
+    """A schema names no type, one, or several of them."""
+    named = schema.get("type", "string" if "enum" in schema else None)
+    return named if isinstance(named, list) else [named]
 
 
 def _text(schema: Json) -> str:
