@@ -7,6 +7,8 @@ that an entrypoint needs in order to answer. What is raised and is not a Refusal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -26,6 +28,24 @@ class Invalid(Refusal):
     """The request is not valid."""
 
     code = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One part of what was sent that is to blame, by its JSON Pointer (RFC 6901), and why."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidParts(Invalid):
+    """Some parts of what was sent are not valid; `faults` names each of them."""
+
+    code = "invalid_parts"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__()
+        self.faults = tuple(faults)
 
 
 class NotAuthenticated(Refusal):

@@ -22,6 +22,7 @@ from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.inprocess.log_signer import KeyServiceLogSigner
 from adapters.inprocess.run_executor import RunExecutor
 from adapters.inprocess.version_content import VaultContent
+from adapters.json_schema.checker import ProcessSchemaChecker
 from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.models.extractive import ExtractiveModel
 from adapters.models.openai_compatible import OpenAICompatibleModel
@@ -39,6 +40,7 @@ from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
+from adapters.postgres.schemas import PostgresSchemas
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
@@ -95,11 +97,12 @@ from application.retrieval.index_version import IndexVersion
 from application.retrieval.ports import PassageIndex, Passages, VersionContent
 from application.retrieval.search import Search
 from application.vault.add_document import AddDocument
+from application.vault.declare_schema import DeclareSchema
 from application.vault.describe_documents import DescribeDocument, ListDocuments
 from application.vault.descriptions import Descriptions
 from application.vault.erase_document import EraseDocument
 from application.vault.key_service import KeyService, SigningPurpose
-from application.vault.ports import Blobs, Documents
+from application.vault.ports import Blobs, Documents, SchemaChecker, Schemas
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
@@ -189,6 +192,9 @@ class Container(containers.DeclarativeContainer):
     )
     minilm: providers.Provider[MiniLMEmbedder] = providers.Singleton(_embedder, settings)
     extraction: providers.Provider[ProcessExtractor] = providers.Singleton(_extractor, settings)
+    schema_processes: providers.Provider[ProcessSchemaChecker] = providers.Singleton(
+        ProcessSchemaChecker
+    )
     rates: providers.Provider[MemoryRateLimits] = providers.Singleton(
         lambda settings: MemoryRateLimits(_rates(settings)), settings
     )
@@ -235,6 +241,10 @@ class Container(containers.DeclarativeContainer):
     )
     documents: providers.Provider[Documents] = providers.Singleton(
         PostgresDocuments, engine=engine, keys=keys, new_id=new_id
+    )
+    schemas: providers.Provider[Schemas] = providers.Singleton(PostgresSchemas, engine=engine)
+    schema_checker: providers.Provider[SchemaChecker] = providers.Singleton(
+        lambda c: c, schema_processes
     )
     blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
     passages: providers.Provider[Passages] = providers.Singleton(PostgresPassages, engine=engine)
@@ -382,6 +392,7 @@ class Container(containers.DeclarativeContainer):
             lambda days: timedelta(days=days), settings.provided.backup_retention_days
         ),
     )
+    declare_schema = providers.Singleton(DeclareSchema, schemas=schemas, checker=schema_checker)
     version_content: providers.Provider[VersionContent] = providers.Singleton(
         VaultContent,
         documents=documents,

@@ -72,6 +72,7 @@ def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConst
         "notices": ["tenant_id", "hash"],
         "purposes": ["tenant_id", "code"],
         "versions": ["tenant_id", "document_id", "version"],
+        "schemas": ["tenant_id", "name"],
         "audit_resources": ["tenant_id", "event_id", "document_id", "version"],
     }
     target = [f"{table}.{column}" for column in keys.get(table, ["tenant_id", "id"])]
@@ -191,6 +192,25 @@ blob_parts = _table(
     _of(LargeBinary, "bytes"),
     _refers("blobs", "blob_id", cascade=True),
     key=("blob_id", "start"),
+)
+
+schemas = _table(
+    "schemas",
+    _of(Text, "name"),
+    _id("owner_id"),
+    _of(Integer, "current_version"),
+    _refers("people", "owner_id"),
+    key=("name",),
+)
+
+schema_versions = _table(
+    "schema_versions",
+    _of(Text, "name"),
+    _of(Integer, "version"),
+    _of(Text, "body"),
+    _time("created_at"),
+    _refers("schemas", "name"),
+    key=("name", "version"),
 )
 
 documents = _table(

@@ -9,8 +9,11 @@ from datetime import datetime
 from typing import Protocol
 
 from application.ports import Context, DataKey, Idempotency, Jobs
+from domain.errors import Fault, Invalid
 from domain.identity import BlobId, Caller, DocumentId, PersonId, TenantId, VersionRef
+from domain.json_pointer import Json
 from domain.vault.document import Document, Progress, Version
+from domain.vault.schema import Schema
 
 TypeOf = Callable[[bytes, bytes], str | None]
 """The media type of content, judged by its first and its last 64 KiB; None if not supported."""
@@ -116,3 +119,51 @@ def description_context(
     tenant_id: TenantId, owner_id: PersonId, document_id: DocumentId
 ) -> Context:
     return (tenant_id.bytes, owner_id.bytes, document_id.bytes, b"description")
+
+
+class CheckTooCostly(Invalid):
+    """Checking this against its schema takes longer, or more memory, than is allowed."""
+
+    code = "check_too_costly"
+
+
+class SchemaChecker(Protocol):
+    """Judges by JSON Schema 2020-12, formats included; never fetches what a schema refers to.
+
+    Whatever a schema or a record makes it do, others go on: time and memory are limited. Faults
+    name parts by pointers into what was judged, and quote nothing of a record; at most 100, and
+    one for each part. Both methods raise CheckTooCostly at the limits, and Unavailable when
+    nothing can be judged now.
+    """
+
+    async def faults_of_schema(self, schema: Mapping[str, Json]) -> Sequence[Fault]: ...
+
+    async def faults_of(self, record: Json, schema: Mapping[str, Json]) -> Sequence[Fault]: ...
+
+
+class SchemaTransaction(Protocol):
+    """One transaction over schemas."""
+
+    async def now(self) -> datetime: ...
+
+    async def newest(self, name: str) -> Schema | None:
+        """Nobody else adds a version to what is returned until this transaction ends."""
+        ...
+
+    async def add(self, schema: Schema) -> None:
+        """Store a version. Raises PreconditionFailed when another was added meanwhile."""
+        ...
+
+
+class Schemas(Protocol):
+    """The schemas of a tenant: everybody in it may see them."""
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[SchemaTransaction]: ...
+
+    async def find(self, caller: Caller, name: str, *, version: int | None = None) -> Schema | None:
+        """The newest version, unless another is asked for."""
+        ...
+
+    async def page(self, caller: Caller, *, after: str | None, limit: int) -> Sequence[Schema]:
+        """The newest version of each, by name."""
+        ...

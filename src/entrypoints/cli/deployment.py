@@ -29,6 +29,7 @@ async def deployment(settings: Settings) -> AsyncIterator[Container]:
             await create_tenant(database, name=DEFAULT_TENANT, sign_up_open=settings.sign_up_open)
         container = Container(settings=settings, database=database)
         parts.push_async_callback(_dispose, container)
+        parts.push_async_callback(container.schema_processes().close)
         await assert_isolating(container.engine())
         container.keyring.override(await _keyring(container, settings))
         await parts.enter_async_context(container.postgres_signals().listening())

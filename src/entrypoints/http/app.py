@@ -23,12 +23,14 @@ from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
 from entrypoints.http.runs import RunsController
+from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
     *OAUTH_ROUTES,
     DocumentsController,
+    SchemasController,
     GrantsController,
     ConsentsController,
     SearchController,
@@ -58,6 +60,8 @@ EXPOSED = (
     "read_content",
     "replace_content",
     "erase_document",
+    "schemas",
+    "declare_schema",
     "consents",
     "give_grant",
     "request_access",

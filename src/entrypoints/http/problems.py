@@ -151,6 +151,8 @@ def _as_refusal(exception: Exception, scope: Scope) -> Refusal | None:
 def _refused(refusal: Refusal, scope: Scope) -> Problem:
     if isinstance(refusal, InvalidFields):
         wrong = [ProblemField(pointer=e.pointer, detail=e.detail) for e in refusal.errors]
+    elif isinstance(refusal, errors.InvalidParts):
+        wrong = [ProblemField(pointer=e.pointer, detail=e.detail) for e in refusal.faults]
     elif refusal.field is not None:
         wrong = [ProblemField(pointer=refusal.field, detail=refusal.message)]
     else:

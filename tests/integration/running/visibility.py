@@ -20,14 +20,16 @@ class Rule:
 
     `owner` while nothing is withdrawn; `granted` for whom it is shared with; `withdrawn` for the
     same person afterwards. For everybody else, always `hidden`, and to the letter what is
-    answered for an id that nobody has. `ends`: the owner's own call would end the scene, so it
-    is tried last.
+    answered for an id that nobody has. `neighbours`: what others of the tenant are answered where
+    nothing is hidden from them. `ends`: the owner's own call would end the scene, so it is tried
+    last.
     """
 
     owner: int
     granted: int = 404
     withdrawn: int = 404
     hidden: int = 404
+    neighbours: int | None = None
     ends: bool = False
     options: Callable[[Ids], dict[str, Any]] = field(default=lambda ids: {})
 
@@ -57,6 +59,10 @@ def _renewal(ids: Ids) -> dict[str, Any]:
     return {"json": {"expires_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()}}
 
 
+def _schema(ids: Ids) -> dict[str, Any]:
+    return {"headers": {"If-Match": '"1"'}, "json": {"type": "object"}}
+
+
 _DOCUMENT = "/v1/documents/{document_id}"
 _CONVERSATION = "/v1/conversations/{conversation_id}"
 _RUN = "/v1/runs/{run_id}"
@@ -70,6 +76,10 @@ RULES: dict[str, Rule] = {
     f"GET {_DOCUMENT}/versions": Rule(owner=200),
     f"GET {_DOCUMENT}/events": Rule(owner=200),
     f"GET {_DOCUMENT}/accesses": Rule(owner=200),
+    "GET /v1/schemas/{schema_name}": Rule(owner=200, granted=200, withdrawn=200, neighbours=200),
+    "PUT /v1/schemas/{schema_name}": Rule(
+        owner=200, granted=403, withdrawn=403, hidden=412, neighbours=403, options=_schema
+    ),
     "POST /v1/grants": Rule(owner=201, options=_grant),
     "GET /v1/grants/{grant_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}": _EITHER_SIDE,

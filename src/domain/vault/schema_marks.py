@@ -1,0 +1,127 @@
+"""Which fields of a record may be searched: what its schema says of each of them.
+
+Text is searchable, other values are not, unless the schema marks them by `x-searchable`. What it
+marks by `x-sensitive` never is. A mark holds for everything below it, and where several parts of
+a schema may apply to a field, any that keeps it out of the index does so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.json_pointer import WHOLE, Json, below
+from domain.vault.schema_rules import SEARCHABLE, SENSITIVE, referred
+
+Subschemas = Sequence[Mapping[str, Json]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedLeaf:
+    """A value without members: where it is, what its place is called, and what may be done."""
+
+    pointer: str
+    labels: tuple[str, ...]
+    value: Json
+    searchable: bool
+
+
+def marked_leaves(schema: Mapping[str, Json], record: Json) -> Iterator[MarkedLeaf]:
+    """The leaves of a valid record, in order."""
+    yield from _Reading(schema).leaves(record, WHOLE, (), [schema], None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    schema: Mapping[str, Json]
+
+    def leaves(
+        self,
+        value: Json,
+        pointer: str,
+        labels: tuple[str, ...],
+        starts: Subschemas,
+        marked: bool | None,
+    ) -> Iterator[MarkedLeaf]:
+        """`marked` is what was said above: kept out (False), let in (True), or nothing."""
+        applying = self._applying(starts)
+        if labels and (title := _title([*starts, *applying])):
+            labels = (*labels[:-1], title)
+        marked = _marked(applying, marked)
+        if isinstance(value, dict) and value:
+            for name, member in value.items():
+                inner = _of_member(applying, name)
+                yield from self.leaves(member, below(pointer, name), (*labels, name), inner, marked)
+        elif isinstance(value, list) and value:
+            for place, member in enumerate(value):
+                inner = _of_place(applying, place)
+                yield from self.leaves(member, below(pointer, place), labels, inner, marked)
+        else:
+            searchable = isinstance(value, str) if marked is None else marked
+            yield MarkedLeaf(pointer=pointer, labels=labels, value=value, searchable=searchable)
+
+    def _applying(self, starts: Subschemas) -> Subschemas:
+        """These, and whatever applies at the same place because of them, each once."""
+        found: dict[int, Mapping[str, Json]] = {}
+        waiting = list(starts)
+        while waiting:
+            each = waiting.pop()
+            if id(each) in found:
+                continue
+            found[id(each)] = each
+            if "$ref" in each:
+                waiting += _schemas([referred(self.schema, each["$ref"])])
+            for keyword in ("allOf", "anyOf", "oneOf"):
+                waiting += _schemas(each.get(keyword, []))
+            waiting += _schemas([each.get(keyword) for keyword in ("if", "then", "else")])
+            waiting += _schemas(_values(each.get("dependentSchemas")))
+        return list(found.values())
+
+
+def _marked(applying: Subschemas, above: bool | None) -> bool | None:
+    if above is False or any(
+        each.get(SENSITIVE) is True or each.get(SEARCHABLE) is False for each in applying
+    ):
+        return False
+    return True if any(each.get(SEARCHABLE) is True for each in applying) else above
+
+
+def _of_member(applying: Subschemas, name: str) -> Subschemas:
+    """What may apply to a member. Patterns are not tried: each of them might fit."""
+    inner: list[Json] = []
+    for each in applying:
+        named = each.get("properties")
+        if isinstance(named, dict) and name in named:
+            inner.append(named[name])
+        else:
+            inner.append(each.get("additionalProperties"))
+        inner += [*_values(each.get("patternProperties")), each.get("unevaluatedProperties")]
+    return _schemas(inner)
+
+
+def _of_place(applying: Subschemas, place: int) -> Subschemas:
+    inner: list[Json] = []
+    for each in applying:
+        first = each.get("prefixItems")
+        if isinstance(first, list) and place < len(first):
+            inner.append(first[place])
+        else:
+            inner.append(each.get("items"))
+        inner += [each.get("contains"), each.get("unevaluatedItems")]
+    return _schemas(inner)
+
+
+def _title(starts: Subschemas) -> str | None:
+    titles = (each.get("title") for each in starts)
+    return next((title for title in titles if isinstance(title, str) and title), None)
+
+
+def _values(named: Json) -> list[Json]:
+    return list(named.values()) if isinstance(named, dict) else []
+
+
+def _schemas(members: Json) -> list[dict[str, Json]]:
+    """Those that say anything: a schema may be true, false, or left out."""
+    if not isinstance(members, list):
+        return []
+    return [each for each in members if isinstance(each, dict)]
