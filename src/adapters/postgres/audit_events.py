@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.postgres.engine import translated_outages
 from adapters.postgres.evidence import EvidenceKey, Sealing, body_context, evidence_context
 from adapters.postgres.statements import statement
-from domain.audit.leaf import actor_key, body_key, commitment, evidence_key, resource_key
+from domain.audit.leaf import (
+    DENIAL,
+    RELEASE,
+    actor_key,
+    body_key,
+    commitment,
+    evidence_key,
+    resource_key,
+)
 from domain.consent.decision import POLICY_VERSION
 from domain.consent.grant import Grant
 from domain.errors import Unavailable
@@ -54,12 +62,12 @@ async def record_event(
 ) -> None:
     """Raises Unavailable whatever goes wrong: what cannot be recorded does not happen.
 
-    Where one resource has evidence, all have: whoever acted sees the leaf, and would learn from a
-    missing commitment what does not exist.
+    Every resource of a release or a denial has evidence, be it empty: whoever acted sees the
+    leaf, and would learn from a missing commitment what does not exist.
     """
     salt = secrets.token_bytes(SALT_BYTES)
     content = sealing.canonical(body or {})
-    decided = any(each.evidence is not None for each in resources)
+    decided = type in (RELEASE, DENIAL)
     grants = [each.grant for each in resources]
     values = {
         "tenant": caller.tenant_id,

@@ -21,7 +21,7 @@ from domain.audit.leaf import opens
 from domain.audit.proof import is_included
 from domain.audit.tree import leaf_hash
 from domain.errors import NotFound
-from domain.identity import Action, Caller, DocumentId
+from domain.identity import PERSONAL_USE, Action, Caller, DocumentId, VersionRef
 from domain.vault.document import Document
 from tests.integration.audit.conftest import CallerIn, TestedLog
 from tests.integration.conftest import add_text
@@ -153,6 +153,26 @@ async def test_what_does_not_exist_is_committed_to_like_what_is_hidden(
     shown = json.loads(proof.leaf)["resources"]
     assert [len(each["evidence_commitment"]) for each in shown] == [64, 64]
     assert told(proof) == {log.document.id: None, nobodys: None}
+    for asked in (log.document.current.ref, VersionRef(document_id=nobodys, version=1)):
+        with pytest.raises(NotFound):
+            await log.container.gate()(
+                caller=stranger, action=Action.READ, purpose=PERSONAL_USE, versions=[asked]
+            )
+    await log.integrate_all()
+    denials = await log.rows(
+        "SELECT leaf, sealed_evidence FROM audit_leaves"
+        " JOIN audit_openings USING (tenant_id, event_id)"
+        " WHERE tenant_id = $1 ORDER BY leaf_index DESC LIMIT 2"
+    )
+    shapes = [
+        [
+            (name, len(str(value)))
+            for name, value in json.loads(each["leaf"])["resources"][0].items()
+        ]
+        for each in denials
+    ]
+    assert shapes[0] == shapes[1]
+    assert all(each["sealed_evidence"] for each in denials)
 
 
 async def test_nothing_of_evidence_or_body_lies_in_the_clear(
