@@ -25,6 +25,9 @@ ConversationId = NewType("ConversationId", UUID)
 MessageId = NewType("MessageId", UUID)
 RunId = NewType("RunId", UUID)
 
+OPERATOR = PersonId(UUID(int=0))
+"""Who acts when nobody is signed in: an operator's command, or the service by itself."""
+
 
 class Role(StrEnum):
     """What a person may do in a tenant beyond being the owner of own things."""

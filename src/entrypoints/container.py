@@ -10,7 +10,6 @@ from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.embedding.minilm import MiniLMEmbedder
-from adapters.encryption.boxes import HpkeBoxes
 from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
@@ -34,12 +33,15 @@ from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.chat import PostgresChats
 from adapters.postgres.consent import PostgresConsents
-from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
-from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.gate import PostgresReleases
+from adapters.postgres.key_chain import KeyChain
+from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
+from adapters.postgres.rewrapping import Rewrapping
+from adapters.postgres.root_rewrapping import RootRewrapping
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.schemas import PostgresSchemas
@@ -104,6 +106,7 @@ from application.vault.describe_documents import DescribeDocument, ListDocuments
 from application.vault.descriptions import Descriptions
 from application.vault.erase_document import EraseDocument
 from application.vault.key_service import KeyService, SigningPurpose
+from application.vault.keykeeper import Keykeeper
 from application.vault.ports import Blobs, Documents, SchemaChecker, Schemas
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
@@ -188,6 +191,9 @@ class Container(containers.DeclarativeContainer):
     sequencer_engine: providers.Provider[AsyncEngine] = providers.Singleton(
         lambda database: database.engine(SEQUENCER, pool_size=2), database
     )
+    keykeeper_engine: providers.Provider[AsyncEngine] = providers.Singleton(
+        lambda database: database.engine(KEYKEEPER, pool_size=2), database
+    )
     keyring: providers.Provider[LocalKeyring] = providers.Singleton(_keyring, settings)
     postgres_signals: providers.Provider[PostgresSignals] = providers.Singleton(
         PostgresSignals, database
@@ -207,15 +213,21 @@ class Container(containers.DeclarativeContainer):
     signals: providers.Provider[Signals] = providers.Singleton(lambda s: s, postgres_signals)
     embedder: providers.Provider[Embedder] = providers.Singleton(lambda e: e, minilm)
     extractor: providers.Provider[Extractor] = providers.Singleton(lambda e: e, extraction)
-    keys: providers.Provider[PostgresKeys] = providers.Singleton(
-        PostgresKeys, key_service=key_service, cipher=cipher, new_id=new_id
+    key_chain: providers.Provider[KeyChain] = providers.Singleton(
+        KeyChain, root=key_service, cipher=cipher
     )
-    evidence: providers.Provider[PostgresEvidence] = providers.Singleton(
-        PostgresEvidence,
-        engine=engine,
-        keys=keys,
-        boxes=providers.Singleton(HpkeBoxes),
-        canonical=providers.Object(canonical_json),
+    keys: providers.Provider[PostgresKeys] = providers.Singleton(
+        PostgresKeys, chain=key_chain, new_id=new_id
+    )
+    keykeeper: providers.Provider[Keykeeper] = providers.Singleton(
+        PostgresKeykeeper,
+        engine=keykeeper_engine,
+        chain=key_chain,
+        rewrapping=providers.Singleton(Rewrapping, engine=keykeeper_engine, chain=key_chain),
+        root=providers.Singleton(
+            RootRewrapping, engine=keykeeper_engine, root=key_service, new_id=new_id
+        ),
+        new_id=new_id,
     )
     own_keys: providers.Provider[OwnKeys] = providers.Singleton(
         PostgresOwnKeys, engine=engine, keys=keys
@@ -240,16 +252,16 @@ class Container(containers.DeclarativeContainer):
     )
     refresh_tokens: providers.Provider[RefreshTokens] = providers.Singleton(OpaqueRefreshTokens)
     consents: providers.Provider[Consents] = providers.Singleton(
-        PostgresConsents, engine=engine, evidence=evidence, new_id=new_id
+        PostgresConsents, engine=engine, new_id=new_id
     )
     releases: providers.Provider[Releases] = providers.Singleton(
-        PostgresReleases, engine=engine, keys=keys, evidence=evidence
+        PostgresReleases, engine=engine, keys=keys
     )
     receipts: providers.Provider[ReceiptSigner] = providers.Singleton(
         JwsReceipts, keys=receipt_keys, issuer=settings.provided.public_url
     )
     documents: providers.Provider[Documents] = providers.Singleton(
-        PostgresDocuments, engine=engine, keys=keys, evidence=evidence, new_id=new_id
+        PostgresDocuments, engine=engine, keys=keys, new_id=new_id
     )
     schemas: providers.Provider[Schemas] = providers.Singleton(PostgresSchemas, engine=engine)
     schema_checker: providers.Provider[SchemaChecker] = providers.Singleton(
@@ -284,7 +296,7 @@ class Container(containers.DeclarativeContainer):
     )
     log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
     audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
-        PostgresAuditTrail, engine=engine, evidence=evidence
+        PostgresAuditTrail, engine=engine
     )
     log_signer: providers.Provider[LogSigner] = providers.Singleton(
         KeyServiceLogSigner, signer=key_service
@@ -482,5 +494,7 @@ class Container(containers.DeclarativeContainer):
         verify=providers.Object(ed25519_verify),
     )
     list_accesses = providers.Singleton(ListAccesses, trail=audit_trail)
-    prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
+    prove_entry = providers.Singleton(
+        ProveEntry, trail=audit_trail, canonical=providers.Object(canonical_json)
+    )
     prove_consistency = providers.Singleton(ProveConsistency, trail=audit_trail)

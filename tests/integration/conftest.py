@@ -99,6 +99,7 @@ async def container(
     await container.extraction().close()
     await container.engine().dispose()
     await container.sequencer_engine().dispose()
+    await container.keykeeper_engine().dispose()
 
 
 async def in_pieces(content: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:

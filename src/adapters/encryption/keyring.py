@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -98,6 +98,12 @@ class LocalKeyring:
         key = _unwrapped(keys, version, wrapped, context)
         return wrapped if version == keys.active else await self.wrap(key, context)
 
+    def version(self, wrapped: bytes) -> int:
+        return _version(wrapped)
+
+    async def versions(self) -> Sequence[int]:
+        return sorted((await self._in_thread(self._current)).root)
+
     async def rotate(self) -> int:
         return (await self._in_thread(lambda: self._changed(KeyringKeys.rotated))).active
 
@@ -135,6 +141,8 @@ class LocalKeyring:
 
 
 def _version(wrapped: bytes) -> int:
+    if len(wrapped) < _VERSION_BYTES:
+        raise Tampered("a wrapped key was cut within its version")
     return int.from_bytes(wrapped[:_VERSION_BYTES])
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
-from adapters.postgres.evidence import Sealing
 from adapters.postgres.tables import consent_events
 from domain.consent.grant import Grant
 from domain.consent.record import ConsentEvent
@@ -36,7 +35,6 @@ async def append_event(
 async def record_consent_event(
     connection: AsyncConnection,
     caller: Caller,
-    sealing: Sealing,
     event_id: UUID,
     consent_id: ConsentId,
     event: ConsentEvent,
@@ -46,7 +44,6 @@ async def record_consent_event(
     await record_event(
         connection,
         caller,
-        sealing,
         event_id=event_id,
         type=event.event_type,
         at=event.event_time,

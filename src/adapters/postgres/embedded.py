@@ -79,6 +79,20 @@ async def embedded_database(data_dir: Path) -> AsyncIterator[str]:
             await asyncio.shield(server.stop())
 
 
+def running_database(data_dir: Path) -> str | None:
+    """The superuser's URL of the server that another process runs in `data_dir`, if one does."""
+    try:
+        stated = (data_dir / "postgres" / "data" / "postmaster.pid").read_text().split("\n")
+        socket_directory = stated[4]  # in the server's documented order
+    except (OSError, IndexError):
+        return None
+    return _url(Path(socket_directory)) if socket_directory else None
+
+
+def _url(socket_directory: Path) -> str:
+    return f"postgresql:///postgres?host={socket_directory}&user={SUPERUSER}"
+
+
 @contextlib.contextmanager
 def _exclusive(data_dir: Path) -> Iterator[None]:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,7 +125,7 @@ class _Server:
 
     @property
     def url(self) -> str:
-        return f"postgresql:///postgres?host={self._socket_directory}&user={SUPERUSER}"
+        return _url(self._socket_directory)
 
     async def start(self) -> None:
         if not (self._data / "PG_VERSION").exists():

@@ -18,6 +18,7 @@ from domain.identity import PersonId, TenantId
 
 APPLICATION = "strongroom_app"
 SEQUENCER = "strongroom_sequencer"
+KEYKEEPER = "strongroom_keykeeper"
 OWNER = "strongroom_owner"
 
 POOL_SIZE = 16

@@ -27,7 +27,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['strongroom_owner', 'strongroom_app', 'strongroom_sequencer',
-                                'strongroom_auditor']
+                                'strongroom_keykeeper', 'strongroom_auditor']
     LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = name) THEN
             BEGIN

@@ -147,8 +147,11 @@ wrapping_keys = _table(
     _id("subject_id", optional=True),
     _of(Integer, "version"),
     _of(LargeBinary, "wrapped"),
+    _id("wrapping_key_id", optional=True),
     _time("created_at", now=True),
+    _time("retired_at", optional=True),
     _refers("tenants"),
+    _refers("wrapping_keys", "wrapping_key_id"),
     UniqueConstraint(
         "tenant_id",
         "subject_id",
@@ -156,6 +159,20 @@ wrapping_keys = _table(
         name="wrapping_keys_version_key",
         postgresql_nulls_not_distinct=True,
     ),
+    Index(
+        "wrapping_keys_active_idx",
+        "tenant_id",
+        "subject_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+        postgresql_where=text("retired_at IS NULL"),
+    ),
+    Index(
+        "wrapping_keys_retired_idx",
+        "tenant_id",
+        postgresql_where=text("retired_at IS NOT NULL"),
+    ),
+    Index("wrapping_keys_under_idx", "tenant_id", "wrapping_key_id"),
     key=("id",),
 )
 
@@ -168,11 +185,11 @@ data_keys = _table(
     _count("version"),
     _id("wrapping_key_id"),
     _of(LargeBinary, "wrapped"),
-    _of(LargeBinary, "public_key", optional=True),
     _time("created_at", now=True),
     _refers("people", "owner_id"),
     _refers("wrapping_keys", "wrapping_key_id"),
     UniqueConstraint("tenant_id", "resource_id", "kind", "version", name="data_keys_resource_key"),
+    Index("data_keys_under_idx", "tenant_id", "wrapping_key_id", "id"),
     key=("id",),
 )
 
@@ -413,8 +430,6 @@ audit_events = _table(
     _of(Text, "purpose", optional=True),
     _of(Text, "policy_version", optional=True),
     _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
-    _of(LargeBinary, "actor_commitment", optional=True),
-    _of(LargeBinary, "body_commitment", optional=True),
     _refers("tenants"),
     Index("audit_events_actor_idx", "tenant_id", "actor_id", "id"),
     key=("id",),
@@ -424,9 +439,7 @@ audit_bodies = _table(
     "audit_bodies",
     _id("event_id"),
     _of(LargeBinary, "salt"),
-    _of(JSONB, "body", optional=True),
-    _id("key_id", optional=True),
-    _of(LargeBinary, "sealed_body", optional=True),
+    _of(JSONB, "body"),
     _refers("audit_events", "event_id"),
     key=("event_id",),
 )
@@ -440,22 +453,8 @@ audit_resources = _table(
     _of(Integer, "grant_epoch", optional=True),
     _id("consent_id", optional=True),
     _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
-    _of(LargeBinary, "commitment", optional=True),
-    _of(LargeBinary, "evidence_commitment", optional=True),
     _refers("audit_events", "event_id"),
     key=("event_id", "document_id", "version"),
-)
-
-audit_openings = _table(
-    "audit_openings",
-    _id("document_id"),
-    _id("event_id"),
-    _of(Integer, "version"),
-    _of(LargeBinary, "salt"),
-    _id("key_id", optional=True),
-    _of(LargeBinary, "sealed_evidence", optional=True),
-    _refers("audit_resources", "event_id", "document_id", "version"),
-    key=("document_id", "event_id", "version"),
 )
 
 audit_pending = _table(

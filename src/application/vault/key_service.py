@@ -5,6 +5,7 @@ It is three abilities, so that whoever needs one need not be given the others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -64,6 +65,14 @@ class WrappingKeys(Protocol):
 
         Raises as `unwrap` does.
         """
+        ...
+
+    def version(self, wrapped: bytes) -> int:
+        """The version that it says it is wrapped under; raises Tampered if it says none."""
+        ...
+
+    async def versions(self) -> Sequence[int]:
+        """Those that still unwrap, in their order: the last is the active one."""
         ...
 
     async def rotate(self) -> int:

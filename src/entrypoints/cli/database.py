@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 
 from adapters.postgres.accounts import PostgresAccounts
-from adapters.postgres.embedded import embedded_database
+from adapters.postgres.embedded import (
+    DataDirectoryInUse,
+    embedded_database,
+    running_database,
+)
 from adapters.postgres.engine import APPLICATION, CONNECT_SECONDS_MAX, Database
 from adapters.postgres.migrate import check, migrate
 from adapters.postgres.tenants import create_tenant
@@ -32,6 +36,23 @@ async def database_of(settings: Settings) -> AsyncIterator[Database]:
         return
     async with embedded_database(settings.data_dir.expanduser().resolve()) as url:
         yield Database.at(url)
+
+
+@asynccontextmanager
+async def database_in_use(settings: Settings) -> AsyncIterator[Database]:
+    """The database whether or not another process serves from it at this moment.
+
+    For what is safe beside a server. The embedded one is started only where nobody else did.
+    """
+    async with AsyncExitStack() as parts:
+        try:
+            database = await parts.enter_async_context(database_of(settings))
+        except DataDirectoryInUse:
+            running = running_database(settings.data_dir.expanduser().resolve())
+            if running is None:
+                raise
+            database = Database.at(running)
+        yield database
 
 
 async def run_migrations(settings: Settings) -> None:

@@ -69,5 +69,10 @@ async def _keyring(container: Container, settings: Settings) -> LocalKeyring:
 
 
 async def _dispose(container: Container) -> None:
-    for engine in (container.engine, container.run_engine, container.sequencer_engine):
+    for engine in (
+        container.engine,
+        container.run_engine,
+        container.sequencer_engine,
+        container.keykeeper_engine,
+    ):
         await engine().dispose()

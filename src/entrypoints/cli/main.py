@@ -129,6 +129,39 @@ def role_set(email: str, new_role: str, tenant_name: str) -> None:
     click.echo(f"{person.email} is now {person.role} in {tenant_name}.")
 
 
+@cli.group()
+def keys() -> None:
+    """The keys that wrap other keys: give them new versions, and see how far that has come."""
+
+
+@keys.command("rotate")
+@click.option("--root", is_flag=True, help="The root key, which wraps every tenant's.")
+@click.option("--tenant", "tenant_name", help="The key of this tenant, which wraps its people's.")
+@click.option("--subject", "email", help="The key of this person, in --tenant (or in default).")
+def keys_rotate(root: bool, tenant_name: str | None, email: str | None) -> None:
+    """Make a new version of one key, and rewrap what lies under the old one.
+
+    A server that runs goes on serving. Whatever is left is rewrapped by it, also after this command
+    was ended; an old version is destroyed when nothing is left under it. A backup of the database
+    from before the root key was rotated can then only be read with a keyring from before it.
+    """
+    from entrypoints.cli.keys import rotate
+
+    if root == (tenant_name is not None or email is not None):
+        raise click.UsageError("Say which: --root, or --tenant NAME, or --subject EMAIL.")
+    _run(rotate(load_settings(), tenant_name=tenant_name, email=email, root=root))
+
+
+@keys.command("status")
+@click.option("--tenant", "tenant_name", default="default", show_default=True)
+def keys_status(tenant_name: str) -> None:
+    """The versions of the root key, of a tenant's, and of its people's that are being rotated."""
+    from entrypoints.cli.keys import status
+
+    for line in _run(status(load_settings(), tenant_name)):
+        click.echo(line)
+
+
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     """On uvloop where there is one: a fifth of the time of a small request is the loop's."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 
 from sqlalchemy import text
@@ -36,14 +37,15 @@ async def serve(settings: Settings) -> None:
         container = await parts.enter_async_context(deployment(settings))
         await parts.enter_async_context(indexing(container))
         sequencer, worker = sequencer_of(container), worker_of(container, settings)
+        sweepers = sweepers_of(container)
         await parts.enter_async_context(sequencer.sequencing())
-        for sweeper in sweepers_of(container):
+        for sweeper in sweepers:
             await parts.enter_async_context(beside(sweeper.run(), name="sweeper"))
         if settings.worker:
             await parts.enter_async_context(worker.working())
         parts.push_async_callback(container.model_client().aclose)
         parts.push_async_callback(container.run_executor().drain, settings.drain_seconds_max / 2)
-        server = await _server(container, settings, sequencer, worker, started)
+        server = await _server(container, settings, sequencer, worker, sweepers, started)
         try:
             await server.serve()
         except CannotListen as taken:
@@ -67,6 +69,7 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
         Sweeper(chores={"abandoned_runs": container.fail_abandoned_runs()}, every_seconds=5),
         Sweeper(chores={"expired_consents": container.expire_consents()}, every_seconds=15),
         Sweeper(chores={"abandoned_uploads": container.blobs().sweep}, every_seconds=600),
+        Sweeper(chores={"keys_rewrapped": container.keykeeper().rewrap}, every_seconds=5),
     )
 
 
@@ -84,6 +87,7 @@ async def _server(
     settings: Settings,
     sequencer: Sequencer,
     worker: Worker,
+    sweepers: Sequence[Sweeper],
     started: float,
 ) -> DrainAwareServer:
     drain = Drain()
@@ -94,7 +98,7 @@ async def _server(
         drain=drain,
         cursors=Cursors(secret=secret.secret),
         health=_health(container, settings, sequencer, worker),
-        measured=_metrics(container, sequencer, drain),
+        measured=_metrics(container, sequencer, sweepers, drain),
     )
     where = ServerSettings(
         host=settings.host,
@@ -138,13 +142,22 @@ def _health(
     )
 
 
-def _metrics(container: Container, sequencer: Sequencer, drain: Drain) -> Metrics:
+def _metrics(
+    container: Container, sequencer: Sequencer, sweepers: Sequence[Sweeper], drain: Drain
+) -> Metrics:
     metrics = Metrics()
     metrics.gauge(
         "log_lag_seconds",
         "How long the oldest entry of the last pass waited for the log.",
         lambda: sequencer.lag_seconds,
     )
+    for sweeper in sweepers:
+        for chore in sweeper.chores:
+            metrics.gauge(
+                f"chores_{chore}",
+                "How much of this chore was done since the start.",
+                partial(sweeper.done.__getitem__, chore),
+            )
     metrics.gauge("open_streams", "Streams that are open.", lambda: drain.watching)
     pool = container.engine().pool
     metrics.gauge(

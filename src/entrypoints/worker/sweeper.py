@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -20,6 +21,8 @@ class Sweeper:
 
     chores: Mapping[str, Chore]
     every_seconds: float
+    done: Counter[str] = field(default_factory=Counter)
+    """How much each chore has done since the start."""
 
     async def run(self) -> None:
         while True:
@@ -29,6 +32,7 @@ class Sweeper:
                 except Exception as error:  # noqa: BLE001 - whatever it is, there is a next time
                     log.warning("chore_failed", chore=name, error=type(error).__name__)
                 else:
+                    self.done[name] += done
                     if done:
                         log.info("chore_done", chore=name, count=done)
             await asyncio.sleep(self.every_seconds)

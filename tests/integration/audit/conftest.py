@@ -59,7 +59,7 @@ class TestedLog:
 
     @property
     def prove_entry(self) -> ProveEntry:
-        return ProveEntry(trail=self.trail)
+        return ProveEntry(trail=self.trail, canonical=canonical_json)
 
     @property
     def prove_consistency(self) -> ProveConsistency:
@@ -128,7 +128,7 @@ async def log(
             canonical=canonical_json,
             verify=ed25519_verify,
         ),
-        trail=PostgresAuditTrail(engine=engine, evidence=container.evidence()),
+        trail=PostgresAuditTrail(engine=engine),
         key=VerifierKey(name=log_name(tenant_id), public_key=await signer.public_key()),
     )
 

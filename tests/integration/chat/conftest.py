@@ -22,6 +22,7 @@ from adapters.memory.excerpts import MemoryExcerpts
 from adapters.memory.scripted_model import ScriptedModel
 from adapters.postgres.chat import PostgresChats
 from adapters.postgres.engine import APPLICATION, Database, transaction
+from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
@@ -99,7 +100,7 @@ class Chat:
 
     def __post_init__(self) -> None:
         cipher = self.cipher = AesGcmCipher()
-        keys = PostgresKeys(key_service=self.keyring, cipher=cipher, new_id=uuid7)
+        keys = PostgresKeys(chain=KeyChain(root=self.keyring, cipher=cipher), new_id=uuid7)
         self.own_keys = PostgresOwnKeys(engine=self.engine, keys=keys)
         self.signals = PostgresSignals(self.database)
         self.chats = PostgresChats(engine=self.engine, keys=keys)

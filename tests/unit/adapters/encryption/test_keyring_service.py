@@ -67,6 +67,19 @@ async def test_what_was_wrapped_before_a_rotation_still_unwraps(keys: KeyService
     assert (await keys.wrap(key, CONTEXT))[:4] != old[:4]
 
 
+async def test_it_says_which_versions_there_are_and_which_one_wrapped(keys: KeyService) -> None:
+    old = await keys.wrap(await keys.generate(), CONTEXT)
+    await keys.rotate()
+    await keys.rotate()
+    new = await keys.wrap(await keys.generate(), CONTEXT)
+    assert (keys.version(old), keys.version(new)) == (1, 3)
+    assert await keys.versions() == [1, 2, 3]
+    await keys.destroy(2)
+    assert await keys.versions() == [1, 3]
+    with pytest.raises(Tampered):
+        keys.version(b"")
+
+
 async def test_rewrapping_moves_a_key_to_the_active_version(keys: KeyService) -> None:
     key = await keys.generate()
     old = await keys.wrap(key, CONTEXT)

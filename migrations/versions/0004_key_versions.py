@@ -1,4 +1,4 @@
-"""Evidence: leaves of version 2, sealed evidence, salts that one document's erasure deletes."""
+"""Wrapping keys have versions; a role of its own moves what is wrapped from one to the next."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    run_script("0004_evidence")
+    run_script("0004_key_versions")

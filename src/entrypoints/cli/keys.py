@@ -1,0 +1,74 @@
+"""Rotating keys, beside a server that runs or without one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from adapters.encryption.keyring import LocalKeyring
+from application.vault.keykeeper import KeyVersion
+from domain.accounts.email_address import email_address
+from domain.accounts.person import PersonUnknown
+from domain.identity import PersonId, TenantId
+from entrypoints.cli.database import DEFAULT_TENANT, database_in_use
+from entrypoints.cli.steps import say
+from entrypoints.container import Container
+from entrypoints.settings import Settings
+
+
+async def rotate(
+    settings: Settings, *, tenant_name: str | None, email: str | None, root: bool
+) -> None:
+    """Raises PersonUnknown for a tenant or a person that is not there, and NothingToRotate."""
+    async with _container(settings) as container:
+        keykeeper = container.keykeeper()
+        if root:
+            version = await keykeeper.rotate_root()
+        else:
+            tenant_id = await _tenant(container, tenant_name or DEFAULT_TENANT)
+            subject_id = None if email is None else await _person(container, tenant_id, email)
+            version = await keykeeper.rotate(tenant_id, subject_id)
+        say(f"version {version} is active; rewrapping what lies under older ones")
+        say(f"rewrapped {await keykeeper.rewrap():,} keys")
+
+
+async def status(settings: Settings, tenant_name: str) -> Sequence[str]:
+    """Lines to be read by a person."""
+    async with _container(settings) as container:
+        tenant_id = await _tenant(container, tenant_name)
+        return [_told(each) for each in await container.keykeeper().versions(tenant_id)]
+
+
+def _told(version: KeyVersion) -> str:
+    whose = "" if version.subject_id is None else f" of {version.subject_id}"
+    state = "active" if version.active else "only unwraps"
+    return f"{version.key} key{whose}, version {version.version}: {state}, wraps {version.wraps:,}"
+
+
+@asynccontextmanager
+async def _container(settings: Settings) -> AsyncIterator[Container]:
+    async with database_in_use(settings) as database:
+        container = Container(settings=settings, database=database)
+        path = settings.data_dir.expanduser().resolve() / "keyring.json"
+        keyring = LocalKeyring.open(path, settings.keyring_passphrase, create=False)
+        container.keyring.override(keyring)
+        try:
+            yield container
+        finally:
+            await container.engine().dispose()
+            await container.keykeeper_engine().dispose()
+
+
+async def _tenant(container: Container, name: str) -> TenantId:
+    found = await container.accounts().tenant_named(name)
+    if found is None:
+        raise PersonUnknown("There is no tenant of this name.")
+    return found.id
+
+
+async def _person(container: Container, tenant_id: TenantId, email: str) -> PersonId:
+    async with container.accounts().begin(tenant_id) as tx:
+        found = await tx.find(email_address(email))
+    if found is None:
+        raise PersonUnknown
+    return found.person.id
