@@ -119,6 +119,20 @@ class Cipher(Protocol):
         ...
 
 
+class SealedBoxes(Protocol):
+    """Small values that anyone can seal and one key opens: whoever seals holds no secret."""
+
+    def new_key(self) -> tuple[DataKey, bytes]:
+        """A key that opens, and its public half, 32 bytes, that seals."""
+        ...
+
+    def seal(self, public_key: bytes, plaintext: bytes, context: Context) -> bytes: ...
+
+    def open(self, key: DataKey, sealed: bytes, context: Context) -> bytes:
+        """Raises Tampered for another key, another context or altered bytes."""
+        ...
+
+
 class OwnKeys(Protocol):
     """Keys of what people typed themselves, titles and chats, for those who typed it.
 

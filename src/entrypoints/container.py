@@ -10,6 +10,7 @@ from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.embedding.minilm import MiniLMEmbedder
+from adapters.encryption.boxes import HpkeBoxes
 from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
@@ -34,6 +35,7 @@ from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.chat import PostgresChats
 from adapters.postgres.consent import PostgresConsents
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.gate import PostgresReleases
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
@@ -219,14 +221,26 @@ class Container(containers.DeclarativeContainer):
     keys: providers.Provider[PostgresKeys] = providers.Singleton(
         PostgresKeys, chain=key_chain, new_id=new_id
     )
+    evidence: providers.Provider[PostgresEvidence] = providers.Singleton(
+        PostgresEvidence,
+        engine=engine,
+        keys=keys,
+        boxes=providers.Singleton(HpkeBoxes),
+        canonical=providers.Object(canonical_json),
+    )
     keykeeper: providers.Provider[Keykeeper] = providers.Singleton(
         PostgresKeykeeper,
         engine=keykeeper_engine,
         chain=key_chain,
         rewrapping=providers.Singleton(Rewrapping, engine=keykeeper_engine, chain=key_chain),
         root=providers.Singleton(
-            RootRewrapping, engine=keykeeper_engine, root=key_service, new_id=new_id
+            RootRewrapping,
+            engine=keykeeper_engine,
+            root=key_service,
+            evidence=evidence,
+            new_id=new_id,
         ),
+        evidence=evidence,
         new_id=new_id,
     )
     own_keys: providers.Provider[OwnKeys] = providers.Singleton(
@@ -252,16 +266,16 @@ class Container(containers.DeclarativeContainer):
     )
     refresh_tokens: providers.Provider[RefreshTokens] = providers.Singleton(OpaqueRefreshTokens)
     consents: providers.Provider[Consents] = providers.Singleton(
-        PostgresConsents, engine=engine, new_id=new_id
+        PostgresConsents, engine=engine, evidence=evidence, new_id=new_id
     )
     releases: providers.Provider[Releases] = providers.Singleton(
-        PostgresReleases, engine=engine, keys=keys
+        PostgresReleases, engine=engine, keys=keys, evidence=evidence
     )
     receipts: providers.Provider[ReceiptSigner] = providers.Singleton(
         JwsReceipts, keys=receipt_keys, issuer=settings.provided.public_url
     )
     documents: providers.Provider[Documents] = providers.Singleton(
-        PostgresDocuments, engine=engine, keys=keys, new_id=new_id
+        PostgresDocuments, engine=engine, keys=keys, evidence=evidence, new_id=new_id
     )
     schemas: providers.Provider[Schemas] = providers.Singleton(PostgresSchemas, engine=engine)
     schema_checker: providers.Provider[SchemaChecker] = providers.Singleton(
@@ -296,7 +310,7 @@ class Container(containers.DeclarativeContainer):
     )
     log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
     audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
-        PostgresAuditTrail, engine=engine
+        PostgresAuditTrail, engine=engine, evidence=evidence
     )
     log_signer: providers.Provider[LogSigner] = providers.Singleton(
         KeyServiceLogSigner, signer=key_service
@@ -494,7 +508,5 @@ class Container(containers.DeclarativeContainer):
         verify=providers.Object(ed25519_verify),
     )
     list_accesses = providers.Singleton(ListAccesses, trail=audit_trail)
-    prove_entry = providers.Singleton(
-        ProveEntry, trail=audit_trail, canonical=providers.Object(canonical_json)
-    )
+    prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
     prove_consistency = providers.Singleton(ProveConsistency, trail=audit_trail)

@@ -125,10 +125,15 @@ def logged_event(rows: Sequence[Any]) -> LoggedEvent:
                 grant_epoch=row.grant_epoch,
                 consent_id=row.consent_id,
                 release_seq=row.release_seq,
+                commitment=row.commitment,
+                evidence_commitment=row.evidence_commitment,
+                salt=row.resource_salt,
             )
             for row in rows
             if row.document_id is not None
         ],
+        actor_commitment=event.actor_commitment,
+        body_commitment=event.body_commitment,
         salt=event.salt,
     )
 

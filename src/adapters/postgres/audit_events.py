@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.engine import translated_outages
+from adapters.postgres.evidence import EvidenceKey, Sealing, body_context, evidence_context
 from adapters.postgres.statements import statement
+from domain.audit.leaf import (
+    DENIAL,
+    RELEASE,
+    actor_key,
+    body_key,
+    commitment,
+    evidence_key,
+    resource_key,
+)
 from domain.consent.decision import POLICY_VERSION
 from domain.consent.grant import Grant
 from domain.errors import Unavailable
@@ -24,18 +33,24 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedResource:
-    """What an event is about: a document, its version, the grant it happened under, and what the
-    decision was made from, where there was one."""
+    """What an event is about: a document, its version, the grant it happened under, and, of a
+    decision, the evidence: all that it was made from, and what it was.
+
+    `evidence_key` is the document's. What does not exist has none: its evidence is sealed to the
+    person who asked, so that it is written in the same way and at the same time.
+    """
 
     document_id: DocumentId
     version: int
     grant: Grant | None = None
     evidence: Mapping[str, object] | None = None
+    evidence_key: EvidenceKey | None = None
 
 
 async def record_event(
     connection: AsyncConnection,
     caller: Caller,
+    sealing: Sealing,
     *,
     event_id: UUID,
     type: str,  # noqa: A002 - the field's name in the leaf
@@ -45,7 +60,14 @@ async def record_event(
     resources: Sequence[AuditedResource] = (),
     body: Mapping[str, object] | None = None,
 ) -> None:
-    """Raises Unavailable whatever goes wrong: what cannot be recorded does not happen."""
+    """Raises Unavailable whatever goes wrong: what cannot be recorded does not happen.
+
+    Every resource of a release or a denial has evidence, be it empty: whoever acted sees the
+    leaf, and would learn from a missing commitment what does not exist.
+    """
+    salt = secrets.token_bytes(SALT_BYTES)
+    content = sealing.canonical(body or {})
+    decided = type in (RELEASE, DENIAL)
     grants = [each.grant for each in resources]
     values = {
         "tenant": caller.tenant_id,
@@ -56,16 +78,56 @@ async def record_event(
         "action": action,
         "purpose": purpose,
         "policy_version": POLICY_VERSION,
-        "salt": secrets.token_bytes(SALT_BYTES),
-        "body": msgspec.json.encode(dict(body or {})).decode(),
+        "actor_commitment": commitment(actor_key(salt), caller.person_id.bytes),
+        "body_commitment": commitment(body_key(salt), content),
+        "salt": salt,
+        **_sealed_body(caller, sealing, event_id, content if body else None),
         "documents": [each.document_id for each in resources],
         "versions": [each.version for each in resources],
         "grants": [grant and grant.id for grant in grants],
         "epochs": [grant and grant.epoch for grant in grants],
         "consents": [grant and grant.consent_id for grant in grants],
     }
+    sealed = [_sealed(caller, sealing, event_id, each, decided=decided) for each in resources]
+    values |= {name: [each[name] for each in sealed] for name in _SEALED}
     try:
         with translated_outages():
             await connection.execute(statement("record_event"), values)
     except DBAPIError as error:
         raise Unavailable("The access could not be recorded, so nothing was shown.") from error
+
+
+def _sealed_body(
+    caller: Caller, sealing: Sealing, event_id: UUID, content: bytes | None
+) -> dict[str, object]:
+    """What an operator did tells of nobody, and stays in the clear."""
+    key = sealing.actor_key
+    if key is None:
+        return {"body": content and content.decode(), "body_key": None, "sealed_body": None}
+    context = body_context(caller.tenant_id, event_id)
+    sealed = content and sealing.boxes.seal(key.public_key, content, context)
+    return {"body": None, "body_key": key.id, "sealed_body": sealed}
+
+
+_SEALED = ("commitments", "evidence_commitments", "salts", "keys", "sealed_evidence")
+
+
+def _sealed(
+    caller: Caller, sealing: Sealing, event_id: UUID, resource: AuditedResource, *, decided: bool
+) -> dict[str, object]:
+    """What is stored of one resource: commitments, the salt they are made with, evidence."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    stored: dict[str, object] = dict.fromkeys(_SEALED)
+    stored["salts"] = salt
+    stored["commitments"] = commitment(resource_key(salt), resource.document_id.bytes)
+    if decided:
+        evidence = sealing.canonical(resource.evidence or {})
+        key = resource.evidence_key or sealing.actor_key
+        assert key is not None  # operators decide nothing
+        context = evidence_context(
+            caller.tenant_id, event_id, resource.document_id, resource.version
+        )
+        stored["evidence_commitments"] = commitment(evidence_key(salt), evidence)
+        stored["keys"] = key.id
+        stored["sealed_evidence"] = sealing.boxes.seal(key.public_key, evidence, context)
+    return stored

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.audit import logged_event, nodes_at
 from adapters.postgres.engine import transaction
+from adapters.postgres.evidence import PostgresEvidence, body_context, evidence_context
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_checkpoints, documents
 from application.audit.ports import Access, Entry, StoredCheckpoint
+from application.ports import DataKey
+from domain.audit.leaf import LoggedEvent
 from domain.audit.tree import Nodes, Position
 from domain.identity import Caller, DocumentId, GrantId, PersonId, TenantId
 
@@ -25,6 +28,7 @@ class PostgresAuditTrail:
     """`AuditTrail`."""
 
     engine: AsyncEngine
+    evidence: PostgresEvidence
 
     async def checkpoint(self, tenant_id: TenantId) -> StoredCheckpoint | None:
         latest = (
@@ -43,9 +47,17 @@ class PostgresAuditTrail:
 
     async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
         values = {"tenant": caller.tenant_id, "person": caller.person_id, "event": event_id}
-        async with transaction(self.engine, caller.tenant_id) as connection:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(statement("log_entry"), values)).all()
-        return _entry_of(rows) if rows else None
+            wrapped = await self.evidence.opening_keys(connection, [event_id])
+        if not rows:
+            return None
+        keys = await self.evidence.open_keys(caller.tenant_id, wrapped)
+        return replace(
+            _entry_of(rows),
+            event=self._with_evidence(caller.tenant_id, logged_event(rows), rows, keys),
+            body=self._body(caller.tenant_id, rows[0], keys),
+        )
 
     async def own_events(
         self, caller: Caller, *, after: UUID | None, limit: int
@@ -95,12 +107,39 @@ class PostgresAuditTrail:
             for row in rows
         ]
 
+    def _with_evidence(
+        self,
+        tenant_id: TenantId,
+        event: LoggedEvent,
+        rows: Sequence[Any],
+        keys: Mapping[UUID, DataKey],
+    ) -> LoggedEvent:
+        """With what the keys open."""
+        sealed = {(row.document_id, row.version): row for row in rows if row.key_id in keys}
+        opened = []
+        for each in event.resources:
+            row = sealed.get((each.document_id, each.version))
+            if row is not None:
+                context = evidence_context(tenant_id, event.id, each.document_id, each.version)
+                found = self.evidence.boxes.open(keys[row.key_id], row.sealed_evidence, context)
+                each = replace(each, evidence=found)
+            opened.append(each)
+        return replace(event, resources=opened)
+
+    def _body(self, tenant_id: TenantId, row: Any, keys: Mapping[UUID, DataKey]) -> bytes | None:
+        if row.sealed_body is None:
+            return self.evidence.canonical(row.body or {})
+        if row.body_key_id not in keys:
+            return None
+        context = body_context(tenant_id, row.id)
+        return self.evidence.boxes.open(keys[row.body_key_id], row.sealed_body, context)
+
 
 def _entry_of(rows: Sequence[Any]) -> Entry:
     first = rows[0]
     return Entry(
         event=logged_event(rows),
-        body=first.body or {},
+        body=None,
         own_documents=frozenset(DocumentId(row.document_id) for row in rows if row.is_own),
         index=first.leaf_index,
         leaf=first.leaf,

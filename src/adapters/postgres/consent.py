@@ -13,6 +13,7 @@ from adapters.postgres.consent_queries import events_of, records_of
 from adapters.postgres.consent_rows import record_of
 from adapters.postgres.consent_transaction import PostgresConsentTransaction
 from adapters.postgres.engine import transaction, translated_outages
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.tables import consent_receipts, consents, grants
 from application.consent.ports import RunOutConsent
@@ -29,13 +30,15 @@ class PostgresConsents:
     """`Consents`."""
 
     engine: AsyncEngine
+    evidence: PostgresEvidence
     new_id: NewId
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresConsentTransaction]:
+        sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             yield PostgresConsentTransaction(
-                connection=connection, caller=caller, new_id=self.new_id
+                connection=connection, caller=caller, sealing=sealing, new_id=self.new_id
             )
 
     async def grants(

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.consent_events import append_event, record_consent_event
+from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_numbers, grants
@@ -42,6 +43,7 @@ async def lock_consent(connection: AsyncConnection, caller: Caller, consent_id: 
 async def end_consent(
     connection: AsyncConnection,
     caller: Caller,
+    sealing: Sealing,
     new_id: NewId,
     consent_id: ConsentId,
     event: ConsentEvent,
@@ -57,7 +59,7 @@ async def end_consent(
         reason=ACCESS_REVOKED,
         grants=[grant.id for grant in ended],
     )
-    await record_consent_event(connection, caller, new_id(), consent_id, event, ended)
+    await record_consent_event(connection, caller, sealing, new_id(), consent_id, event, ended)
     return Revocation(
         grants=ended,
         streams=back.streams,

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.evidence import Sealing
 from adapters.postgres.tables import consent_events
 from domain.consent.grant import Grant
 from domain.consent.record import ConsentEvent
@@ -35,6 +36,7 @@ async def append_event(
 async def record_consent_event(
     connection: AsyncConnection,
     caller: Caller,
+    sealing: Sealing,
     event_id: UUID,
     consent_id: ConsentId,
     event: ConsentEvent,
@@ -44,6 +46,7 @@ async def record_consent_event(
     await record_event(
         connection,
         caller,
+        sealing,
         event_id=event_id,
         type=event.event_type,
         at=event.event_time,

@@ -17,6 +17,7 @@ from adapters.postgres.consent_ending import end_consent, lock_consent
 from adapters.postgres.consent_events import append_event, record_consent_event
 from adapters.postgres.consent_queries import events_of, records_of
 from adapters.postgres.consent_rows import record_of
+from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of, row_of
 from adapters.postgres.idempotency import claim
 from adapters.postgres.tables import (
@@ -52,6 +53,7 @@ class PostgresConsentTransaction:
 
     connection: AsyncConnection
     caller: Caller
+    sealing: Sealing
     new_id: NewId
 
     async def now(self) -> datetime:
@@ -148,6 +150,7 @@ class PostgresConsentTransaction:
         await record_consent_event(
             self.connection,
             self.caller,
+            self.sealing,
             self.new_id(),
             record.record_id,
             event,
@@ -171,7 +174,9 @@ class PostgresConsentTransaction:
         return (await events_of(self.connection, self.caller, [consent_id]))[consent_id]
 
     async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
-        return await end_consent(self.connection, self.caller, self.new_id, consent_id, event)
+        return await end_consent(
+            self.connection, self.caller, self.sealing, self.new_id, consent_id, event
+        )
 
     async def _grant(self, which: ColumnElement[bool]) -> Grant | None:
         person = self.caller.person_id

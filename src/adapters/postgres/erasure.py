@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.consent_ending import invalidate_consent
+from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.tables import (
+    audit_openings,
     blobs,
     data_keys,
     document_events,
@@ -30,9 +32,15 @@ from domain.consent.grant import Grant
 from domain.identity import Caller
 from domain.vault.document import Document
 
+_ERASE_OPENINGS = text("SELECT erase_openings(:document)")
+
 
 async def erase_document(
-    connection: AsyncConnection, caller: Caller, document: Document, event_id: UUID
+    connection: AsyncConnection,
+    caller: Caller,
+    sealing: Sealing,
+    document: Document,
+    event_id: UUID,
 ) -> Erasure:
     """The caller holds the document's row lock."""
     tenant_id = caller.tenant_id
@@ -51,6 +59,7 @@ async def erase_document(
     await record_event(
         connection,
         caller,
+        sealing,
         event_id=event_id,
         type="key_destroyed",
         at=at,
@@ -71,6 +80,7 @@ async def _delete(connection: AsyncConnection, caller: Caller, document: Documen
         versions.c.document_id == document.id,
         versions.c.text_blob_id.is_not(None),
     )
+    await connection.execute(_ERASE_OPENINGS, {"document": document.id})
     await connection.execute(
         delete(data_keys).where(
             data_keys.c.tenant_id == tenant_id, data_keys.c.resource_id == document.id
@@ -93,6 +103,7 @@ async def _count(connection: AsyncConnection, caller: Caller, document: Document
         "vectors": passage_vectors.c.document_id,
         "postings": postings.c.document_id,
         "progress_events": document_events.c.document_id,
+        "log_openings": audit_openings.c.document_id,
     }
     counts = {}
     for name, column in tables.items():

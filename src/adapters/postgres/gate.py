@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.engine import transaction
+from adapters.postgres.evidence import EvidenceKey, PostgresEvidence, Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_leaves
-from application.consent.ports import AskedVersion, Decided
+from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing
 from application.ports import DataKey, OpenedVersion
 from domain.consent.decision import ConsentedGrant
 from domain.consent.grant import Grant
@@ -46,11 +47,16 @@ class PostgresReleases:
 
     engine: AsyncEngine
     keys: PostgresKeys
+    evidence: PostgresEvidence
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseTransaction]:
+        sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            yield PostgresReleaseTransaction(connection=connection, caller=caller)
+            yield PostgresReleaseTransaction(connection=connection, caller=caller, sealing=sealing)
+
+    async def make_evidence_keys(self, caller: Caller, versions: Sequence[VersionRef]) -> None:
+        await self.evidence.make_missing(caller, [each.document_id for each in versions])
 
     async def until_in_log(self, caller: Caller, release_id: ReleaseId) -> None:
         leaf = select(audit_leaves.c.leaf_index).where(
@@ -91,6 +97,8 @@ class PostgresReleaseTransaction:
 
     connection: AsyncConnection
     caller: Caller
+    sealing: Sealing
+    evidence_keys: dict[VersionRef, EvidenceKey] = field(default_factory=dict)
 
     async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
         wanted = sorted(set(versions))
@@ -105,7 +113,13 @@ class PostgresReleaseTransaction:
         )
         found: dict[VersionRef, list[Any]] = defaultdict(list)
         for row in rows:
-            found[VersionRef(document_id=row.document_id, version=row.version)].append(row)
+            version = VersionRef(document_id=row.document_id, version=row.version)
+            found[version].append(row)
+            if row.evidence_key_id is None:
+                raise EvidenceKeyMissing
+            self.evidence_keys[version] = EvidenceKey(
+                id=row.evidence_key_id, public_key=row.evidence_public_key
+            )
         return [
             AskedVersion(
                 version=version,
@@ -145,6 +159,7 @@ class PostgresReleaseTransaction:
         await record_event(
             self.connection,
             self.caller,
+            self.sealing,
             event_id=release_id,
             type="release" if permitted else "denial",
             at=at,
@@ -156,6 +171,7 @@ class PostgresReleaseTransaction:
                     version=ref.version,
                     grant=each.decision.grant,
                     evidence=each.evidence,
+                    evidence_key=self.evidence_keys.get(ref),
                 )
                 for ref, each in told.items()
             ],

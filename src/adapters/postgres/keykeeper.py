@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import record_event
 from adapters.postgres.engine import transaction, translated_outages
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.rewrapping import Rewrapping, wrapping_key
 from adapters.postgres.root_rewrapping import RootRewrapping
@@ -38,6 +39,7 @@ class PostgresKeykeeper:
     chain: KeyChain
     rewrapping: Rewrapping
     root: RootRewrapping
+    evidence: PostgresEvidence
     new_id: NewId
 
     async def rotate_root(self) -> int:
@@ -161,6 +163,7 @@ class PostgresKeykeeper:
         await record_event(
             connection,
             Caller(tenant_id=tenant_id, person_id=OPERATOR),
+            self.evidence.for_operators,
             event_id=self.new_id(),
             type=kind,
             at=None,

@@ -33,6 +33,7 @@ class KeyKind(StrEnum):
     CONTENT = "content"
     METADATA = "metadata"
     CONVERSATION = "conversation"
+    EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class PostgresKeys:
         key: DataKey,
         *,
         version: int = 0,
+        public_key: bytes | None = None,
     ) -> None:
         """Wrap `key` under its owner's key and store it, in the caller's transaction."""
         tenant_id, owner_id = caller.tenant_id, caller.person_id
@@ -75,6 +77,7 @@ class PostgresKeys:
                 version=version,
                 wrapping_key_id=subject_key_id,
                 wrapped=self.chain.cipher.seal(subject_key, key.secret, context),
+                public_key=public_key,
             )
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import record_event
 from adapters.postgres.engine import transaction, translated_outages
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.key_chain import HOLD_ROOT, tenant_key_context
 from adapters.postgres.tables import wrapping_keys
 from application.ports import NewId, Tampered
@@ -33,6 +34,7 @@ class RootRewrapping:
 
     engine: AsyncEngine
     root: WrappingKeys
+    evidence: PostgresEvidence
     new_id: NewId
     grace_seconds: float = GRACE_SECONDS
     clock: Callable[[], float] = time.monotonic
@@ -113,6 +115,7 @@ class RootRewrapping:
         await record_event(
             connection,
             Caller(tenant_id=tenant_id, person_id=OPERATOR),
+            self.evidence.for_operators,
             event_id=self.new_id(),
             type=kind,
             at=None,

@@ -185,6 +185,7 @@ data_keys = _table(
     _count("version"),
     _id("wrapping_key_id"),
     _of(LargeBinary, "wrapped"),
+    _of(LargeBinary, "public_key", optional=True),
     _time("created_at", now=True),
     _refers("people", "owner_id"),
     _refers("wrapping_keys", "wrapping_key_id"),
@@ -430,6 +431,8 @@ audit_events = _table(
     _of(Text, "purpose", optional=True),
     _of(Text, "policy_version", optional=True),
     _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
+    _of(LargeBinary, "actor_commitment", optional=True),
+    _of(LargeBinary, "body_commitment", optional=True),
     _refers("tenants"),
     Index("audit_events_actor_idx", "tenant_id", "actor_id", "id"),
     key=("id",),
@@ -439,7 +442,9 @@ audit_bodies = _table(
     "audit_bodies",
     _id("event_id"),
     _of(LargeBinary, "salt"),
-    _of(JSONB, "body"),
+    _of(JSONB, "body", optional=True),
+    _id("key_id", optional=True),
+    _of(LargeBinary, "sealed_body", optional=True),
     _refers("audit_events", "event_id"),
     key=("event_id",),
 )
@@ -453,8 +458,22 @@ audit_resources = _table(
     _of(Integer, "grant_epoch", optional=True),
     _id("consent_id", optional=True),
     _of(TransactionId, "transaction_id", server_default=text("pg_current_xact_id()")),
+    _of(LargeBinary, "commitment", optional=True),
+    _of(LargeBinary, "evidence_commitment", optional=True),
     _refers("audit_events", "event_id"),
     key=("event_id", "document_id", "version"),
+)
+
+audit_openings = _table(
+    "audit_openings",
+    _id("document_id"),
+    _id("event_id"),
+    _of(Integer, "version"),
+    _of(LargeBinary, "salt"),
+    _id("key_id", optional=True),
+    _of(LargeBinary, "sealed_evidence", optional=True),
+    _refers("audit_resources", "event_id", "document_id", "version"),
+    key=("document_id", "event_id", "version"),
 )
 
 audit_pending = _table(

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.engine import transaction
 from adapters.postgres.erasure import erase_document
+from adapters.postgres.evidence import PostgresEvidence, Sealing
 from adapters.postgres.idempotency import claim
 from adapters.postgres.jobs import PostgresJobs
 from adapters.postgres.keys import KeyKind, PostgresKeys
@@ -31,13 +32,20 @@ class PostgresDocuments:
 
     engine: AsyncEngine
     keys: PostgresKeys
+    evidence: PostgresEvidence
     new_id: NewId
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresVaultTransaction]:
+        sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             yield PostgresVaultTransaction(
-                connection=connection, caller=caller, keys=self.keys, new_id=self.new_id
+                connection=connection,
+                caller=caller,
+                keys=self.keys,
+                evidence=self.evidence,
+                sealing=sealing,
+                new_id=self.new_id,
             )
 
     async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
@@ -100,6 +108,8 @@ class PostgresVaultTransaction:
     connection: AsyncConnection
     caller: Caller
     keys: PostgresKeys
+    evidence: PostgresEvidence
+    sealing: Sealing
     new_id: NewId
 
     @property
@@ -134,6 +144,7 @@ class PostgresVaultTransaction:
         await self.keys.keep(
             self.connection, self.caller, KeyKind.METADATA, document.id, metadata_key
         )
+        await self.evidence.make(self.connection, self.caller, document.id)
         await self._add_version(document.current, content_key)
 
     async def replace(self, version: Version, *, content_key: DataKey) -> None:
@@ -157,7 +168,9 @@ class PostgresVaultTransaction:
         return before
 
     async def erase(self, document: Document) -> Erasure:
-        return await erase_document(self.connection, self.caller, document, self.new_id())
+        return await erase_document(
+            self.connection, self.caller, self.sealing, document, self.new_id()
+        )
 
     async def _add_version(self, version: Version, content_key: DataKey) -> None:
         ref = version.ref
@@ -185,6 +198,7 @@ class PostgresVaultTransaction:
         await record_event(
             self.connection,
             self.caller,
+            self.sealing,
             event_id=self.new_id(),
             type="version_stored",
             at=version.created_at,

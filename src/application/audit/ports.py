@@ -31,7 +31,10 @@ class LogSigner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingEntry:
-    """An event taken from the queue, its releases numbered, and how long it had waited."""
+    """An event taken from the queue, its releases numbered, and how long it had waited.
+
+    `body` is empty, but for events of version 1.
+    """
 
     event: LoggedEvent
     body: Mapping[str, object]
@@ -97,11 +100,12 @@ class StoredCheckpoint:
 class Entry:
     """An event with its leaf, and the documents in it that belong to whoever asked.
 
-    `index` and `leaf` are None until it is integrated.
+    `index` and `leaf` are None until it is integrated, `body` (canonical JSON) where whoever
+    asked has no key to it.
     """
 
     event: LoggedEvent
-    body: Mapping[str, object]
+    body: bytes | None
     own_documents: frozenset[DocumentId]
     index: int | None
     leaf: bytes | None
@@ -134,7 +138,11 @@ class AuditTrail(Protocol):
         ...
 
     async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
-        """Whoever acted: being found says nothing about being allowed to see it."""
+        """Whoever acted: being found says nothing about being allowed to see it.
+
+        Evidence and body are opened as far as the caller has keys: to own documents and own
+        deeds, and to what was released to the caller.
+        """
         ...
 
     async def own_events(

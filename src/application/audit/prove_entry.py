@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.audit.ports import AuditTrail, Canonical
-from domain.audit.leaf import DENIAL, Opening, opening_of
+from application.audit.ports import AuditTrail
+from domain.audit.leaf import DENIAL, RELEASE, Opening, opening_of
 from domain.audit.tlog_proof import TlogProof
 from domain.audit.tree import inclusion_path, positions, range_hash
 from domain.errors import Conflict, NotFound
@@ -33,13 +33,13 @@ class EntryProof:
 class ProveEntry:
     """For the person who acted, and for the owners of what it was about.
 
-    An owner gets the keys to the commitments on own documents only: the same event may tell of
-    others' documents too. The body, which speaks of all of them, is opened to the person who
-    acted; a denial's to nobody, for it tells why.
+    An owner gets the keys to the commitments on own documents only, with their evidence: the same
+    event may tell of others' documents too. The body, which speaks of all of them, is opened to
+    the person who acted, and so is the evidence of a release. Why something was denied is told to
+    its owner alone.
     """
 
     trail: AuditTrail
-    canonical: Canonical
 
     async def __call__(self, *, caller: Caller, event_id: UUID) -> EntryProof:
         """Raises NotFound, or EntryNotIntegrated between the commit and the next checkpoint."""
@@ -57,12 +57,16 @@ class ProveEntry:
         nodes = await self.trail.nodes(caller.tenant_id, positions(path))
         hashes = tuple(range_hash(each, nodes) for each in path)
         everything = {each.document_id for each in entry.event.resources}
-        body = self.canonical(entry.body) if acted and entry.event.type != DENIAL else None
+        released = acted and entry.event.type == RELEASE
+        body = entry.body if acted and entry.event.type != DENIAL else None
         return EntryProof(
             event_id=event_id,
             leaf=entry.leaf,
             proof=TlogProof(index=entry.index, hashes=hashes, checkpoint=latest.note),
             opening=opening_of(
-                entry.event, documents=everything if acted else entry.own_documents, body=body
+                entry.event,
+                documents=everything if acted else entry.own_documents,
+                evidence_of=everything if released else entry.own_documents,
+                body=body,
             ),
         )

@@ -30,6 +30,10 @@ from domain.identity import (
 )
 
 
+class EvidenceKeyMissing(Exception):
+    """What is asked for has no key yet that its evidence could be sealed to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedVersion:
     """A version that exists, with its owner and the grants that the asker holds on it.
@@ -59,7 +63,10 @@ class ReleaseTransaction(Protocol):
     """One transaction of the gate."""
 
     async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
-        """The versions that exist. One clock, the database's, says when."""
+        """The versions that exist. One clock, the database's, says when.
+
+        Raises EvidenceKeyMissing, having decided nothing.
+        """
         ...
 
     async def spend_uses(self, grants: Sequence[Grant]) -> frozenset[GrantId]:
@@ -87,6 +94,10 @@ class Releases(Protocol):
     """Where releases are written, and where their keys are had."""
 
     def begin(self, caller: Caller) -> AbstractAsyncContextManager[ReleaseTransaction]: ...
+
+    async def make_evidence_keys(self, caller: Caller, versions: Sequence[VersionRef]) -> None:
+        """For those of these that have none: nothing is locked while the key service is asked."""
+        ...
 
     async def until_in_log(self, caller: Caller, release_id: ReleaseId) -> None:
         """Return once the release is a leaf of the tree; the caller limits the time."""

@@ -6,7 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from application.consent.ports import AskedVersion, Decided, Releases, ReleaseTransaction
+from application.consent.ports import (
+    AskedVersion,
+    Decided,
+    EvidenceKeyMissing,
+    Releases,
+    ReleaseTransaction,
+)
 from application.ports import NewId, Release
 from domain.consent.decision import AccessRequest, Decision, Denial, decide
 from domain.consent.evidence import evidence_of
@@ -39,9 +45,12 @@ class ReleaseContent:
         release_id = ReleaseId(self.new_id())
         try:
             async with asyncio.timeout(self.gate_seconds_max):
-                decided, wait_for_log = await self._commit_release(
-                    release_id, caller, action, purpose, versions, fields or {}
-                )
+                asked = (release_id, caller, action, purpose, versions, fields or {})
+                try:
+                    decided, wait_for_log = await self._commit_release(*asked)
+                except EvidenceKeyMissing:  # stored before there was evidence
+                    await self.releases.make_evidence_keys(caller, versions)
+                    decided, wait_for_log = await self._commit_release(*asked)
                 if not any(each.decision.permitted for each in decided.values()):
                     raise NotFound
                 if wait_for_log:

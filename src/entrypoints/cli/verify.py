@@ -121,6 +121,8 @@ def opened(given: dict[str, Any]) -> Opening:
                 document_id=DocumentId(UUID(each["document_id"])),
                 version=each["version"],
                 key=from_base64(each["key"]),
+                evidence=each["evidence"] and each["evidence"]["text"].encode(),
+                evidence_key=each["evidence"] and from_base64(each["evidence"]["key"]),
             )
             for each in given["resources"]
         ),

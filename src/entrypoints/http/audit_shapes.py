@@ -10,7 +10,7 @@ import msgspec
 from application.audit.ports import Access, Entry
 from application.audit.prove_consistency import ConsistencyProof
 from application.audit.prove_entry import EntryProof
-from domain.audit.leaf import Opening
+from domain.audit.leaf import OpenedResource, Opening
 from domain.audit.note import to_base64
 
 
@@ -64,12 +64,23 @@ class OpenedActor(msgspec.Struct, kw_only=True):
     key: str
 
 
+class OpenedEvidence(msgspec.Struct, kw_only=True):
+    """All that a decision was made from, and what it was, as canonical JSON.
+
+    HMAC-SHA256 under `key` over the bytes of `text` is the resource's `evidence_commitment`.
+    """
+
+    text: str
+    key: str
+
+
 class OpenedResourceShown(msgspec.Struct, kw_only=True):
     """HMAC-SHA256 under `key` over the 16 bytes of the document's id is a `resource_h`."""
 
     document_id: UUID
     version: int
     key: str
+    evidence: OpenedEvidence | None
 
 
 class OpenedBody(msgspec.Struct, kw_only=True):
@@ -164,11 +175,20 @@ def _opening_shown(opening: Opening) -> OpeningShown:
         body = OpenedBody(text=opening.body.decode(), key=to_base64(opening.body_key))
     return OpeningShown(
         actor=OpenedActor(person_id=opening.actor_id, key=to_base64(opening.actor_key)),
-        resources=[
-            OpenedResourceShown(
-                document_id=each.document_id, version=each.version, key=to_base64(each.key)
-            )
-            for each in opening.resources
-        ],
+        resources=[_resource_shown(each) for each in opening.resources],
         body=body,
+    )
+
+
+def _resource_shown(resource: OpenedResource) -> OpenedResourceShown:
+    evidence = None
+    if resource.evidence is not None and resource.evidence_key is not None:
+        evidence = OpenedEvidence(
+            text=resource.evidence.decode(), key=to_base64(resource.evidence_key)
+        )
+    return OpenedResourceShown(
+        document_id=resource.document_id,
+        version=resource.version,
+        key=to_base64(resource.key),
+        evidence=evidence,
     )

@@ -59,7 +59,7 @@ class TestedLog:
 
     @property
     def prove_entry(self) -> ProveEntry:
-        return ProveEntry(trail=self.trail, canonical=canonical_json)
+        return ProveEntry(trail=self.trail)
 
     @property
     def prove_consistency(self) -> ProveConsistency:
@@ -128,7 +128,7 @@ async def log(
             canonical=canonical_json,
             verify=ed25519_verify,
         ),
-        trail=PostgresAuditTrail(engine=engine),
+        trail=PostgresAuditTrail(engine=engine, evidence=container.evidence()),
         key=VerifierKey(name=log_name(tenant_id), public_key=await signer.public_key()),
     )
 

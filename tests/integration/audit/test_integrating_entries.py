@@ -74,7 +74,9 @@ async def test_nothing_is_lost_twice_or_out_of_number_while_sequencers_are_kille
     try:
         while not writers.done():
             victim = asyncio.create_task(keep_integrating(integrates[1]))
-            await asyncio.wait({victim, asyncio.create_task(signing.wait())}, timeout=0.2)
+            signs = asyncio.create_task(signing.wait())
+            await asyncio.wait({victim, signs}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+            signs.cancel()
             kills += signing.is_set()
             signing.clear()
             victim.cancel()

@@ -332,7 +332,7 @@ async def test_an_audit_that_fails_discloses_nothing(
     finally:
         await administrator(
             "GRANT INSERT (tenant_id, event_id, document_id, version, grant_id, grant_epoch,"
-            " consent_id) ON audit_resources TO strongroom_app"
+            " consent_id, commitment, evidence_commitment) ON audit_resources TO strongroom_app"
         )
     assert await scene.events("release") == 0
     assert await scene.read(scene.asha)
@@ -367,7 +367,8 @@ async def test_what_was_erased_cannot_be_read_and_leaves_no_key(scene: Scene) ->
     for caller in (scene.asha, scene.ben):
         with pytest.raises(NotFound):
             await scene.read(caller)
-    assert await scene.count("SELECT count(*) FROM data_keys") == 0
+    keys = f"SELECT count(*) FROM data_keys WHERE resource_id = '{scene.document.id}'"
+    assert await scene.count(keys) == 0
     assert await scene.count("SELECT count(*) FROM blob_parts") == 0
     state = "SELECT count(*) FROM consent_events WHERE event_state = 'invalidated'"
     assert await scene.count(state) == 1

@@ -69,9 +69,9 @@ async def test_everything_is_read_before_between_and_after(
     documents.append(await add_text(container, asha, "number 3", "N3"))
     assert await keykeeper.rotate(tenant_id) == 2
     assert await readable()
-    # Each of three documents has a key for its content and one for its title.
-    assert (await versions(container, tenant_id))["subject", 1] == 6
-    assert await keykeeper.rewrap() == 2 + 6
+    # Each of three documents has keys for content, title and evidence; Asha has one for hers.
+    assert (await versions(container, tenant_id))["subject", 1] == 10
+    assert await keykeeper.rewrap() == 2 + 10
     assert await versions(container, tenant_id) == {("tenant", 2): 1}
     assert await readable()
     assert await keykeeper.rewrap() == 0
@@ -176,7 +176,7 @@ async def test_a_version_put_in_the_place_of_another_does_not_open_and_holds_up_
     with pytest.raises(Tampered):
         await add_text(container, asha, "second", "Second")
     await keykeeper.rewrap()
-    assert (await versions(container, asha.tenant_id))["subject", 1] == 2
+    assert (await versions(container, asha.tenant_id))["subject", 1] == 4
     assert await versions(container, ben.tenant_id) == {("tenant", 1): 1}
 
 

@@ -35,12 +35,16 @@ ROOT_VERSION_BYTES = 4
 _REWRAPPER = """
 import asyncio, sys
 from pathlib import Path
+from adapters.encryption.boxes import HpkeBoxes
+from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
 from adapters.identifiers import uuid7
 from adapters.postgres.engine import KEYKEEPER, Database
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
+from adapters.postgres.keys import PostgresKeys
 from adapters.postgres.rewrapping import Rewrapping
 from adapters.postgres.root_rewrapping import RootRewrapping
 
@@ -48,10 +52,14 @@ async def main():
     engine = Database.at(sys.argv[1]).engine(KEYKEEPER, pool_size=2)
     keyring = LocalKeyring.open(Path(sys.argv[2]), create=False)
     chain = KeyChain(root=keyring, cipher=AesGcmCipher())
+    keys = PostgresKeys(chain=chain, new_id=uuid7)
+    evidence = PostgresEvidence(
+        engine=engine, keys=keys, boxes=HpkeBoxes(), canonical=canonical_json
+    )
     keykeeper = PostgresKeykeeper(
-        engine=engine, chain=chain, new_id=uuid7,
+        engine=engine, chain=chain, evidence=evidence, new_id=uuid7,
         rewrapping=Rewrapping(engine=engine, chain=chain, batch=4),
-        root=RootRewrapping(engine=engine, root=keyring, new_id=uuid7),
+        root=RootRewrapping(engine=engine, root=keyring, evidence=evidence, new_id=uuid7),
     )
     print("ready", flush=True)
     sys.stdin.readline()

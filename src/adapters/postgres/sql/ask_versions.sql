@@ -33,6 +33,7 @@ SELECT v.document_id, v.version, d.owner_id AS document_owner_id, d.audit_mode,
        clock_timestamp() AS asked_at,
        ARRAY(SELECT i.collection_id FROM holding i WHERE i.document_id = v.document_id
              ORDER BY i.collection_id) AS collections,
+       k.id AS evidence_key_id, k.public_key AS evidence_public_key,
        h.*,
        (SELECT e.event_state FROM consent_events e
         WHERE e.tenant_id = :tenant AND e.consent_id = h.consent_id
@@ -41,6 +42,8 @@ FROM unnest(CAST(:documents AS uuid[]), CAST(:wanted AS integer[])) AS wanted (d
 JOIN versions v ON v.tenant_id = :tenant AND v.document_id = wanted.document_id
      AND v.version = wanted.version
 JOIN documents d ON d.tenant_id = :tenant AND d.id = v.document_id
+LEFT JOIN data_keys k ON k.tenant_id = :tenant AND k.resource_id = v.document_id
+     AND k.kind = 'evidence'
 LEFT JOIN held h ON CASE WHEN h.resource_kind = 'collection'
     THEN EXISTS (SELECT 1 FROM holding i
                  WHERE i.collection_id = h.resource_id AND i.document_id = v.document_id)

@@ -15,8 +15,10 @@ WITH drained AS (
     ))
     RETURNING p.event_id
 ), entry AS MATERIALIZED (
-    SELECT e.id, e.type, e.at, e.actor_id, e.action, e.purpose, e.policy_version, b.salt, b.body,
+    SELECT e.id, e.type, e.at, e.actor_id, e.action, e.purpose, e.policy_version,
+           e.actor_commitment, e.body_commitment, b.salt, b.body,
            r.document_id, r.version, r.grant_id, r.grant_epoch, r.consent_id,
+           r.commitment, r.evidence_commitment, NULL AS resource_salt,
            CASE WHEN e.type = 'release' AND r.document_id IS NOT NULL THEN coalesce((
                SELECT n.release_seq FROM audit_numbers n
                WHERE n.tenant_id = :tenant AND n.document_id = r.document_id

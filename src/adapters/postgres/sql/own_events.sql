@@ -7,8 +7,9 @@ WITH page AS MATERIALIZED (
     LIMIT :limit
 )
 SELECT e.id, e.type, e.at, e.actor_id, e.action, e.purpose, e.policy_version,
-       NULL AS salt, NULL AS body, l.leaf_index, NULL AS leaf,
-       r.document_id, r.version, r.grant_id, r.grant_epoch, r.consent_id, n.release_seq,
+       e.actor_commitment, e.body_commitment, NULL AS salt, NULL AS body, l.leaf_index, NULL AS leaf,
+       r.document_id, r.version, r.grant_id, r.grant_epoch, r.consent_id,
+       r.commitment, r.evidence_commitment, NULL AS resource_salt, n.release_seq,
        false AS is_own
 FROM page e
 LEFT JOIN audit_leaves l ON l.tenant_id = :tenant AND l.event_id = e.id

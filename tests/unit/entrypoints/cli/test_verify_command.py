@@ -18,7 +18,7 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.audit.checkpoint import Checkpoint
-from domain.audit.leaf import LoggedEvent, LoggedResource, actor_key, leaf_of, resource_key
+from domain.audit.leaf import LoggedEvent, LoggedResource, actor_key, first_resource_key, leaf_of
 from domain.audit.note import VerifierKey, to_base64
 from domain.audit.tlog_proof import TlogProof
 from domain.audit.tree import (
@@ -71,7 +71,8 @@ def a_bundle() -> dict[str, Any]:
                 {
                     "document_id": str(DOCUMENT),
                     "version": 1,
-                    "key": to_base64(resource_key(SALT, DOCUMENT)),
+                    "key": to_base64(first_resource_key(SALT, DOCUMENT)),
+                    "evidence": None,
                 }
             ],
             "body": None,

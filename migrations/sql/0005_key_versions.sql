@@ -73,6 +73,37 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
       AND k.resource_id = ANY (resources)
 $$;
 
+DROP FUNCTION take_evidence_keys;
+CREATE FUNCTION take_evidence_keys(events uuid[])
+RETURNS TABLE (resource_id uuid, kind text, owner_id uuid, key_id uuid,
+               wrapped bytea, subject_key_id uuid, subject_key_version integer, subject_wrapped bytea,
+               tenant_key_id uuid, tenant_key_version integer, tenant_wrapped bytea)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH asker AS (
+        SELECT nullif(current_setting('app.tenant', true), '')::uuid AS tenant,
+               nullif(current_setting('app.person', true), '')::uuid AS person
+    ), sealed AS (
+        SELECT o.key_id, e.type = 'release' AND e.actor_id = a.person AS is_released
+        FROM asker a
+        JOIN audit_events e ON e.tenant_id = a.tenant AND e.id = ANY (events)
+        JOIN audit_resources r ON r.tenant_id = a.tenant AND r.event_id = e.id
+             AND r.transaction_id = e.transaction_id
+        JOIN audit_openings o ON o.tenant_id = a.tenant AND o.document_id = r.document_id
+             AND o.event_id = e.id AND o.version = r.version
+        UNION
+        SELECT b.key_id, false
+        FROM asker a JOIN audit_bodies b ON b.tenant_id = a.tenant AND b.event_id = ANY (events)
+    )
+    SELECT DISTINCT k.resource_id, k.kind, k.owner_id, k.id, k.wrapped,
+           s.id, s.version, s.wrapped, t.id, t.version, t.wrapped
+    FROM asker a
+    JOIN sealed ON true
+    JOIN data_keys k ON k.tenant_id = a.tenant AND k.id = sealed.key_id AND k.kind = 'evidence'
+    JOIN wrapping_keys s ON s.tenant_id = k.tenant_id AND s.id = k.wrapping_key_id
+    JOIN wrapping_keys t ON t.tenant_id = s.tenant_id AND t.id = s.wrapping_key_id
+    WHERE k.owner_id = a.person OR sealed.is_released
+$$;
+
 -- The active keys, for whoever wraps a new one. They are held until that transaction ends, so that
 -- none is destroyed between being read and having something stored under it. One that was retired
 -- just then is passed over, and the look is repeated.
@@ -124,9 +155,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT w.tenant_id FROM wrapping_keys w WHERE w.subject_id IS NULL AND w.retired_at IS NULL
 $$;
 
-REVOKE ALL ON FUNCTION take_deks, take_own_keys, hold_tenant_key, hold_subject_key,
+REVOKE ALL ON FUNCTION take_deks, take_own_keys, take_evidence_keys, hold_tenant_key, hold_subject_key,
     tenants_with_retired_keys, tenants_with_keys FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION take_deks, take_own_keys, hold_tenant_key, hold_subject_key TO strongroom_app;
+GRANT EXECUTE ON FUNCTION take_deks, take_own_keys, take_evidence_keys, hold_tenant_key,
+    hold_subject_key TO strongroom_app;
 
 -- The application needs the bytes of a wrapping key only through those doors.
 REVOKE SELECT ON wrapping_keys FROM strongroom_app;
@@ -140,8 +172,8 @@ GRANT EXECUTE ON FUNCTION tenants_with_retired_keys, tenants_with_keys TO strong
 GRANT SELECT, INSERT, UPDATE (wrapped, wrapping_key_id, retired_at), DELETE ON wrapping_keys
     TO strongroom_keykeeper;
 GRANT SELECT, UPDATE (wrapped, wrapping_key_id) ON data_keys TO strongroom_keykeeper;
-GRANT INSERT (tenant_id, id, type, at, actor_id, action, purpose, policy_version) ON audit_events
-    TO strongroom_keykeeper;
-GRANT INSERT (tenant_id, event_id, document_id, version, grant_id, grant_epoch, consent_id)
-    ON audit_resources TO strongroom_keykeeper;
-GRANT INSERT ON audit_bodies TO strongroom_keykeeper;
+GRANT INSERT (tenant_id, id, type, at, actor_id, action, purpose, policy_version,
+              actor_commitment, body_commitment) ON audit_events TO strongroom_keykeeper;
+GRANT INSERT (tenant_id, event_id, document_id, version, grant_id, grant_epoch, consent_id,
+              commitment, evidence_commitment) ON audit_resources TO strongroom_keykeeper;
+GRANT INSERT ON audit_bodies, audit_openings TO strongroom_keykeeper;
