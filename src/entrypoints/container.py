@@ -42,6 +42,7 @@ from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
+from adapters.postgres.purposes import PostgresPurposes
 from adapters.postgres.rewrapping import Rewrapping
 from adapters.postgres.root_rewrapping import RootRewrapping
 from adapters.postgres.run_events import PostgresRunEvents
@@ -91,7 +92,8 @@ from application.consent.answer_request import ApproveRequest, RefuseRequest
 from application.consent.expire_consents import ExpireConsents
 from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
-from application.consent.ports import Consents, ReceiptSigner, Releases
+from application.consent.ports import Consents, Purposes, ReceiptSigner, Releases
+from application.consent.register_purpose import RegisterPurpose
 from application.consent.release_content import ReleaseContent
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
@@ -268,6 +270,9 @@ class Container(containers.DeclarativeContainer):
     consents: providers.Provider[Consents] = providers.Singleton(
         PostgresConsents, engine=engine, evidence=evidence, new_id=new_id
     )
+    purposes: providers.Provider[Purposes] = providers.Singleton(
+        PostgresPurposes, engine=engine, evidence=evidence, new_id=new_id
+    )
     releases: providers.Provider[Releases] = providers.Singleton(
         PostgresReleases, engine=engine, keys=keys, evidence=evidence
     )
@@ -373,6 +378,7 @@ class Container(containers.DeclarativeContainer):
         RenewConsent, consents=consents, agreement=agreement, new_id=new_id
     )
     expire_consents = providers.Singleton(ExpireConsents, consents=consents)
+    register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)
     export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
     withdraw_consent = providers.Singleton(
         WithdrawConsent, consents=consents, receipts=receipts, new_id=new_id

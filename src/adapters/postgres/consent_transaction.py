@@ -32,8 +32,8 @@ from adapters.postgres.tables import (
 )
 from application.consent.ports import Party, Revocation, SharedResource
 from application.ports import Idempotency, NewId
-from domain.consent.exports import RegisteredPurpose
 from domain.consent.grant import Grant, GrantWiderThanParent
+from domain.consent.purpose import RegisteredPurpose
 from domain.consent.receipt import record_claims
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.identity import (
@@ -94,7 +94,7 @@ class PostgresConsentTransaction:
             purposes.c.tenant_id == self.caller.tenant_id, purposes.c.code == code
         )
         row = (await self.connection.execute(one)).one_or_none()
-        return row and RegisteredPurpose(title=row.title, dpv_term=row.dpv_term)
+        return row and RegisteredPurpose(code=code, title=row.title, dpv_term=row.dpv_term)
 
     async def keep(
         self,

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
-from domain.consent.exports import RegisteredPurpose
 from domain.consent.grant import Grant
+from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.identity import (
     Action,
@@ -232,6 +232,18 @@ class Consents(Protocol):
 
     async def run_out(self) -> Sequence[RunOutConsent]:
         """Some consents of any tenant whose time is over and that do not say so yet."""
+        ...
+
+
+class Purposes(Protocol):
+    """The tenant's registry of purposes."""
+
+    async def all(self, caller: Caller) -> Sequence[RegisteredPurpose]:
+        """In the order of their codes."""
+        ...
+
+    async def put(self, caller: Caller, purpose: RegisteredPurpose) -> None:
+        """Add it, or change how it is told. What was agreed keeps the notice it was told in."""
         ...
 
 

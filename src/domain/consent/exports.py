@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord, ConsentState, state_of
 from domain.identity import Action
 
@@ -27,14 +28,6 @@ class Controller:
     email: str | None
     policy_url: str | None
     jurisdiction: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredPurpose:
-    """A purpose of the tenant's registry, and the DPV term that it stands for."""
-
-    title: str
-    dpv_term: str
 
 
 # https://w3id.org/dpv: the statuses of consent, and the processing that our actions are.

@@ -22,6 +22,7 @@ from entrypoints.http.health import Health, live, ready
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
+from entrypoints.http.purposes import PurposesController
 from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
@@ -33,6 +34,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     SchemasController,
     GrantsController,
     ConsentsController,
+    PurposesController,
     SearchController,
     ConversationsController,
     RunsController,
@@ -69,6 +71,8 @@ EXPOSED = (
     "refuse_request",
     "renew_consent",
     "export_consent",
+    "purposes",
+    "register_purpose",
     "revoke_grant",
     "withdraw_consent",
     "search",

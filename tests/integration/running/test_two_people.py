@@ -72,6 +72,7 @@ async def scene(running: Program, api: Json, asha: Person, ben: Person) -> Async
         dev = await people.enter_async_context(signed_up(running, "Dev", tenant=tenant))
         document = await asha.ready("A heron stood in the reeds, and nobody else saw it.")
         ids = {"document_id": document["id"], "another_person_id": eve.id}
+        ids["code"] = "claims".ljust(36, "_")  # as long as the ids that nobody has
         ids["event_id"] = await _event_in_the_log(asha)
         ids["schema_name"] = await _schema(asha)
         offered = {name for name, _ in operations(api)}

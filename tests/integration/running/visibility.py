@@ -55,6 +55,10 @@ def _search(ids: Ids) -> dict[str, Any]:
     return {"json": {"query": "heron", "purpose": PURPOSE, "filters": filters}}
 
 
+def _purpose(ids: Ids) -> dict[str, Any]:
+    return {"json": {"title": "Insurance claims", "dpv_term": "dpv:ServiceProvision"}}
+
+
 def _renewal(ids: Ids) -> dict[str, Any]:
     return {"json": {"expires_at": (datetime.now(UTC) + timedelta(hours=2)).isoformat()}}
 
@@ -89,6 +93,9 @@ RULES: dict[str, Rule] = {
     "POST /v1/consents/{consent_id}/approve": Rule(owner=409),
     "POST /v1/consents/{consent_id}/refuse": Rule(owner=409),
     "POST /v1/consents/{consent_id}/renew": Rule(owner=201, options=_renewal),
+    "PUT /v1/purposes/{code}": Rule(
+        owner=403, granted=403, withdrawn=403, hidden=403, options=_purpose
+    ),
     "GET /v1/audit/events/{event_id}/proof": Rule(owner=200),
     f"GET {_CONVERSATION}": Rule(owner=200),
     f"GET {_CONVERSATION}/messages": Rule(owner=200),
