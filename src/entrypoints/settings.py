@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -67,7 +68,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
 
     # Keys.
+    key_service: str = "keyring"
     keyring_passphrase: str | None = None
+    vault_url: WebAddress | None = None
+    vault_mount: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_./-]{1,100}$")] = "transit"
+    vault_key_prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "strongroom"
+    vault_token: str | None = None
+    vault_token_file: Path | None = None
+    vault_ca_file: Path | None = None
+    vault_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 3.0
     backup_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 35
     gate_seconds_max: Seconds = 5.0
 
@@ -103,6 +112,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("model_url and model go together: set both, or neither")
         if self.model_key is not None and self.model_url is None:
             raise ValueError("model_key is set, but model_url is not")
+        if self.vault_url is not None and not _is_private(self.vault_url):
+            raise ValueError("vault_url: only on this machine may it be http; set an https address")
 
 
 def forbid_reports_home() -> None:
@@ -166,7 +177,13 @@ def _path(kind: type, value: Any) -> Any:
 
 
 def _is_secret(name: str) -> bool:
-    return name.endswith(("_key", "_passphrase", "_url"))
+    return name.endswith(("_key", "_passphrase", "_url", "_token"))
+
+
+def _is_private(url: str) -> bool:
+    """Nobody between here and there can listen."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _unknown(name: str, source: str, known: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from domain.identity import Caller, PersonId, TenantId
 from domain.vault.document import Description, Document
 from entrypoints.container import Container
 from entrypoints.settings import Settings
+from tests.integration.openbao import Bao, openbao
 
 
 @pytest.fixture(scope="session")
@@ -121,3 +122,9 @@ async def add_text(container: Container, caller: Caller, content: str, title: st
 async def index(container: Container, caller: Caller, document: Document) -> None:
     """What the worker would do with the job."""
     await container.index_version()(caller=caller, version=document.current.ref)
+
+
+@pytest.fixture(scope="session")
+async def bao(service: Callable[[str], str]) -> AsyncIterator[Bao]:
+    async with openbao(service("bao")) as running:
+        yield running

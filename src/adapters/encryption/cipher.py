@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from adapters.contexts import encode_context
 from adapters.encryption import chunked
-from adapters.encryption.context import encode_context
 from adapters.encryption.sealed import open_value, seal_value
 from adapters.encryption.streams import open_range, seal_pieces
 from application.ports import Context, DataKey

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from adapters.encryption.context import encode_context
+from adapters.contexts import encode_context
 from adapters.encryption.keyring_faults import KeyringUnusable, PassphraseEmpty
 from adapters.encryption.keyring_file import KeyringFile
 from adapters.encryption.keyring_keys import KEY_BYTES, KeyringKeys
@@ -108,7 +108,7 @@ class LocalKeyring:
         return (await self._in_thread(lambda: self._changed(KeyringKeys.rotated))).active
 
     async def destroy(self, version: int) -> None:
-        await self._in_thread(lambda: self._changed(lambda keys: keys.without(version)))
+        await self._in_thread(lambda: self._changed(lambda keys: keys.without_up_to(version)))
 
     async def sign(self, purpose: SigningPurpose, message: bytes) -> bytes:
         return self._signing_keys[purpose].sign(message)

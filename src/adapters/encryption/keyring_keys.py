@@ -46,12 +46,12 @@ class KeyringKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         version = self.active + 1
         return self._with(active=version, root={**self.root, version: _random_key()})
 
-    def without(self, version: int) -> KeyringKeys:
+    def without_up_to(self, version: int) -> KeyringKeys:
         if version == self.active:
             raise RootKeyInUse
         if not 1 <= version < self.active:
             raise ValueError(f"there never was a version {version} of the root key")
-        return self._with(root={at: key for at, key in self.root.items() if at != version})
+        return self._with(root={at: key for at, key in self.root.items() if at > version})
 
     def _with(self, *, root: dict[int, bytes], active: int | None = None) -> KeyringKeys:
         return KeyringKeys(

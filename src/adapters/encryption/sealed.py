@@ -10,7 +10,7 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from adapters.encryption.context import encode_context
+from adapters.contexts import encode_context
 from application.ports import Context, DataKey, Tampered
 
 KEY_BYTES = 32

@@ -101,8 +101,7 @@ class RootRewrapping:
                         return
                     for version in old:
                         await self._record(connection, tenant_id, "key_destroyed", version)
-                for version in old:
-                    await self.root.destroy(version)
+                await self.root.destroy(old[-1])
 
     async def _tenants(self) -> Sequence[TenantId]:
         with translated_outages():

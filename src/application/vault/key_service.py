@@ -72,7 +72,7 @@ class WrappingKeys(Protocol):
         ...
 
     async def versions(self) -> Sequence[int]:
-        """Those that still unwrap, in their order: the last is the active one."""
+        """Those that were not destroyed, in their order: the last is the active one."""
         ...
 
     async def rotate(self) -> int:
@@ -80,10 +80,10 @@ class WrappingKeys(Protocol):
         ...
 
     async def destroy(self, version: int) -> None:
-        """Make everything wrapped under this version unreadable for ever; again is no harm.
+        """Make what is wrapped under this version or an older one unreadable for ever.
 
-        First rewrap, and count what is left only when every transaction that began before
-        `rotate` has ended: one of them may yet store something wrapped under the old version.
+        Again is no harm. First rewrap, and count what is left only when every transaction that
+        began before `rotate` has ended: one of them may yet store something wrapped before it.
         Raises RootKeyInUse for the active version, ValueError for one that never was.
         """
         ...

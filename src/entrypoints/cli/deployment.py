@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy import text
 
-from adapters.encryption.keyring import LocalKeyring
 from adapters.postgres.guard import assert_isolating
 from adapters.postgres.migrate import migrate
 from adapters.postgres.tenants import create_tenant
 from entrypoints.cli.database import DEFAULT_TENANT, database_of
 from entrypoints.cli.steps import say, step
 from entrypoints.container import Container
+from entrypoints.key_services import Opened, opened_key_service
 from entrypoints.settings import Settings
 
 
 @asynccontextmanager
 async def deployment(settings: Settings) -> AsyncIterator[Container]:
-    """Database, schema, guard, keyring, wake-ups, embedder, extractor: ready to be used."""
+    """Database, schema, guard, key service, wake-ups, embedder, extractor: ready to be used."""
     async with AsyncExitStack() as parts:
         async with step("starting PostgreSQL"):
             database = await parts.enter_async_context(database_of(settings))
@@ -31,7 +31,9 @@ async def deployment(settings: Settings) -> AsyncIterator[Container]:
         parts.push_async_callback(_dispose, container)
         parts.push_async_callback(container.schema_processes().close)
         await assert_isolating(container.engine())
-        container.keyring.override(await _keyring(container, settings))
+        async with step("opening the key service"):
+            opened = await _key_service(container, settings)
+            container.key_service.override(await parts.enter_async_context(opened))
         await parts.enter_async_context(container.postgres_signals().listening())
         yield container
 
@@ -57,15 +59,14 @@ async def _stepped(doing: str, work: Awaitable[None]) -> None:
         await work
 
 
-async def _keyring(container: Container, settings: Settings) -> LocalKeyring:
-    """A keyring is made only where nothing is wrapped yet: a new one would open nothing."""
+async def _key_service(container: Container, settings: Settings) -> Opened:
+    """Keys are made only where nothing is wrapped yet: new ones would open nothing."""
     async with container.engine().connect() as connection:
         holds_keys = (await connection.execute(text("SELECT holds_keys()"))).scalar_one()
     path = settings.data_dir.expanduser().resolve() / "keyring.json"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not holds_keys and not path.exists():
+    if settings.key_service == "keyring" and not holds_keys and not path.exists():
         say(f"making a new keyring in {path}; without it nothing can be read, so back it up")
-    return LocalKeyring.open(path, settings.keyring_passphrase, create=not holds_keys)
+    return opened_key_service(settings, create=not holds_keys)
 
 
 async def _dispose(container: Container) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.encryption.keyring import LocalKeyring
 from application.vault.keykeeper import KeyVersion
 from domain.accounts.email_address import email_address
 from domain.accounts.person import PersonUnknown
@@ -13,6 +12,7 @@ from domain.identity import PersonId, TenantId
 from entrypoints.cli.database import DEFAULT_TENANT, database_in_use
 from entrypoints.cli.steps import say
 from entrypoints.container import Container
+from entrypoints.key_services import opened_key_service
 from entrypoints.settings import Settings
 
 
@@ -47,11 +47,12 @@ def _told(version: KeyVersion) -> str:
 
 @asynccontextmanager
 async def _container(settings: Settings) -> AsyncIterator[Container]:
-    async with database_in_use(settings) as database:
+    async with (
+        database_in_use(settings) as database,
+        opened_key_service(settings, create=False) as key_service,
+    ):
         container = Container(settings=settings, database=database)
-        path = settings.data_dir.expanduser().resolve() / "keyring.json"
-        keyring = LocalKeyring.open(path, settings.keyring_passphrase, create=False)
-        container.keyring.override(keyring)
+        container.key_service.override(key_service)
         try:
             yield container
         finally:

@@ -22,6 +22,7 @@ import rich_click as click  # noqa: E402 - only once the names above are known t
 from adapters.encryption.keyring_faults import KeyringUnusable  # noqa: E402
 from adapters.postgres.embedded import DatabaseDidNotStart, DataDirectoryInUse  # noqa: E402
 from adapters.postgres.guard import DatabaseNotIsolating  # noqa: E402
+from adapters.vault_transit.faults import VaultUnusable  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
 from domain.identity import Role  # noqa: E402
 
@@ -31,6 +32,7 @@ _SAID_PLAINLY = (
     DatabaseDidNotStart,
     DatabaseNotIsolating,
     KeyringUnusable,
+    VaultUnusable,
     Refusal,
 )
 

@@ -117,7 +117,7 @@ def _health(
             await connection.execute(text("SELECT 1"))
         return None
 
-    async def keyring() -> str | None:
+    async def key_service() -> str | None:
         await container.key_service().secret("cursors")
         return None
 
@@ -137,7 +137,7 @@ def _health(
         return None
 
     return Health(
-        needed={"database": database, "keyring": keyring},
+        needed={"database": database, "key_service": key_service},
         useful={"signals": signals, "log": log, "worker": work, "embedder": embedder},
     )
 

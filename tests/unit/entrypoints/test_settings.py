@@ -53,3 +53,10 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     file.write_text("port = = 1")
     with pytest.raises(SettingsError, match="cannot be read as TOML"):
         load_settings({"STRONGROOM_CONFIG": str(file)})
+
+
+def test_keys_are_asked_for_in_the_clear_on_this_machine_alone() -> None:
+    here = load_settings({"STRONGROOM_VAULT_URL": "http://127.0.0.1:8200"})
+    assert here.vault_url == "http://127.0.0.1:8200"
+    with pytest.raises(SettingsError, match="set an https address"):
+        load_settings({"STRONGROOM_VAULT_URL": "http://vault.example.org:8200"})

@@ -14,6 +14,7 @@ from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.contexts import encode_context
 from adapters.encryption.chunked import (
     CHUNK_BYTES,
     HEADER_BYTES,
@@ -21,7 +22,6 @@ from adapters.encryption.chunked import (
     sealed_length,
 )
 from adapters.encryption.cipher import AesGcmCipher
-from adapters.encryption.context import encode_context
 from application.ports import Cipher, Context, DataKey, Tampered
 
 CIPHER: Cipher = AesGcmCipher()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from adapters.contexts import encode_context
 from adapters.encryption.cipher import AesGcmCipher
-from adapters.encryption.context import encode_context
 from application.ports import Cipher, DataKey, Tampered
 
 CIPHER: Cipher = AesGcmCipher()

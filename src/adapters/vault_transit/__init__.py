@@ -1,0 +1,1 @@
+"""Keys kept by OpenBao or HashiCorp Vault, in their transit engine."""
