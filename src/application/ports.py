@@ -6,7 +6,7 @@ A module's own ports live in its own `ports.py`, in its own words.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -67,6 +67,25 @@ class ReleaseGate(Protocol):
         the caller may not have are missing from `opened`: no reason is given.
         Raises NotFound when nothing remains, and Unavailable, having disclosed nothing, when
         the release cannot be written within the gate's time limit.
+        """
+        ...
+
+
+class LeaseLost(Exception):
+    """What was being shown may not be shown any more. Too late to be a refusal."""
+
+
+class Leases(Protocol):
+    """Hold whoever shows something for longer than a moment to the grant that it rests on."""
+
+    def hold(
+        self, *, caller: Caller, release_id: ReleaseId, version: VersionRef
+    ) -> AbstractAsyncContextManager[None]:
+        """Go on as long as the grant stays what it was when the release was written.
+
+        Raises NotFound at the door where it is not. Within a second after it ended, or after it
+        could not be asked about for a second, what runs inside is cancelled wherever it waits,
+        and LeaseLost is raised.
         """
         ...
 

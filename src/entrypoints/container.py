@@ -40,6 +40,7 @@ from adapters.postgres.gate import PostgresReleases
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
+from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.purposes import PostgresPurposes
@@ -98,7 +99,7 @@ from application.consent.release_content import ReleaseContent
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
-from application.ports import Cipher, OwnKeys, ReleaseGate, Signals
+from application.ports import Cipher, Leases, OwnKeys, ReleaseGate, Signals
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
@@ -188,7 +189,7 @@ class Container(containers.DeclarativeContainer):
     engine: providers.Provider[AsyncEngine] = providers.Singleton(
         lambda database: database.engine(APPLICATION), database
     )
-    # Tokens do not queue behind requests.
+    # Tokens and leases do not queue behind requests.
     run_engine: providers.Provider[AsyncEngine] = providers.Singleton(
         lambda database: database.engine(APPLICATION, pool_size=4), database
     )
@@ -297,6 +298,9 @@ class Container(containers.DeclarativeContainer):
         PostgresRunEvents, engine=engine
     )
     live_runs: providers.Provider[LiveRuns] = providers.Singleton(LiveRuns)
+    leases: providers.Provider[Leases] = providers.Singleton(
+        PostgresLeases, engine=run_engine, signals=postgres_signals
+    )
     run_logs: providers.Provider[RunLogs] = providers.Singleton(
         PostgresRunWriter,
         engine=run_engine,
@@ -412,7 +416,7 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
     )
     read_content = providers.Singleton(
-        ReadContent, documents=documents, blobs=blobs, cipher=cipher, gate=gate
+        ReadContent, documents=documents, blobs=blobs, cipher=cipher, gate=gate, leases=leases
     )
     describe_document = providers.Singleton(
         DescribeDocument,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
-from application.ports import Cipher, Release, ReleaseGate
+from application.ports import Cipher, Leases, Release, ReleaseGate
 from application.vault.ports import Blobs, Documents, content_context
 from domain.identity import Action, BlobId, Caller, DocumentId, PersonId, Purpose, VersionRef
 from domain.vault.document import DocumentNotFound, TextNotReady, Version
@@ -21,17 +22,29 @@ class OpenContent:
     media_type: str
     length: int
     release: Release
-    _tenant: Caller
+    _caller: Caller
     _owner_id: PersonId
     _blob: BlobId
     _part: bytes
     _sealed_length: int
     _blobs: Blobs
     _cipher: Cipher
+    _leases: Leases
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """Show the content to somebody inside of this: it ends with the grant, see `Leases`.
+
+        For owners nothing ends.
+        """
+        if self.release.opened[self.version].grant_id is None:
+            return nullcontext()
+        return self._leases.hold(
+            caller=self._caller, release_id=self.release.id, version=self.version
+        )
 
     def read(self, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes [start, end), each chunk verified before it is yielded."""
-        tenant_id = self._tenant.tenant_id
+        tenant_id = self._caller.tenant_id
         return self._cipher.open_stream(
             self.release.opened[self.version].content,
             lambda a, b: self._blobs.read(tenant_id, self._blob, a, b),
@@ -50,6 +63,7 @@ class ReadContent:
     blobs: Blobs
     cipher: Cipher
     gate: ReleaseGate
+    leases: Leases
 
     async def __call__(
         self,
@@ -78,13 +92,14 @@ class ReadContent:
             media_type=TEXT_TYPE if text else found.media_type,
             length=self.cipher.plain_length(sealed_length),
             release=release,
-            _tenant=caller,
+            _caller=caller,
             _owner_id=document.owner_id,
             _blob=blob,
             _part=b"text" if text else b"content",
             _sealed_length=sealed_length,
             _blobs=self.blobs,
             _cipher=self.cipher,
+            _leases=self.leases,
         )
 
 

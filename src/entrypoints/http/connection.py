@@ -8,6 +8,8 @@ a stream close the connection of a reader that does not read.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -184,7 +186,12 @@ class _BoundedConnection(HttpToolsProtocol):
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
     def _close(self, *, abort: bool) -> None:
+        if self.transport.is_closing():
+            return
         if abort:
+            # To linger for no time drops also what the kernel holds for a reader that is slow.
+            connection = self.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.transport.abort()
         else:
             self.transport.close()

@@ -20,7 +20,7 @@ from application.vault.describe_documents import (
 )
 from application.vault.erase_document import EraseDocument
 from application.vault.ports import Documents
-from application.vault.read_content import OpenContent, ReadContent
+from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from domain.errors import NotFound
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
@@ -39,15 +39,15 @@ from entrypoints.http.document_shapes import (
     progress_shown,
     version_shown,
 )
+from entrypoints.http.downloads import download
 from entrypoints.http.drain import Drain
-from entrypoints.http.etags import etag_of, expectation, is_unchanged
+from entrypoints.http.etags import etag_of, expectation
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.multipart import FormLimits, open_form
 from entrypoints.http.openapi_document import Upload
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 from entrypoints.http.query import AfterEvent, AskedPurpose, AskedVersion
-from entrypoints.http.ranges import byte_range
 from entrypoints.http.sse import resume_after, sse_frame
 from entrypoints.http.streams import open_stream
 
@@ -183,7 +183,7 @@ class DocumentsController(Controller):
             purpose=Purpose(purpose),
             version=version,
         )
-        return _served(request, content)
+        return download(request, content)
 
     @put(
         "/{document_id:uuid}/content",
@@ -234,7 +234,7 @@ class DocumentsController(Controller):
             version=version,
             text=True,
         )
-        return _served(request, content)
+        return download(request, content)
 
     @get("/{document_id:uuid}/versions")
     async def list_versions(
@@ -296,32 +296,3 @@ def _answer(
     if location is not None:
         headers["Location"] = location
     return Response(document_shown(described), status_code=status, headers=headers)
-
-
-def _served(request: Request[Any, Any, Any], content: OpenContent) -> Response[Any]:
-    """The whole, one range, or 304: the content of a version never changes."""
-    etag = etag_of(content.version.version)
-    headers = {
-        "ETag": etag,
-        "Accept-Ranges": "bytes",
-        "Content-Disposition": f'attachment; filename="{content.version.document_id}"',
-        "X-Release-Id": str(content.release.id),
-    }
-    if is_unchanged(request.headers.get("if-none-match"), etag):
-        return Response(None, status_code=304, headers=headers)
-    part = byte_range(
-        request.headers.get("range"),
-        length=content.length,
-        etag=etag,
-        if_range=request.headers.get("if-range"),
-    )
-    start, end = (part.start, part.end) if part else (0, content.length)
-    headers["Content-Length"] = str(end - start)
-    if part:
-        headers["Content-Range"] = part.content_range
-    return Stream(
-        content.read(start, end),
-        status_code=206 if part else 200,
-        media_type=content.media_type,
-        headers=headers,
-    )

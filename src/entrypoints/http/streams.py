@@ -26,7 +26,7 @@ from entrypoints.http.problems import log_unexpected
 from entrypoints.http.pump import Frames, Pump, StreamLimits
 from entrypoints.http.sse import HEARTBEAT, sse_retry
 
-__all__ = ["Frames", "StreamLimits", "open_stream"]
+__all__ = ["Frames", "StreamLimits", "disconnected", "open_stream"]
 
 _log = structlog.get_logger(__name__)
 
@@ -129,7 +129,7 @@ class _FrameResponse(ASGIResponse):
         self._prelude = prelude
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(disconnected(receive))
         pump = self._pump
         try:
             await self.start_response(send)
@@ -187,6 +187,7 @@ class _FrameResponse(ASGIResponse):
         await asyncio.wait({gone}, timeout=1.0)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Return once the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
