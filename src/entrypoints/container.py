@@ -33,6 +33,7 @@ from adapters.postgres.audit import PostgresLog
 from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.chat import PostgresChats
+from adapters.postgres.checkpoint_log import PostgresCheckpointLog
 from adapters.postgres.consent import PostgresConsents
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
@@ -74,6 +75,7 @@ from application.accounts.sign_up import SignUp
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
 from application.audit.ports import AuditTrail, Log, LogSigner
+from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from application.chat.answer_question import AnswerQuestion
@@ -519,4 +521,12 @@ class Container(containers.DeclarativeContainer):
     )
     list_accesses = providers.Singleton(ListAccesses, trail=audit_trail)
     prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
+    prove_checkpoint = providers.Singleton(
+        ProveCheckpoint, trail=audit_trail, prove_entry=prove_entry
+    )
+    checkpoint_log = providers.Singleton(
+        PostgresCheckpointLog,
+        engine=engine,
+        sealing=providers.Singleton(lambda e: e.for_operators, evidence),
+    )
     prove_consistency = providers.Singleton(ProveConsistency, trail=audit_trail)

@@ -29,6 +29,7 @@ from domain.errors import Unavailable
 from domain.identity import Action, Caller, DocumentId, Purpose
 
 SALT_BYTES = 32
+RESOURCES_MAX = 128  # so that a leaf fits into a bundle of entries, with half of it to spare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,8 @@ async def record_event(
     Every resource of a release or a denial has evidence, be it empty: whoever acted sees the
     leaf, and would learn from a missing commitment what does not exist.
     """
+    if len(resources) > RESOURCES_MAX:
+        raise ValueError(f"an event is about {RESOURCES_MAX} versions at most")
     salt = secrets.token_bytes(SALT_BYTES)
     content = sealing.canonical(body or {})
     decided = type in (RELEASE, DENIAL)

@@ -8,19 +8,21 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.audit import logged_event, nodes_at
 from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import PostgresEvidence, body_context, evidence_context
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import audit_checkpoints, documents
+from adapters.postgres.tables import audit_checkpoints, audit_leaves, documents
 from application.audit.ports import Access, Entry, StoredCheckpoint
 from application.ports import DataKey
 from domain.audit.leaf import LoggedEvent
 from domain.audit.tree import Nodes, Position
 from domain.identity import Caller, DocumentId, GrantId, PersonId, TenantId
+
+_LOGGED_CHECKPOINT = text("SELECT logged_checkpoint()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,24 @@ class PostgresAuditTrail:
     async def nodes(self, tenant_id: TenantId, positions: Collection[Position]) -> Nodes:
         async with transaction(self.engine, tenant_id) as connection:
             return await nodes_at(connection, tenant_id, positions)
+
+    async def logged_checkpoint(self, tenant_id: TenantId) -> UUID | None:
+        async with transaction(self.engine, tenant_id) as connection:
+            found: UUID | None = (await connection.execute(_LOGGED_CHECKPOINT)).scalar_one()
+        return found
+
+    async def leaves(self, tenant_id: TenantId, first: int, count: int) -> Sequence[bytes]:
+        wanted = (
+            select(audit_leaves.c.leaf)
+            .where(
+                audit_leaves.c.tenant_id == tenant_id,
+                audit_leaves.c.leaf_index >= first,
+                audit_leaves.c.leaf_index < first + count,
+            )
+            .order_by(audit_leaves.c.leaf_index)
+        )
+        async with transaction(self.engine, tenant_id) as connection:
+            return (await connection.execute(wanted)).scalars().all()
 
     async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
         values = {"tenant": caller.tenant_id, "person": caller.person_id, "event": event_id}

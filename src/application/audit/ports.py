@@ -137,6 +137,14 @@ class AuditTrail(Protocol):
         """Those of the wanted nodes that are complete."""
         ...
 
+    async def logged_checkpoint(self, tenant_id: TenantId) -> UUID | None:
+        """The event of the log of checkpoints that tells of this log's newest checkpoint there."""
+        ...
+
+    async def leaves(self, tenant_id: TenantId, first: int, count: int) -> Sequence[bytes]:
+        """Those of the leaves [first, first + count) that are there, in order."""
+        ...
+
     async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
         """Whoever acted: being found says nothing about being allowed to see it.
 

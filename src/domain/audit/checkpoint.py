@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
 from domain.audit.note import (
     NoteNotValid,
@@ -20,9 +21,14 @@ from domain.identity import TenantId
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
+LOG_OF_CHECKPOINTS = TenantId(UUID(int=0))
+"""Whose entries are the checkpoints of all tenants, so that one set of witnesses covers them."""
+
+
 def log_name(tenant_id: TenantId) -> str:
     """The origin of a tenant's log, and the name of its key. It never changes, whatever moves."""
-    return f"strongroom.local/{tenant_id}"
+    own = "checkpoints" if tenant_id == LOG_OF_CHECKPOINTS else tenant_id
+    return f"strongroom.local/{own}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,9 @@ from entrypoints.worker.jobs import Worker
 from entrypoints.worker.sequencer import Sequencer
 from entrypoints.worker.sweeper import Sweeper
 
+# Slower than the logs grow: how fast each of them does is nobody else's business.
+CHECKPOINT_LOG_SECONDS = 10.0
+
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Streams hear of it first; the database is stopped last."""
@@ -69,6 +72,10 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
         Sweeper(chores={"abandoned_runs": container.fail_abandoned_runs()}, every_seconds=5),
         Sweeper(chores={"expired_consents": container.expire_consents()}, every_seconds=15),
         Sweeper(chores={"abandoned_uploads": container.blobs().sweep}, every_seconds=600),
+        Sweeper(
+            chores={"logged_checkpoints": container.checkpoint_log().record},
+            every_seconds=CHECKPOINT_LOG_SECONDS,
+        ),
         Sweeper(chores={"keys_rewrapped": container.keykeeper().rewrap}, every_seconds=5),
     )
 

@@ -13,8 +13,10 @@ from entrypoints.container import Container
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.app_kit import application
 from entrypoints.http.audit import AuditController, list_accesses
+from entrypoints.http.audit_tiles import TilesController
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.chat import ConversationsController
+from entrypoints.http.checkpoints import LogOfCheckpointsController, prove_checkpoint
 from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
@@ -39,6 +41,9 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     ConversationsController,
     RunsController,
     AuditController,
+    TilesController,
+    LogOfCheckpointsController,
+    prove_checkpoint,
     list_accesses,
     live,
     ready,
@@ -85,6 +90,7 @@ EXPOSED = (
     "delete_conversation",
     "list_accesses",
     "prove_entry",
+    "prove_checkpoint",
     "prove_consistency",
     "audit_trail",
     "log_signer",

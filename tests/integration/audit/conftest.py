@@ -22,15 +22,18 @@ from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.engine import Database
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
+from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from application.ports import Release
 from domain.audit.checkpoint import Checkpoint, log_name, open_checkpoint
 from domain.audit.note import VerifierKey
-from domain.identity import PERSONAL_USE, Action, Caller, PersonId, TenantId
+from domain.identity import PERSONAL_USE, Action, Caller, PersonId, Role, TenantId
 from domain.vault.document import Document
 from entrypoints.container import Container
 from entrypoints.http.audit import AuditController, list_accesses
+from entrypoints.http.audit_tiles import TilesController
+from entrypoints.http.checkpoints import LogOfCheckpointsController, prove_checkpoint
 from entrypoints.http.pages import Cursors
 from tests.integration.conftest import add_text
 from tests.integration.http import conftest as over_http
@@ -135,14 +138,17 @@ async def log(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignsInById(ASGIMiddleware):
-    """Stands for authentication: the bearer token is the id of a person of the tenant."""
+    """Stands for authentication: the bearer token is a person of the tenant, and a role."""
 
     tenant_id: TenantId
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         kind, _, token = dict(scope["headers"]).get(b"authorization", b"").decode().partition(" ")
-        if kind == "Bearer":
-            caller = Caller(tenant_id=self.tenant_id, person_id=PersonId(UUID(token)))
+        if kind == "Bearer" and "/" in token:
+            person, _, role = token.partition("/")
+            caller = Caller(
+                tenant_id=self.tenant_id, person_id=PersonId(UUID(person)), role=Role(role)
+            )
             scope["state"]["caller"] = caller
         await next_app(scope, receive, send)
 
@@ -155,7 +161,8 @@ class AuditClient:
     owner: Caller
 
     async def get(self, path: str, caller: Caller | None = None) -> httpx2.Response:
-        token = (caller or self.owner).person_id
+        asker = caller or self.owner
+        token = f"{asker.person_id}/{asker.role}"
         return await self.http.get(path, headers={"Authorization": f"Bearer {token}"})
 
     async def content(self, path: str, caller: Caller | None = None) -> bytes:
@@ -172,10 +179,14 @@ async def client(log: TestedLog, serve: over_http.Serve) -> AsyncIterator[AuditC
         "list_accesses": log.list_accesses,
         "prove_entry": log.prove_entry,
         "prove_consistency": log.prove_consistency,
+        "prove_checkpoint": ProveCheckpoint(trail=log.trail, prove_entry=log.prove_entry),
         "cursors": Cursors(secret=bytes(32)),
     }
     async with serve(
         AuditController,
+        TilesController,
+        LogOfCheckpointsController,
+        prove_checkpoint,
         list_accesses,
         dependencies={name: _constant(value) for name, value in given.items()},
         middleware=[SignsInById(tenant_id=log.owner.tenant_id)],

@@ -113,6 +113,10 @@ RULES: dict[str, Rule] = {
 
 # Operations without an id, and those that need no token at all.
 PUBLIC = {
+    "GET /v1/checkpoints/checkpoint",
+    "GET /v1/checkpoints/key",
+    "GET /v1/checkpoints/consistency",
+    "GET /v1/checkpoints/tile/{level}/{index}",
     "POST /v1/accounts",
     "POST /v1/sessions",
     "POST /v1/oauth/token",
