@@ -206,3 +206,15 @@ class RateLimits(Protocol):
     async def attempt(self, limit: str, *key: str) -> None:
         """Count one attempt; raises TooMany when `limit` (a setting's name) is used up."""
         ...
+
+
+class StepUp(Protocol):
+    """A second factor, proven at the moment of what it allows."""
+
+    async def __call__(self, *, caller: Caller, code: str) -> None:
+        """Accept a one-time or a recovery code of the caller's: each once, for ever.
+
+        Raises StepUpRefused for a code that is wrong or was used, StepUpNotEnrolled where the
+        caller has none, TooMany after some wrong ones, and Invalid for what is no code.
+        """
+        ...

@@ -60,6 +60,12 @@ class NotAllowed(Refusal):
     code = "not_allowed"
 
 
+class StepUpRequired(NotAllowed):
+    """This takes a second factor: step up at /v1/sessions/step-up, and try again (RFC 9470)."""
+
+    code = "insufficient_user_authentication"
+
+
 class NotFound(Refusal):
     """There is nothing here for you: it does not exist, or you may not see it."""
 

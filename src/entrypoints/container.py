@@ -28,6 +28,7 @@ from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.models.extractive import ExtractiveModel
 from adapters.models.openai_compatible import OpenAICompatibleModel
 from adapters.passwords.argon2id import Argon2idPasswords
+from adapters.passwords.one_time import PyotpCodes
 from adapters.postgres.accounts import PostgresAccounts
 from adapters.postgres.audit import PostgresLog
 from adapters.postgres.audit_trail import PostgresAuditTrail
@@ -50,20 +51,27 @@ from adapters.postgres.root_rewrapping import RootRewrapping
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.schemas import PostgresSchemas
+from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.receipts import JwsReceipts
+from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
 from adapters.tokens.signing_keys import SigningKeys
+from application.accounts.check_code import CheckCode
+from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
 from application.accounts.ports import (
     AccessTokens,
     Accounts,
     Attempts,
+    OneTimeCodes,
     Passwords,
+    RecoveryCodes,
     RefreshTokens,
+    SecondFactors,
     Sessions,
 )
 from application.accounts.refresh_session import RefreshSession
@@ -72,6 +80,8 @@ from application.accounts.set_role import SetRole
 from application.accounts.sign_in import SignIn
 from application.accounts.sign_out import SignOut
 from application.accounts.sign_up import SignUp
+from application.accounts.step_up_session import StepUpSession
+from application.accounts.time_codes import TimeCodes
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
 from application.audit.ports import AuditTrail, Log, LogSigner
@@ -101,7 +111,7 @@ from application.consent.release_content import ReleaseContent
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
-from application.ports import Cipher, Leases, OwnKeys, ReleaseGate, Signals
+from application.ports import Cipher, Leases, OwnKeys, ReleaseGate, Signals, StepUp
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
@@ -123,7 +133,12 @@ from entrypoints.settings import Settings
 
 
 def _rates(settings: Settings) -> dict[str, str]:
-    names = ("sign_in_rate_per_address", "sign_in_rate_per_account", "sign_up_rate_per_address")
+    names = (
+        "sign_in_rate_per_address",
+        "sign_in_rate_per_account",
+        "sign_up_rate_per_address",
+        "totp_rate_per_account",
+    )
     return {name: getattr(settings, name) for name in names}
 
 
@@ -270,6 +285,11 @@ class Container(containers.DeclarativeContainer):
         lifetime_seconds=settings.provided.access_token_seconds,
     )
     refresh_tokens: providers.Provider[RefreshTokens] = providers.Singleton(OpaqueRefreshTokens)
+    one_time_codes: providers.Provider[OneTimeCodes] = providers.Singleton(PyotpCodes)
+    recovery_codes: providers.Provider[RecoveryCodes] = providers.Singleton(RandomRecoveryCodes)
+    second_factors: providers.Provider[SecondFactors] = providers.Singleton(
+        PostgresSecondFactors, engine=engine, keys=keys
+    )
     consents: providers.Provider[Consents] = providers.Singleton(
         PostgresConsents, engine=engine, evidence=evidence, new_id=new_id
     )
@@ -343,6 +363,36 @@ class Container(containers.DeclarativeContainer):
     sign_up = providers.Singleton(
         SignUp, accounts=accounts, passwords=passwords, limits=attempts, new_id=new_id
     )
+    time_codes = providers.Singleton(
+        TimeCodes, own_keys=own_keys, cipher=cipher, codes=one_time_codes
+    )
+    step_up: providers.Provider[StepUp] = providers.Singleton(
+        CheckCode,
+        second_factors=second_factors,
+        time_codes=time_codes,
+        recovery_codes=recovery_codes,
+        attempts=attempts,
+    )
+    enrol_totp = providers.Singleton(
+        EnrolTotp,
+        accounts=accounts,
+        second_factors=second_factors,
+        time_codes=time_codes,
+        codes=one_time_codes,
+        cipher=cipher,
+        new_id=new_id,
+    )
+    confirm_totp = providers.Singleton(
+        ConfirmTotp,
+        second_factors=second_factors,
+        time_codes=time_codes,
+        recovery_codes=recovery_codes,
+        attempts=attempts,
+    )
+    remove_totp = providers.Singleton(RemoveTotp, second_factors=second_factors, step_up=step_up)
+    step_up_session = providers.Singleton(
+        StepUpSession, sessions=sessions, access_tokens=access_tokens, step_up=step_up
+    )
     sign_in = providers.Singleton(
         SignIn,
         accounts=accounts,
@@ -350,6 +400,7 @@ class Container(containers.DeclarativeContainer):
         passwords=passwords,
         access_tokens=access_tokens,
         refresh_tokens=refresh_tokens,
+        step_up=step_up,
         attempts=attempts,
         new_id=new_id,
         refresh_token_lifetime=lifetime,

@@ -8,17 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import transaction, translated_outages
-from adapters.postgres.tables import people, tenants
+from adapters.postgres.tables import people, tenants, totp
 from application.accounts.ports import Account, Tenant
 from domain.accounts.email_address import EmailAddress
 from domain.accounts.person import DisplayName, EmailTaken, Person
 from domain.identity import Caller, PersonId, Role, TenantId
 
+_NEEDS_TOTP = exists().where(
+    totp.c.tenant_id == people.c.tenant_id,
+    totp.c.person_id == people.c.id,
+    totp.c.confirmed_at.is_not(None),
+)
 _TENANT_NAMED = text("SELECT tenant_id, sign_up_open FROM tenant_named(:name)")
 
 
@@ -103,12 +108,13 @@ class PostgresAccountsTransaction:
             people.c.role,
             people.c.created_at,
             people.c.password_hash,
+            _NEEDS_TOTP.label("needs_totp"),
         ).where(people.c.tenant_id == self.tenant_id, people.c.email == email)
         row = (await self.connection.execute(one)).one_or_none()
-        return (
-            None
-            if row is None
-            else Account(person=_person_of(row), password_hash=row.password_hash)
+        if row is None:
+            return None
+        return Account(
+            person=_person_of(row), password_hash=row.password_hash, needs_totp=row.needs_totp
         )
 
     async def replace_hash(self, account: Account, password_hash: str) -> None:

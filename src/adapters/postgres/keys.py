@@ -34,6 +34,7 @@ class KeyKind(StrEnum):
     METADATA = "metadata"
     CONVERSATION = "conversation"
     EVIDENCE = "evidence"
+    TOTP = "totp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.tables import people, refresh_tokens, sessions
-from application.accounts.ports import NewRefreshToken, PresentedToken
+from application.accounts.ports import Authenticated, NewRefreshToken, PresentedToken
 from domain.accounts.session import RefreshToken, Session, SessionEnd
-from domain.identity import PersonId, Role, SessionId, TenantId
+from domain.identity import Acr, Caller, PersonId, Role, SessionId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,9 @@ class PostgresSessionsTransaction:
                 tenant_id=self.tenant_id,
                 id=session.id,
                 person_id=session.person_id,
-                created_at=session.created_at,
+                created_at=session.auth_time,
+                acr=session.acr,
+                auth_time=session.auth_time,
             )
         )
         await self._keep(session.id, token, expires_at)
@@ -58,6 +61,8 @@ class PostgresSessionsTransaction:
                 refresh_tokens.c.expires_at,
                 refresh_tokens.c.used_at,
                 sessions.c.ended_at,
+                sessions.c.acr,
+                sessions.c.auth_time,
                 people.c.id.label("person_id"),
                 people.c.role,
             )
@@ -90,7 +95,7 @@ class PostgresSessionsTransaction:
             used_at=row.used_at,
             session_ended_at=row.ended_at,
         )
-        return PresentedToken(token=token, person_id=PersonId(row.person_id), role=Role(row.role))
+        return PresentedToken(token=token, authenticated=self._authenticated(row))
 
     async def rotate(
         self, used_hash: bytes, used_at: datetime, new: NewRefreshToken, expires_at: datetime
@@ -105,6 +110,29 @@ class PostgresSessionsTransaction:
             .returning(refresh_tokens.c.session_id)
         )
         await self._keep(SessionId(used.scalar_one()), new, expires_at)
+
+    async def step_up(self, caller: Caller, session_id: SessionId) -> Authenticated | None:
+        raised = await self.connection.execute(
+            update(sessions)
+            .where(
+                sessions.c.tenant_id == self.tenant_id,
+                sessions.c.id == session_id,
+                sessions.c.person_id == caller.person_id,
+                sessions.c.ended_at.is_(None),
+                people.c.tenant_id == sessions.c.tenant_id,
+                people.c.id == sessions.c.person_id,
+            )
+            .values(acr=Acr.MFA, auth_time=func.clock_timestamp())
+            .returning(
+                sessions.c.id.label("session_id"),
+                sessions.c.acr,
+                sessions.c.auth_time,
+                sessions.c.person_id,
+                people.c.role,
+            )
+        )
+        row = raised.one_or_none()
+        return None if row is None else self._authenticated(row)
 
     async def end(self, session_id: SessionId, reason: SessionEnd) -> None:
         await self.connection.execute(
@@ -127,4 +155,15 @@ class PostgresSessionsTransaction:
                 session_id=session_id,
                 expires_at=expires_at,
             )
+        )
+
+    def _authenticated(self, row: Any) -> Authenticated:
+        caller = Caller(
+            tenant_id=self.tenant_id,
+            person_id=PersonId(row.person_id),
+            role=Role(row.role),
+            acr=Acr(row.acr),
+        )
+        return Authenticated(
+            caller=caller, session_id=SessionId(row.session_id), auth_time=row.auth_time
         )

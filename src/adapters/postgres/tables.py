@@ -70,6 +70,7 @@ def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConst
     keys = {
         "tenants": ["tenant_id"],
         "notices": ["tenant_id", "hash"],
+        "totp": ["tenant_id", "person_id"],
         "purposes": ["tenant_id", "code"],
         "versions": ["tenant_id", "document_id", "version"],
         "schemas": ["tenant_id", "name"],
@@ -127,6 +128,8 @@ sessions = _table(
     _time("created_at", now=True),
     _time("ended_at", optional=True),
     _of(Text, "end_reason", optional=True),
+    _of(Text, "acr", server_default=text("'pwd'")),
+    _time("auth_time", now=True),
     _refers("people", "person_id"),
     key=("id",),
 )
@@ -139,6 +142,27 @@ refresh_tokens = _table(
     _time("used_at", optional=True),
     _refers("sessions", "session_id"),
     key=("token_hash",),
+)
+
+totp = _table(
+    "totp",
+    _id("person_id"),
+    _id("id"),
+    _of(LargeBinary, "sealed_secret"),
+    _of(BigInteger, "last_step", server_default=text("0")),
+    _time("created_at", now=True),
+    _time("confirmed_at", optional=True),
+    _refers("people", "person_id"),
+    key=("person_id",),
+)
+
+recovery_codes = _table(
+    "recovery_codes",
+    _id("person_id"),
+    _of(LargeBinary, "code_hash"),
+    _time("used_at", optional=True),
+    _refers("totp", "person_id", cascade=True),
+    key=("person_id", "code_hash"),
 )
 
 wrapping_keys = _table(

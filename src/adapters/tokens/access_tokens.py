@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +20,15 @@ from application.accounts.ports import Authenticated
 from application.ports import NewId
 from application.vault.key_service import SigningPurpose
 from domain.accounts.session import AccessTokenNotValid
-from domain.identity import Caller, PersonId, Role, SessionId, TenantId
+from domain.identity import Acr, Caller, PersonId, Role, SessionId, TenantId
 
 LIFETIME_SECONDS = 600
 TYPE = "at+jwt"
 
 _CHARACTERS_MAX = 2048
 _SKEW_SECONDS_MAX = 5
+# Authentication methods by RFC 8176.
+_METHODS = {Acr.PASSWORD: ["pwd"], Acr.MFA: ["pwd", "otp", "mfa"]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,9 @@ class JwtAccessTokens:
             "tenant": str(caller.tenant_id),
             "role": caller.role.value,
             "sid": str(authenticated.session_id),
+            "acr": caller.acr.value,
+            "amr": _METHODS[caller.acr],
+            "auth_time": int(authenticated.auth_time.timestamp()),
             "iat": at,
             "nbf": at,
             "exp": at + self.lifetime_seconds,
@@ -75,6 +81,8 @@ class JwtAccessTokens:
             ValueError,
             TypeError,
             AttributeError,
+            OverflowError,
+            OSError,
             RecursionError,
         ) as refused:
             raise AccessTokenNotValid from refused
@@ -112,5 +120,10 @@ def _authenticated(claims: dict[str, Any]) -> Authenticated:
         tenant_id=TenantId(UUID(claims["tenant"])),
         person_id=PersonId(UUID(claims["sub"])),
         role=Role(claims["role"]),
+        acr=Acr(claims["acr"]),
     )
-    return Authenticated(caller=caller, session_id=SessionId(UUID(claims["sid"])))
+    return Authenticated(
+        caller=caller,
+        session_id=SessionId(UUID(claims["sid"])),
+        auth_time=datetime.fromtimestamp(claims["auth_time"], UTC),
+    )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from application.ports import RateLimits
+from application.ports import DataKey, RateLimits
 from domain.accounts.email_address import EmailAddress
 from domain.accounts.password import Password
 from domain.accounts.person import Person
 from domain.accounts.session import RefreshToken, Session, SessionEnd
-from domain.identity import Caller, PersonId, Role, SessionId, TenantId
+from domain.accounts.totp import Totp
+from domain.identity import Caller, Role, SessionId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +28,12 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A person, and the hash that their password must match."""
+    """A person, the hash that their password must match, and whether a one-time code is needed
+    as well."""
 
     person: Person
     password_hash: str = field(repr=False)
+    needs_totp: bool = False
 
 
 class AccountsTransaction(Protocol):
@@ -79,12 +83,21 @@ class ReadRefreshToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated:
+    """Whom an access token speaks for, of which session it is, and when they last proved it."""
+
+    caller: Caller
+    session_id: SessionId
+    auth_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedToken:
-    """A refresh token as it is kept, with the person it speaks for and their present role."""
+    """A refresh token as it is kept, with the person it speaks for: their present role, and the
+    assurance of the session."""
 
     token: RefreshToken
-    person_id: PersonId
-    role: Role
+    authenticated: Authenticated
 
 
 class SessionsTransaction(Protocol):
@@ -104,6 +117,10 @@ class SessionsTransaction(Protocol):
         self, used_hash: bytes, used_at: datetime, new: NewRefreshToken, expires_at: datetime
     ) -> None:
         """Mark a token used and put a new one of the same family in its place."""
+        ...
+
+    async def step_up(self, caller: Caller, session_id: SessionId) -> Authenticated | None:
+        """Raise a session of the caller's to MFA from now on; None where it is over."""
         ...
 
     async def end(self, session_id: SessionId, reason: SessionEnd) -> None:
@@ -141,11 +158,11 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authenticated:
-    """Whom an access token speaks for, and of which session it is."""
+class SteppedUp:
+    """A new access token for a session, of a higher assurance."""
 
-    caller: Caller
-    session_id: SessionId
+    access_token: str = field(repr=False)
+    expires_in_seconds: int
 
 
 class AccessTokens(Protocol):
@@ -180,3 +197,55 @@ class Attempts(RateLimits, Protocol):
     """Rate limits that forgive: a right password ends a series of wrong ones."""
 
     async def forget(self, limit: str, *key: str) -> None: ...
+
+
+class OneTimeCodes(Protocol):
+    """Computes one-time codes (RFC 6238). A secret is text in base32."""
+
+    def new_secret(self) -> str: ...
+
+    def code_at(self, secret: str, step: int) -> str: ...
+
+    def uri(self, secret: str, account: str) -> str:
+        """What a QR code tells an authenticator app (otpauth://)."""
+        ...
+
+
+class RecoveryCodes(Protocol):
+    """Makes recovery codes, and the hashes that are kept of them."""
+
+    def new(self) -> str: ...
+
+    def hash(self, code: str) -> bytes: ...
+
+
+class SecondFactorsTransaction(Protocol):
+    """One transaction over the second factor of one person."""
+
+    async def now(self) -> datetime: ...
+
+    async def propose(self, totp: Totp, key: DataKey) -> None:
+        """Keep one that is pending, in place of one that was. Raises TotpAlreadyEnrolled."""
+        ...
+
+    async def confirm(self, totp: Totp, step: int, recovery_hashes: Sequence[bytes]) -> bool:
+        """From now on it is asked for; `step` counts as used. False where it is not pending."""
+        ...
+
+    async def spend_step(self, totp: Totp, step: int) -> bool:
+        """Whether this step is later than every one before it: each is good once, for ever."""
+        ...
+
+    async def spend_recovery_code(self, totp: Totp, code_hash: bytes) -> bool: ...
+
+    async def remove(self, totp: Totp) -> None:
+        """With its key and its recovery codes."""
+        ...
+
+
+class SecondFactors(Protocol):
+    """Who has set up one-time codes, and what was used of them."""
+
+    async def find(self, caller: Caller) -> Totp | None: ...
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[SecondFactorsTransaction]: ...

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from application.accounts.ports import (
     AccessTokens,
-    Authenticated,
     PresentedToken,
     ReadRefreshToken,
     RefreshTokens,
@@ -16,7 +15,6 @@ from application.accounts.ports import (
     SignedIn,
 )
 from domain.accounts.session import RefreshTokenNotValid, SessionEnd, Standing
-from domain.identity import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +59,8 @@ class RefreshSession:
     ) -> SignedIn:
         new = self.refresh_tokens.new(read.tenant_id)
         await tx.rotate(read.hash, now, new, now + self.refresh_token_lifetime)
-        caller = Caller(
-            tenant_id=read.tenant_id, person_id=presented.person_id, role=presented.role
-        )
         # Inside the transaction: when the key service does not sign, the old token stays good.
-        access_token = await self.access_tokens.issue(
-            Authenticated(caller=caller, session_id=presented.token.session_id)
-        )
+        access_token = await self.access_tokens.issue(presented.authenticated)
         return SignedIn(
             access_token=access_token,
             refresh_token=new.text,

@@ -1,8 +1,8 @@
-"""Sign in: a password against a session."""
+"""Sign in: a password, and where it is set up a one-time code, against a session."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,12 +17,13 @@ from application.accounts.ports import (
     Sessions,
     SignedIn,
 )
-from application.ports import NewId
+from application.ports import NewId, StepUp
 from domain.accounts.email_address import EmailAddress, email_address
 from domain.accounts.password import Password, given_password
 from domain.accounts.person import CredentialsWrong
 from domain.accounts.session import Session
-from domain.identity import Caller, SessionId, TenantId
+from domain.accounts.totp import StepUpRefused, TotpRefused, TotpRequired
+from domain.identity import Acr, Caller, SessionId, TenantId
 
 SIGN_IN_PER_ADDRESS = "sign_in_rate_per_address"
 SIGN_IN_PER_ACCOUNT = "sign_in_rate_per_account"
@@ -32,10 +33,11 @@ _NOWHERE = TenantId(UUID(int=0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """Opens a session for whoever knows the password.
+    """Opens a session for whoever knows the password, and has the second factor if there is one.
 
     A wrong password, an unknown person and an unknown tenant take the same steps: the same
-    questions to the database, one comparison of hashes, the same refusal.
+    questions to the database, one comparison of hashes, the same refusal. A one-time code is
+    looked at, and used up, only after the right password.
     """
 
     accounts: Accounts
@@ -43,15 +45,18 @@ class SignIn:
     passwords: Passwords
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
+    step_up: StepUp
     attempts: Attempts
     new_id: NewId
     refresh_token_lifetime: timedelta = timedelta(days=30)
 
-    async def __call__(self, *, tenant: str, email: str, password: str, address: str) -> SignedIn:
+    async def __call__(
+        self, *, tenant: str, email: str, password: str, totp: str | None = None, address: str
+    ) -> SignedIn:
         """`tenant` is its name, `address` where the request is from.
 
-        Raises CredentialsWrong; TooMany before anything is hashed; Invalid for what is no email
-        address or no password at all.
+        Raises CredentialsWrong; TotpRequired and TotpRefused once the password was right; TooMany
+        before anything is hashed; Invalid for what is no email address or no password at all.
         """
         await self.attempts.attempt(SIGN_IN_PER_ADDRESS, address)
         given_email, given = email_address(email), given_password(password)
@@ -62,10 +67,11 @@ class SignIn:
         matches = await self.passwords.matches(given, password_hash)
         if account is None or not matches:
             raise CredentialsWrong
+        caller = await self._authenticate(tenant_id, account, totp)
         await self.attempts.forget(SIGN_IN_PER_ACCOUNT, tenant, given_email)
         if self.passwords.is_outdated(account.password_hash):
             await self._hash_anew(tenant_id, account, given)
-        return await self._open(tenant_id, account)
+        return await self._open(caller)
 
     async def _look_up(self, tenant: str, email: EmailAddress) -> tuple[TenantId, Account | None]:
         found = await self.accounts.tenant_named(tenant)
@@ -78,18 +84,36 @@ class SignIn:
         async with self.accounts.begin(tenant_id) as tx:
             await tx.replace_hash(account, password_hash)
 
-    async def _open(self, tenant_id: TenantId, account: Account) -> SignedIn:
-        person, session_id = account.person, SessionId(self.new_id())
+    async def _authenticate(
+        self, tenant_id: TenantId, account: Account, totp: str | None
+    ) -> Caller:
+        person = account.person
         caller = Caller(tenant_id=tenant_id, person_id=person.id, role=person.role)
-        # Signed first: a key service that is down leaves no session behind.
-        access_token = await self.access_tokens.issue(
-            Authenticated(caller=caller, session_id=session_id)
-        )
-        token = self.refresh_tokens.new(tenant_id)
-        async with self.sessions.begin(tenant_id) as tx:
+        if not account.needs_totp:
+            return caller
+        if totp is None:
+            raise TotpRequired
+        try:
+            await self.step_up(caller=caller, code=totp)
+        except StepUpRefused as refused:
+            raise TotpRefused from refused
+        return replace(caller, acr=Acr.MFA)
+
+    async def _open(self, caller: Caller) -> SignedIn:
+        token = self.refresh_tokens.new(caller.tenant_id)
+        async with self.sessions.begin(caller.tenant_id) as tx:
             now = await tx.now()
-            session = Session(id=session_id, person_id=person.id, created_at=now)
+            session = Session(
+                id=SessionId(self.new_id()),
+                person_id=caller.person_id,
+                acr=caller.acr,
+                auth_time=now,
+            )
             await tx.open(session, token, now + self.refresh_token_lifetime)
+            # Inside the transaction: a key service that does not sign leaves no session behind.
+            access_token = await self.access_tokens.issue(
+                Authenticated(caller=caller, session_id=session.id, auth_time=now)
+            )
         return SignedIn(
             access_token=access_token,
             refresh_token=token.text,

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import NotAuthenticated
-from domain.identity import PersonId, SessionId
+from domain.identity import Acr, PersonId, SessionId
 
 
 class RefreshTokenNotValid(NotAuthenticated):
@@ -40,11 +40,16 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A person who signed in. It ends when they sign out, or when a used token comes again."""
+    """A person who signed in. It ends when they sign out, or when a used token comes again.
+
+    Its assurance is raised by a step-up, and kept when it is refreshed; `auth_time` is when the
+    person last proved who they are.
+    """
 
     id: SessionId
     person_id: PersonId
-    created_at: datetime
+    acr: Acr
+    auth_time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

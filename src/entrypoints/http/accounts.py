@@ -14,19 +14,21 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from adapters.memory.rate_limits import LimitReached
-from application.accounts.ports import Accounts, Authenticated, SignedIn
+from application.accounts.ports import Accounts, Authenticated, SecondFactors, SignedIn
 from application.accounts.sign_in import SignIn
 from application.accounts.sign_out import SignOut
 from application.accounts.sign_up import SignUp
 from domain.accounts.email_address import CHARACTERS_MAX as EMAIL_CHARACTERS_MAX
 from domain.accounts.password import CHARACTERS_MAX, CHARACTERS_MIN
 from domain.accounts.person import DISPLAY_NAME_CHARACTERS_MAX, Person
+from domain.accounts.totp import Totp, TotpState, state_of
 from domain.errors import NotAuthenticated
 from domain.identity import Caller, Role
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.authentication import provide_authenticated
 from entrypoints.http.injected import Injected
 from entrypoints.http.rate_limits import address_of, limit_reached
+from entrypoints.http.second_factor import CodeText
 
 TENANT_DEFAULT = "default"
 SIGN_IN_EXAMPLE = {"email": "asha@example.org", "password": "a long enough secret"}
@@ -44,6 +46,13 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     tenant: TenantName = TENANT_DEFAULT
 
 
+class TotpShown(msgspec.Struct, kw_only=True):
+    """Whether one-time codes are set up, and how many recovery codes were not used yet."""
+
+    state: TotpState = TotpState.NONE
+    recovery_codes_left: int = 0
+
+
 class AccountShown(msgspec.Struct, kw_only=True):
     """An account, as its owner sees it."""
 
@@ -52,14 +61,16 @@ class AccountShown(msgspec.Struct, kw_only=True):
     display_name: str
     tenant: str
     role: Role
+    totp: TotpShown
     created_at: datetime
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What one signs in with."""
+    """What one signs in with. `totp` is needed where one-time codes are set up."""
 
     email: EmailText
     password: Annotated[str, Meta(min_length=1, max_length=CHARACTERS_MAX)]
+    totp: CodeText | None = None
     tenant: TenantName = TENANT_DEFAULT
 
 
@@ -116,11 +127,12 @@ class SessionsController(Controller):
         sign_in: Injected[SignIn],
         data: JSONBody[Credentials],
     ) -> TokensShown:
-        """Sign in with email address and password."""
+        """Sign in with email address and password, and a one-time code where they are set up."""
         signed_in = await sign_in(
             tenant=data.tenant,
             email=data.email,
             password=data.password,
+            totp=data.totp,
             address=address_of(request),
         )
         return tokens_shown(signed_in)
@@ -140,14 +152,16 @@ class SessionsController(Controller):
 
 @get("/v1/me", tags=["Accounts"])
 async def get_me(
-    caller: Injected[Caller], accounts: Injected[SkipValidation[Accounts]]
+    caller: Injected[Caller],
+    accounts: Injected[SkipValidation[Accounts]],
+    second_factors: Injected[SkipValidation[SecondFactors]],
 ) -> AccountShown:
     """One's own account."""
     own = await accounts.own(caller)
     if own is None:
         raise NotAuthenticated
     person, tenant = own
-    return _account_shown(person, tenant.name)
+    return _account_shown(person, tenant.name, await second_factors.find(caller))
 
 
 ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsController, get_me]
@@ -162,12 +176,15 @@ def tokens_shown(signed_in: SignedIn) -> TokensShown:
     )
 
 
-def _account_shown(person: Person, tenant: str) -> AccountShown:
+def _account_shown(person: Person, tenant: str, totp: Totp | None = None) -> AccountShown:
     return AccountShown(
         id=person.id,
         email=person.email,
         display_name=person.display_name,
         tenant=tenant,
         role=person.role,
+        totp=TotpShown(
+            state=state_of(totp), recovery_codes_left=totp.recovery_codes_left if totp else 0
+        ),
         created_at=person.created_at,
     )

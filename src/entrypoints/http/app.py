@@ -28,9 +28,11 @@ from entrypoints.http.purposes import PurposesController
 from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
+from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
+    *SECOND_FACTOR_ROUTES,
     *OAUTH_ROUTES,
     DocumentsController,
     SchemasController,
@@ -56,6 +58,11 @@ EXPOSED = (
     "sign_up",
     "sign_in",
     "sign_out",
+    "second_factors",
+    "enrol_totp",
+    "confirm_totp",
+    "remove_totp",
+    "step_up_session",
     "refresh_session",
     "revoke_token",
     "signing_keys",

@@ -15,6 +15,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 
 from domain import errors
 from domain.errors import Refusal
+from domain.identity import Acr
 from entrypoints.http.parameters import wrong_parameters
 from entrypoints.http.refusals import BodyTooLarge, HttpRefusal, InvalidFields, WrongContentType
 from entrypoints.http.statuses import code_of, title_of
@@ -196,6 +197,8 @@ def _status(refusal: Refusal) -> int:
 def _headers(refusal: Refusal) -> dict[str, str]:
     if isinstance(refusal, errors.NotAuthenticated):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(refusal, errors.StepUpRequired):
+        return {"WWW-Authenticate": f'Bearer error="{refusal.code}", acr_values="{Acr.MFA}"'}
     if isinstance(refusal, errors.TooMany | errors.Unavailable):
         return {"Retry-After": str(max(1, refusal.retry_after_seconds))}
     if isinstance(refusal, WrongContentType):

@@ -9,17 +9,24 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
 from adapters.identifiers import uuid7
 from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.passwords.argon2id import Argon2Cost, Argon2idPasswords
+from adapters.passwords.one_time import PyotpCodes
 from adapters.postgres.accounts import PostgresAccounts
 from adapters.postgres.engine import Database, transaction
+from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
+from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tenants import create_tenant
 from adapters.tokens.access_tokens import JwtAccessTokens
+from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
 from adapters.tokens.signing_keys import SigningKeys
+from application.accounts.check_code import CODES_PER_ACCOUNT, CheckCode
+from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
 from application.accounts.ports import SignedIn, Tenant
 from application.accounts.refresh_session import RefreshSession
 from application.accounts.revoke_token import RevokeToken
@@ -27,6 +34,8 @@ from application.accounts.set_role import SetRole
 from application.accounts.sign_in import SIGN_IN_PER_ACCOUNT, SIGN_IN_PER_ADDRESS, SignIn
 from application.accounts.sign_out import SignOut
 from application.accounts.sign_up import SIGN_UP_PER_ADDRESS, SignUp
+from application.accounts.step_up_session import StepUpSession
+from application.accounts.time_codes import TimeCodes
 from domain.accounts.person import Person
 
 CHEAP = Argon2Cost(memory_kib=64, passes=1)
@@ -37,6 +46,7 @@ RATES = {
     SIGN_UP_PER_ADDRESS: "1000/hour",
     SIGN_IN_PER_ADDRESS: "20/hour",
     SIGN_IN_PER_ACCOUNT: "5/hour",
+    CODES_PER_ACCOUNT: "5/hour",
 }
 
 
@@ -56,15 +66,26 @@ class FrontDoor:
     refresh_session: RefreshSession
     revoke_token: RevokeToken
     set_role: SetRole
+    second_factors: PostgresSecondFactors
+    check_code: CheckCode
+    enrol_totp: EnrolTotp
+    confirm_totp: ConfirmTotp
+    remove_totp: RemoveTotp
+    step_up_session: StepUpSession
 
     async def join(self, email: str = "asha@example.org") -> Person:
         return await self.sign_up(
             tenant=self.tenant.name, email=email, password=PASSWORD, name="Asha", address=HERE
         )
 
-    async def enter(self, email: str = "asha@example.org", password: str = PASSWORD) -> SignedIn:
+    async def enter(
+        self,
+        email: str = "asha@example.org",
+        password: str = PASSWORD,
+        totp: str | None = None,
+    ) -> SignedIn:
         return await self.sign_in(
-            tenant=self.tenant.name, email=email, password=password, address=HERE
+            tenant=self.tenant.name, email=email, password=password, totp=totp, address=HERE
         )
 
     async def rows(self, statement: str, **values: Any) -> list[Any]:
@@ -78,7 +99,19 @@ async def front_door(database: Database, engine: AsyncEngine, directory: Path) -
     accounts, sessions = PostgresAccounts(engine=engine), PostgresSessions(engine=engine)
     passwords, limits = Argon2idPasswords(CHEAP), MemoryRateLimits(RATES)
     refresh_tokens = OpaqueRefreshTokens()
-    keys = SigningKeys(signer=LocalKeyring.open(directory / "keyring.json"))
+    keyring, cipher = LocalKeyring.open(directory / "keyring.json"), AesGcmCipher()
+    keys = SigningKeys(signer=keyring)
+    data_keys = PostgresKeys(key_service=keyring, cipher=cipher, new_id=uuid7)
+    second_factors = PostgresSecondFactors(engine=engine, keys=data_keys)
+    codes, recovery_codes = PyotpCodes(), RandomRecoveryCodes()
+    own_keys = PostgresOwnKeys(engine=engine, keys=data_keys)
+    time_codes = TimeCodes(own_keys=own_keys, cipher=cipher, codes=codes)
+    check_code = CheckCode(
+        second_factors=second_factors,
+        time_codes=time_codes,
+        recovery_codes=recovery_codes,
+        attempts=limits,
+    )
     access_tokens = JwtAccessTokens(keys=keys, issuer=ISSUER, audience="strongroom", new_id=uuid7)
     return FrontDoor(
         engine=engine,
@@ -94,6 +127,7 @@ async def front_door(database: Database, engine: AsyncEngine, directory: Path) -
             passwords=passwords,
             access_tokens=access_tokens,
             refresh_tokens=refresh_tokens,
+            step_up=check_code,
             attempts=limits,
             new_id=uuid7,
         ),
@@ -103,4 +137,24 @@ async def front_door(database: Database, engine: AsyncEngine, directory: Path) -
         ),
         revoke_token=RevokeToken(sessions=sessions, refresh_tokens=refresh_tokens),
         set_role=SetRole(accounts=accounts),
+        second_factors=second_factors,
+        check_code=check_code,
+        enrol_totp=EnrolTotp(
+            accounts=accounts,
+            second_factors=second_factors,
+            time_codes=time_codes,
+            codes=codes,
+            cipher=cipher,
+            new_id=uuid7,
+        ),
+        confirm_totp=ConfirmTotp(
+            second_factors=second_factors,
+            time_codes=time_codes,
+            recovery_codes=recovery_codes,
+            attempts=limits,
+        ),
+        remove_totp=RemoveTotp(second_factors=second_factors, step_up=check_code),
+        step_up_session=StepUpSession(
+            sessions=sessions, access_tokens=access_tokens, step_up=check_code
+        ),
     )

@@ -63,6 +63,7 @@ async def client(house: FrontDoor, serve: Serve) -> AsyncIterator[httpx2.AsyncCl
         "sign_up": house.sign_up,
         "sign_in": house.sign_in,
         "sign_out": house.sign_out,
+        "second_factors": house.second_factors,
         "refresh_session": house.refresh_session,
         "revoke_token": house.revoke_token,
         "signing_keys": house.keys,

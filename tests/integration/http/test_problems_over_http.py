@@ -37,6 +37,7 @@ REFUSALS: dict[str, tuple[Callable[[], errors.Refusal], int]] = {
     "refused": (lambda: errors.Refusal(), 400),
     "not_authenticated": (errors.NotAuthenticated, 401),
     "not_allowed": (errors.NotAllowed, 403),
+    "insufficient_user_authentication": (errors.StepUpRequired, 403),
     "not_found": (DocumentHidden, 404),
     "grant_ended": (GrantEnded, 409),
     "precondition_failed": (errors.PreconditionFailed, 412),
@@ -110,6 +111,10 @@ async def test_refusals_carry_the_headers_that_clients_act_on(serve: Any) -> Non
     async with serve(*ROUTES) as running:
         get = running.client.get
         assert (await get("/refuse/not_authenticated")).headers["www-authenticate"] == "Bearer"
+        insufficient = await get("/refuse/insufficient_user_authentication")
+        assert insufficient.headers["www-authenticate"] == (
+            'Bearer error="insufficient_user_authentication", acr_values="mfa"'
+        )
         assert (await get("/refuse/too_many_requests")).headers["retry-after"] == "7"
         assert (await get("/refuse/unavailable")).headers["retry-after"] == "3"
 

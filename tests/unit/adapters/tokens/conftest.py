@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from adapters.identifiers import uuid7
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.ports import Authenticated
-from domain.identity import Caller, PersonId, Role, SessionId, TenantId
+from domain.identity import Acr, Caller, PersonId, Role, SessionId, TenantId
 
 
 @dataclass
@@ -49,6 +50,13 @@ def access_tokens(keys: SigningKeys, time: Time) -> JwtAccessTokens:
 @pytest.fixture
 def authenticated() -> Authenticated:
     caller = Caller(
-        tenant_id=TenantId(UUID(int=1)), person_id=PersonId(UUID(int=2)), role=Role.AUDITOR
+        tenant_id=TenantId(UUID(int=1)),
+        person_id=PersonId(UUID(int=2)),
+        role=Role.AUDITOR,
+        acr=Acr.MFA,
     )
-    return Authenticated(caller=caller, session_id=SessionId(UUID(int=3)))
+    return Authenticated(
+        caller=caller,
+        session_id=SessionId(UUID(int=3)),
+        auth_time=datetime(2026, 11, 18, 12, 0, tzinfo=UTC),
+    )

@@ -49,8 +49,12 @@ async def test_a_token_has_the_claims_of_the_profile(
     (published,) = (await keys.published())["keys"]
     assert decoded(header) == {"alg": "EdDSA", "typ": "at+jwt", "kid": published["kid"]}
     assert set(decoded(claims)) == {
-        *("iss", "aud", "sub", "tenant", "role", "sid", "iat", "nbf", "exp", "jti")
+        *("iss", "aud", "sub", "tenant", "role", "sid", "iat", "nbf", "exp", "jti"),
+        *("acr", "amr", "auth_time"),
     }
+    told = decoded(claims)
+    assert (told["acr"], told["amr"]) == ("mfa", ["pwd", "otp", "mfa"])
+    assert told["auth_time"] == int(authenticated.auth_time.timestamp())
     assert decoded(claims)["exp"] - decoded(claims)["iat"] == 600
 
 
@@ -130,6 +134,12 @@ async def test_the_public_key_is_no_secret_to_sign_with(
         ("claims", {"tenant": 7}),
         ("claims", {"role": "root"}),
         ("claims", {"sid": None}),
+        ("claims", {"acr": None}),
+        ("claims", {"acr": "certain"}),
+        ("claims", {"auth_time": None}),
+        ("claims", {"auth_time": "then"}),
+        ("claims", {"auth_time": 10**30}),
+        ("claims", {"auth_time": float("nan")}),
         ("claims", {"jti": None}),
     ],
 )

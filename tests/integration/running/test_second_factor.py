@@ -1,0 +1,144 @@
+"""One-time codes as a client meets them: set up, signed in with, stepped up with, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+
+import httpx2
+
+from tests.integration.accounts.authenticator import Authenticator
+from tests.integration.running.people import PASSWORD, Json, Person, json_of, problem_of, signed_up
+from tests.integration.running.program import Program
+
+RACERS = 20
+
+
+def claims_of(token: str) -> Json:
+    part = token.split(".")[1]
+    found: Json = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+async def enter(
+    program: Program, person: Person, *, password: str = PASSWORD, totp: str | None = None
+) -> httpx2.Response:
+    credentials = {"email": person.email, "password": password}
+    if totp is not None:
+        credentials["totp"] = totp
+    async with program.client() as http:
+        return await http.post("/v1/sessions", json=credentials)
+
+
+async def enrol(person: Person) -> tuple[Authenticator, list[str]]:
+    proposed = await person.http.post("/v1/me/totp")
+    assert proposed.status_code == 201, proposed.text
+    assert json_of(proposed)["uri"].startswith("otpauth://totp/Strongroom:")
+    app = await Authenticator.at_the_start_of_a_step(json_of(proposed)["secret"])
+    confirmed = await person.http.post("/v1/me/totp/confirm", json={"code": app.code()})
+    assert confirmed.status_code == 200, confirmed.text
+    return app, json_of(confirmed)["recovery_codes"]
+
+
+async def state(person: Person) -> Json:
+    found: Json = json_of(await person.http.get("/v1/me"))["totp"]
+    return found
+
+
+async def test_from_setting_up_to_removing(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        assert await state(asha) == {"state": "none", "recovery_codes_left": 0}
+        assert claims_of(asha.tokens["access_token"])["amr"] == ["pwd"]
+        problem_of(await asha.http.post("/v1/sessions/step-up", json={"totp": "123456"}), [409])
+        problem_of(await asha.http.post("/v1/me/totp/confirm", json={"code": "123456"}), [409])
+
+        app, recovery_codes = await enrol(asha)
+        assert await state(asha) == {"state": "enrolled", "recovery_codes_left": 10}
+        problem_of(await asha.http.post("/v1/me/totp"), [409])
+
+        needed = await enter(running, asha)
+        assert problem_of(needed, [401])["code"] == "totp_required"
+        assert needed.headers["www-authenticate"] == "Bearer"
+        used = await enter(running, asha, totp=app.code())
+        assert problem_of(used, [401])["code"] == "totp_refused"
+        entered = await enter(running, asha, totp=app.next_code())
+        assert entered.status_code == 201
+        assert claims_of(json_of(entered)["access_token"])["acr"] == "mfa"
+
+        before = claims_of(asha.tokens["access_token"])
+        stepped_up = await asha.http.post("/v1/sessions/step-up", json={"totp": recovery_codes[0]})
+        assert stepped_up.status_code == 200, stepped_up.text
+        assert set(json_of(stepped_up)) == {"access_token", "token_type", "expires_in"}
+        assert "no-store" in stepped_up.headers["cache-control"]
+        after = claims_of(json_of(stepped_up)["access_token"])
+        assert (before["acr"], after["acr"]) == ("pwd", "mfa")
+        assert after["amr"] == ["pwd", "otp", "mfa"]
+        assert (before["sid"], before["sub"]) == (after["sid"], after["sub"])
+        assert await state(asha) == {"state": "enrolled", "recovery_codes_left": 9}
+
+        for code in (app.next_code(), recovery_codes[0]):
+            refused = await asha.http.request("DELETE", "/v1/me/totp", json={"totp": code})
+            assert problem_of(refused, [403])["code"] == "step_up_refused"
+        removed = await asha.http.request("DELETE", "/v1/me/totp", json={"totp": recovery_codes[1]})
+        assert removed.status_code == 204
+        assert await state(asha) == {"state": "none", "recovery_codes_left": 0}
+        assert (await enter(running, asha)).status_code == 201
+
+
+async def test_a_wrong_password_gets_the_same_answer_whatever_code_comes_with_it(
+    running: Program,
+) -> None:
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        app, _ = await enrol(asha)
+        told = []
+        for person in (asha, ben):
+            for code in (None, app.next_code(), "000000"):
+                answer = await enter(running, person, password="another phrase", totp=code)
+                problem = problem_of(answer, [401])
+                del problem["request_id"]
+                told.append((problem, answer.headers["www-authenticate"]))
+        assert all(each == told[0] for each in told)
+        assert told[0][0]["code"] == "credentials_wrong"
+        assert (await enter(running, asha, totp=app.next_code())).status_code == 201
+
+
+async def test_of_twenty_sign_ins_with_one_code_one_succeeds(
+    own: Program, figure: Callable[[str], None]
+) -> None:
+    await own.running(sign_in_rate_per_account="1000/minute", totp_rate_per_account="1000/minute")
+    won, rounds = 0, 3
+    for _ in range(rounds):
+        async with signed_up(own, "Asha") as asha:
+            app, _ = await enrol(asha)
+            answers = await asyncio.gather(
+                *(enter(own, asha, totp=app.next_code()) for _ in range(RACERS))
+            )
+            statuses = sorted(answer.status_code for answer in answers)
+            assert statuses == [201] + [401] * (RACERS - 1)
+            won += statuses.count(201)
+    figure(f"{won} of {rounds * RACERS} sign-ins in {rounds} races of {RACERS} with one code each")
+
+
+async def test_a_code_is_read_to_the_letter(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        app, _ = await enrol(asha)
+        code = app.next_code()
+        wide = "".join(chr(0xFF10 + int(digit)) for digit in code)
+        for spelling in (f" {code}", f"{code} ", f"{code}\n", f"{code[:3]} {code[3:]}", wide):
+            refused = await enter(running, asha, totp=spelling)
+            assert problem_of(refused, [400])["errors"][0]["pointer"] == "/totp"
+        assert (await enter(running, asha, totp=code)).status_code == 201
+
+
+async def test_wrong_codes_are_counted_and_the_limit_is_told(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        app, _ = await enrol(asha)
+        for _ in range(10):
+            answer = await asha.http.post("/v1/sessions/step-up", json={"totp": app.wrong_code()})
+            problem_of(answer, [403])
+        answer = await asha.http.post("/v1/sessions/step-up", json={"totp": app.next_code()})
+        problem_of(answer, [429])
+        assert 1 <= int(answer.headers["retry-after"]) <= 3600
+        assert answer.headers["ratelimit-policy"] == '"totp_rate_per_account";q=10;w=3600'
