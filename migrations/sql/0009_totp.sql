@@ -8,6 +8,10 @@ ALTER TABLE sessions NO FORCE ROW LEVEL SECURITY;
 UPDATE sessions SET auth_time = created_at;
 ALTER TABLE sessions FORCE ROW LEVEL SECURITY;
 
+-- How sure it must be who somebody is before they give access to a document.
+ALTER TABLE documents ADD COLUMN approval_acr text NOT NULL DEFAULT 'pwd'
+    CONSTRAINT documents_approval_acr_check CHECK (approval_acr IN ('pwd', 'mfa'));
+
 CREATE TABLE totp (
     tenant_id uuid NOT NULL,
     person_id uuid NOT NULL,

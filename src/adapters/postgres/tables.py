@@ -131,6 +131,7 @@ sessions = _table(
     _of(Text, "acr", server_default=text("'pwd'")),
     _time("auth_time", now=True),
     _refers("people", "person_id"),
+    Index("sessions_ended_idx", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     key=("id",),
 )
 
@@ -141,6 +142,8 @@ refresh_tokens = _table(
     _time("expires_at"),
     _time("used_at", optional=True),
     _refers("sessions", "session_id"),
+    Index("refresh_tokens_expiry_idx", "expires_at"),
+    Index("refresh_tokens_session_idx", "tenant_id", "session_id"),
     key=("token_hash",),
 )
 
@@ -266,6 +269,7 @@ documents = _table(
     _of(BigInteger, "lexeme_count", server_default=text("0")),
     _of(Text, "index_mode"),
     _of(Text, "audit_mode"),
+    _of(Text, "approval_acr", server_default=text("'pwd'")),
     _of(LargeBinary, "sealed_metadata"),
     _count("event_count"),
     _count("index_attempt"),

@@ -22,7 +22,7 @@ from adapters.postgres.progress import record_progress
 from adapters.postgres.tables import document_events, documents, versions
 from application.ports import DataKey, Idempotency, NewId
 from application.vault.ports import Erasure
-from domain.identity import BlobId, Caller, DocumentId, PersonId, VersionRef
+from domain.identity import Acr, BlobId, Caller, DocumentId, PersonId, VersionRef
 from domain.vault.document import AuditMode, Document, IndexMode, Progress, Version, VersionState
 
 
@@ -136,6 +136,7 @@ class PostgresVaultTransaction:
                 searchable_version=document.searchable_version,
                 index_mode=document.index_mode,
                 audit_mode=document.audit_mode,
+                approval_acr=document.approval_acr,
                 sealed_metadata=document.sealed_description,
                 created_at=document.created_at,
                 updated_at=document.updated_at,
@@ -253,6 +254,7 @@ def _document_of(row: Any) -> Document:
         searchable_version=row.searchable_version,
         index_mode=IndexMode(row.index_mode),
         audit_mode=AuditMode(row.audit_mode),
+        approval_acr=Acr(row.approval_acr),
         sealed_description=row.sealed_metadata,
         created_at=row.created_at,
         updated_at=row.updated_at,

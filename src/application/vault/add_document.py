@@ -11,7 +11,7 @@ from application.ports import Cipher, DataKey, Idempotency, NewId
 from application.vault.descriptions import Descriptions
 from application.vault.ports import INDEX_VERSION, Blobs, Documents, content_context
 from application.vault.sealed_upload import SealedUpload, StoredUpload
-from domain.identity import BlobId, Caller, DocumentId, VersionRef
+from domain.identity import Acr, BlobId, Caller, DocumentId, VersionRef
 from domain.vault.document import (
     AuditMode,
     Description,
@@ -29,6 +29,7 @@ class DocumentDetails:
     description: Description
     index_mode: IndexMode = IndexMode.CLEAR
     audit_mode: AuditMode = AuditMode.COMMITTED
+    approval_acr: Acr = Acr.PASSWORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,7 @@ class AddDocument:
             searchable_version=None,
             index_mode=said.index_mode,
             audit_mode=said.audit_mode,
+            approval_acr=said.approval_acr,
             sealed_description=sealed,
             created_at=now,
             updated_at=now,
@@ -141,6 +143,7 @@ def _fingerprint(
         sorted(description.metadata.items()),
         said.index_mode,
         said.audit_mode,
+        said.approval_acr,
     )
     return replace(
         idempotency, request_hash=hashlib.sha256(repr(fields).encode() + content_hash).digest()

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import Conflict, Invalid, NotFound
-from domain.identity import BlobId, DocumentId, PersonId, VersionRef
+from domain.identity import Acr, BlobId, DocumentId, PersonId, VersionRef
 
 TITLE_LENGTH_MAX = 300
 FILENAME_LENGTH_MAX = 255
@@ -101,7 +101,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A document as it stands: its owner, its current version, and the one that search sees."""
+    """A document as it stands: its owner, its current version, and the one that search sees.
+
+    `approval_acr` is how sure it must be who somebody is before they give access to it.
+    """
 
     id: DocumentId
     owner_id: PersonId
@@ -109,6 +112,7 @@ class Document:
     searchable_version: int | None
     index_mode: IndexMode
     audit_mode: AuditMode
+    approval_acr: Acr
     sealed_description: bytes
     created_at: datetime
     updated_at: datetime

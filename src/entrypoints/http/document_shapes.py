@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from application.vault.describe_documents import DescribedDocument
 from application.vault.erase_document import ErasureReceipt
+from domain.identity import Acr
 from domain.vault.document import (
     TITLE_LENGTH_MAX,
     AuditMode,
@@ -30,11 +31,15 @@ class IndexModeOffered(StrEnum):
 
 
 class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What may be said about a document beside its file."""
+    """What may be said about a document beside its file.
+
+    With `approval` mfa, giving access to it takes a second factor.
+    """
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
     index_mode: IndexModeOffered = IndexModeOffered.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
+    approval: Acr = Acr.PASSWORD
     metadata: dict[str, str] = {}
 
 
@@ -55,6 +60,7 @@ class DocumentShown(msgspec.Struct, kw_only=True):
     passage_count: int
     index_mode: IndexMode
     audit: AuditMode
+    approval: Acr
     created_at: datetime
     updated_at: datetime
 
@@ -114,6 +120,7 @@ def document_shown(described: DescribedDocument) -> DocumentShown:
         passage_count=current.passage_count,
         index_mode=document.index_mode,
         audit=document.audit_mode,
+        approval=document.approval_acr,
         created_at=document.created_at,
         updated_at=document.updated_at,
     )

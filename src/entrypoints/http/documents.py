@@ -102,6 +102,7 @@ class DocumentsController(Controller):
                 description=description,
                 index_mode=IndexMode(said.index_mode),
                 audit_mode=said.audit,
+                approval_acr=said.approval,
             )
 
         document = await add_document(

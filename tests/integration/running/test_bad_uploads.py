@@ -56,6 +56,7 @@ BAD_FORMS: dict[str, tuple[str, str]] = {
     "NUL in the title": (FILE + _part("title", "a\x00b") + END, "/title"),
     "a wrong choice": (FILE + _part("index_mode", "naked") + END, "/index_mode"),
     "another wrong choice": (FILE + _part("audit", "never") + END, "/audit"),
+    "no level of assurance": (FILE + _part("approval", "sms") + END, "/approval"),
     "metadata that is no object": (FILE + _part("metadata", "[1]") + END, "/metadata"),
     "metadata that is no JSON": (FILE + _part("metadata", "{a") + END, "/metadata"),
     "metadata of numbers": (FILE + _part("metadata", '{"a": 1}') + END, "/metadata/a"),

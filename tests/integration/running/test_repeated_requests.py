@@ -48,11 +48,12 @@ async def test_uploads_that_arrive_at_once_have_one_effect(asha: Person) -> None
     assert len(await _documents(asha)) == len(before) + 1
 
 
-@pytest.mark.parametrize("changed", ["text", "title", "metadata", "audit"])
+@pytest.mark.parametrize("changed", ["text", "title", "metadata", "audit", "approval"])
 async def test_another_upload_under_the_same_key_is_refused(asha: Person, changed: str) -> None:
     key = _key()
     fields = {"title": "First", "metadata": '{"a": "b"}', "audit": "committed"}
     other = {"text": "Other.", "title": "Other", "metadata": '{"a": "c"}', "audit": "integrated"}
+    other["approval"] = "mfa"
     assert (await _upload(asha, "First.", key, **fields)).status_code == 202
     before = await _documents(asha)
     text = other["text"] if changed == "text" else "First."

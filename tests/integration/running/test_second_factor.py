@@ -142,3 +142,12 @@ async def test_wrong_codes_are_counted_and_the_limit_is_told(running: Program) -
         problem_of(answer, [429])
         assert 1 <= int(answer.headers["retry-after"]) <= 3600
         assert answer.headers["ratelimit-policy"] == '"totp_rate_per_account";q=10;w=3600'
+
+
+async def test_a_document_may_demand_a_second_factor_of_who_gives_access_to_it(
+    asha: Person,
+) -> None:
+    demanding = await asha.upload("For few.", approval="mfa")
+    assert demanding["approval"] == "mfa"
+    assert (await asha.document(demanding["id"]))["approval"] == "mfa"
+    assert (await asha.upload("For some."))["approval"] == "pwd"
