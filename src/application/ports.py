@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.identity import Action, Caller, GrantId, Purpose, ReleaseId, VersionRef
+from domain.identity import (
+    Acr,
+    Action,
+    Caller,
+    GrantId,
+    PersonId,
+    Purpose,
+    ReleaseId,
+    Role,
+    TenantId,
+    VersionRef,
+)
 from domain.json_pointer import Pointers
 
 NewId = Callable[[], UUID]
@@ -178,6 +190,55 @@ class Idempotency:
     route: str
     key: str
     request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token to hand out once, and what is kept of it."""
+
+    text: str = field(repr=False)
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadToken:
+    """What a token tells by itself: where to look, and for what. Nothing is proven yet."""
+
+    tenant_id: TenantId
+    hash: bytes
+
+
+class OpaqueTokens(Protocol):
+    """Makes and reads the tokens of one kind; a token names its tenant."""
+
+    def new(self, tenant_id: TenantId) -> NewToken: ...
+
+    def read(self, text: str) -> ReadToken | None:
+        """None for what nobody can have been given."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDescription:
+    """What a token that works is good for (RFC 7662, section 2.2)."""
+
+    tenant_id: TenantId
+    person_id: PersonId
+    token_type: str
+    expires_at: datetime
+    issued_at: datetime | None = None
+    role: Role | None = None
+    acr: Acr | None = None
+    auth_time: datetime | None = None
+
+
+class TokenDescriber(Protocol):
+    """Knows the tokens of one kind. Describing a token does not use it."""
+
+    async def __call__(self, token: str) -> TokenDescription | None:
+        """None for what does not work, whyever: of another kind, malformed, unknown, expired,
+        used or revoked."""
+        ...
 
 
 class Jobs(Protocol):

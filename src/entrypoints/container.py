@@ -57,12 +57,17 @@ from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
+from adapters.tokens.opaque_tokens import REFRESH, PrefixedTokens
 from adapters.tokens.receipts import JwsReceipts
 from adapters.tokens.recovery_codes import RandomRecoveryCodes
-from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
+from application.accounts.introspect_token import (
+    DescribeAccessToken,
+    DescribeRefreshToken,
+    IntrospectToken,
+)
 from application.accounts.ports import (
     AccessTokens,
     Accounts,
@@ -70,7 +75,6 @@ from application.accounts.ports import (
     OneTimeCodes,
     Passwords,
     RecoveryCodes,
-    RefreshTokens,
     SecondFactors,
     Sessions,
 )
@@ -111,7 +115,16 @@ from application.consent.release_content import ReleaseContent
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
-from application.ports import Cipher, Leases, OwnKeys, ReleaseGate, Signals, StepUp
+from application.ports import (
+    Cipher,
+    Leases,
+    OpaqueTokens,
+    OwnKeys,
+    ReleaseGate,
+    Signals,
+    StepUp,
+    TokenDescriber,
+)
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
@@ -284,7 +297,9 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         lifetime_seconds=settings.provided.access_token_seconds,
     )
-    refresh_tokens: providers.Provider[RefreshTokens] = providers.Singleton(OpaqueRefreshTokens)
+    refresh_tokens: providers.Provider[OpaqueTokens] = providers.Singleton(
+        PrefixedTokens, prefix=REFRESH
+    )
     one_time_codes: providers.Provider[OneTimeCodes] = providers.Singleton(PyotpCodes)
     recovery_codes: providers.Provider[RecoveryCodes] = providers.Singleton(RandomRecoveryCodes)
     second_factors: providers.Provider[SecondFactors] = providers.Singleton(
@@ -415,6 +430,18 @@ class Container(containers.DeclarativeContainer):
     sign_out = providers.Singleton(SignOut, sessions=sessions)
     revoke_token = providers.Singleton(
         RevokeToken, sessions=sessions, refresh_tokens=refresh_tokens
+    )
+    describe_access_token: providers.Provider[TokenDescriber] = providers.Singleton(
+        DescribeAccessToken, access_tokens=access_tokens, sessions=sessions
+    )
+    describe_refresh_token: providers.Provider[TokenDescriber] = providers.Singleton(
+        DescribeRefreshToken, refresh_tokens=refresh_tokens, sessions=sessions
+    )
+    introspect_token = providers.Singleton(
+        IntrospectToken,
+        describers=providers.Singleton(
+            lambda *describers: describers, describe_access_token, describe_refresh_token
+        ),
     )
     set_role = providers.Singleton(SetRole, accounts=accounts)
     controller = providers.Singleton(_controller, settings)

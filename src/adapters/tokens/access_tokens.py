@@ -16,7 +16,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from adapters.tokens.jws import EdDSAOnly, sign_compact
 from adapters.tokens.signing_keys import SigningKeys
-from application.accounts.ports import Authenticated
+from application.accounts.ports import AccessToken, Authenticated
 from application.ports import NewId
 from application.vault.key_service import SigningPurpose
 from domain.accounts.session import AccessTokenNotValid
@@ -71,10 +71,13 @@ class JwtAccessTokens:
         )
 
     async def verify(self, text: str) -> Authenticated:
+        return (await self.read(text)).authenticated
+
+    async def read(self, text: str) -> AccessToken:
         if len(text) > _CHARACTERS_MAX or not text.isascii():
             raise AccessTokenNotValid
         try:
-            return _authenticated(await self._claims(text))
+            return _access_token(await self._claims(text))
         except (
             JoseError,
             KeyError,
@@ -115,15 +118,24 @@ def _within_skew(claims: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _authenticated(claims: dict[str, Any]) -> Authenticated:
+def _access_token(claims: dict[str, Any]) -> AccessToken:
     caller = Caller(
         tenant_id=TenantId(UUID(claims["tenant"])),
         person_id=PersonId(UUID(claims["sub"])),
         role=Role(claims["role"]),
         acr=Acr(claims["acr"]),
     )
-    return Authenticated(
+    authenticated = Authenticated(
         caller=caller,
         session_id=SessionId(UUID(claims["sid"])),
-        auth_time=datetime.fromtimestamp(claims["auth_time"], UTC),
+        auth_time=_time(claims["auth_time"]),
     )
+    return AccessToken(
+        authenticated=authenticated,
+        issued_at=_time(claims["iat"]),
+        expires_at=_time(claims["exp"]),
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from application.ports import DataKey, RateLimits
+from application.ports import DataKey, NewToken, RateLimits
 from domain.accounts.email_address import EmailAddress
 from domain.accounts.password import Password
 from domain.accounts.person import Person
@@ -67,22 +67,6 @@ class Accounts(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewRefreshToken:
-    """A token to hand out once, and what is kept of it."""
-
-    text: str = field(repr=False)
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRefreshToken:
-    """What a token tells by itself: where to look, and for what. Nothing is proven yet."""
-
-    tenant_id: TenantId
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticated:
     """Whom an access token speaks for, of which session it is, and when they last proved it."""
 
@@ -105,7 +89,7 @@ class SessionsTransaction(Protocol):
 
     async def now(self) -> datetime: ...
 
-    async def open(self, session: Session, token: NewRefreshToken, expires_at: datetime) -> None:
+    async def open(self, session: Session, token: NewToken, expires_at: datetime) -> None:
         """A new session with the first token of its family."""
         ...
 
@@ -114,7 +98,7 @@ class SessionsTransaction(Protocol):
         ...
 
     async def rotate(
-        self, used_hash: bytes, used_at: datetime, new: NewRefreshToken, expires_at: datetime
+        self, used_hash: bytes, used_at: datetime, new: NewToken, expires_at: datetime
     ) -> None:
         """Mark a token used and put a new one of the same family in its place."""
         ...
@@ -122,6 +106,8 @@ class SessionsTransaction(Protocol):
     async def step_up(self, caller: Caller, session_id: SessionId) -> Authenticated | None:
         """Raise a session of the caller's to MFA from now on; None where it is over."""
         ...
+
+    async def is_open(self, session_id: SessionId) -> bool: ...
 
     async def end(self, session_id: SessionId, reason: SessionEnd) -> None:
         """End the session, and every token of it; again is no harm."""
@@ -132,6 +118,11 @@ class Sessions(Protocol):
     """Who is signed in, and with which refresh tokens."""
 
     def begin(self, tenant_id: TenantId) -> AbstractAsyncContextManager[SessionsTransaction]: ...
+
+    async def sweep(self) -> int:
+        """Delete, in all tenants, some of the tokens that ran out and of the sessions that are
+        over; how many it were."""
+        ...
 
 
 class Passwords(Protocol):
@@ -165,6 +156,15 @@ class SteppedUp:
     expires_in_seconds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """An access token that is valid."""
+
+    authenticated: Authenticated
+    issued_at: datetime
+    expires_at: datetime
+
+
 class AccessTokens(Protocol):
     """Short-lived proofs of who somebody is, which need no database to verify.
 
@@ -178,18 +178,12 @@ class AccessTokens(Protocol):
         """Raises Unavailable when the key service does not sign."""
         ...
 
-    async def verify(self, text: str) -> Authenticated:
+    async def read(self, text: str) -> AccessToken:
         """Raises AccessTokenNotValid, whatever is wrong with it."""
         ...
 
-
-class RefreshTokens(Protocol):
-    """Makes and reads refresh tokens; a token names its tenant."""
-
-    def new(self, tenant_id: TenantId) -> NewRefreshToken: ...
-
-    def read(self, text: str) -> ReadRefreshToken:
-        """Raises RefreshTokenNotValid for what no tenant can have issued."""
+    async def verify(self, text: str) -> Authenticated:
+        """Whom it speaks for; raises as `read` does."""
         ...
 
 

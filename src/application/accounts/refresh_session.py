@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from application.accounts.ports import (
     AccessTokens,
     PresentedToken,
-    ReadRefreshToken,
-    RefreshTokens,
     Sessions,
     SessionsTransaction,
     SignedIn,
 )
+from application.ports import OpaqueTokens, ReadToken
 from domain.accounts.session import RefreshTokenNotValid, SessionEnd, Standing
 
 
@@ -28,12 +27,14 @@ class RefreshSession:
 
     sessions: Sessions
     access_tokens: AccessTokens
-    refresh_tokens: RefreshTokens
+    refresh_tokens: OpaqueTokens
     refresh_token_lifetime: timedelta = timedelta(days=30)
 
     async def __call__(self, *, token: str) -> SignedIn:
         """Raises RefreshTokenNotValid, whatever is wrong with it."""
         read = self.refresh_tokens.read(token)
+        if read is None:
+            raise RefreshTokenNotValid
         signed_in = None
         async with self.sessions.begin(read.tenant_id) as tx:
             presented = await tx.present(read.hash)
@@ -53,7 +54,7 @@ class RefreshSession:
     async def _rotate(
         self,
         tx: SessionsTransaction,
-        read: ReadRefreshToken,
+        read: ReadToken,
         presented: PresentedToken,
         now: datetime,
     ) -> SignedIn:

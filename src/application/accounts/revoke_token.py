@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from application.accounts.ports import RefreshTokens, Sessions
-from domain.accounts.session import RefreshTokenNotValid, SessionEnd
+from application.accounts.ports import Sessions
+from application.ports import OpaqueTokens
+from domain.accounts.session import SessionEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,13 +14,12 @@ class RevokeToken:
     """The whole family goes, whichever of its tokens is held: used ones, too."""
 
     sessions: Sessions
-    refresh_tokens: RefreshTokens
+    refresh_tokens: OpaqueTokens
 
     async def __call__(self, *, token: str) -> None:
         """Nothing is told of a token that was none: it does not work now either (section 2.2)."""
-        try:
-            read = self.refresh_tokens.read(token)
-        except RefreshTokenNotValid:
+        read = self.refresh_tokens.read(token)
+        if read is None:
             return
         async with self.sessions.begin(read.tenant_id) as tx:
             presented = await tx.present(read.hash)

@@ -13,11 +13,10 @@ from application.accounts.ports import (
     Attempts,
     Authenticated,
     Passwords,
-    RefreshTokens,
     Sessions,
     SignedIn,
 )
-from application.ports import NewId, StepUp
+from application.ports import NewId, OpaqueTokens, StepUp
 from domain.accounts.email_address import EmailAddress, email_address
 from domain.accounts.password import Password, given_password
 from domain.accounts.person import CredentialsWrong
@@ -44,7 +43,7 @@ class SignIn:
     sessions: Sessions
     passwords: Passwords
     access_tokens: AccessTokens
-    refresh_tokens: RefreshTokens
+    refresh_tokens: OpaqueTokens
     step_up: StepUp
     attempts: Attempts
     new_id: NewId

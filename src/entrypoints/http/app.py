@@ -21,6 +21,7 @@ from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health, live, ready
+from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
@@ -34,6 +35,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
     *SECOND_FACTOR_ROUTES,
     *OAUTH_ROUTES,
+    *INTROSPECTION_ROUTES,
     DocumentsController,
     SchemasController,
     GrantsController,
@@ -65,6 +67,7 @@ EXPOSED = (
     "step_up_session",
     "refresh_session",
     "revoke_token",
+    "introspect_token",
     "signing_keys",
     "receipt_keys",
     "documents",

@@ -54,12 +54,14 @@ class AuthorizationServer(msgspec.Struct, kw_only=True):
     issuer: str
     token_endpoint: str
     revocation_endpoint: str
+    introspection_endpoint: str
     jwks_uri: str
     service_documentation: str
     grant_types_supported: list[str]
     response_types_supported: list[str]
     token_endpoint_auth_methods_supported: list[str]
     revocation_endpoint_auth_methods_supported: list[str]
+    introspection_endpoint_auth_methods_supported: list[str]
 
 
 def oauth_refused(request: Request[Any, Any, Any], refused: OAuthRefused) -> Response[OAuthError]:
@@ -67,7 +69,7 @@ def oauth_refused(request: Request[Any, Any, Any], refused: OAuthRefused) -> Res
     return Response(
         OAuthError(error=refused.error, error_description=refused.description),
         status_code=400,
-        headers=_NOT_STORED,
+        headers=NOT_STORED,
         media_type=MediaType.JSON,
     )
 
@@ -77,7 +79,7 @@ class _TokenForm(Operation):
     """Describes the form of /token, which its handler reads itself."""
 
     def __post_init__(self) -> None:
-        self.request_body = _form_of("grant_type", "refresh_token")
+        self.request_body = form_of("grant_type", "refresh_token")
 
 
 @dataclass
@@ -85,17 +87,17 @@ class _RevocationForm(Operation):
     """Describes the form of /revoke."""
 
     def __post_init__(self) -> None:
-        self.request_body = _form_of("token")
+        self.request_body = form_of("token")
 
 
-def _form_of(*required: str) -> RequestBody:
+def form_of(*required: str) -> RequestBody:
     text: Reference | Schema = Schema(type=OpenAPIType.STRING)
     properties = dict.fromkeys(required, text)
     schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=list(required))
     return RequestBody(content={FORM: OpenAPIMediaType(schema=schema)}, required=True)
 
 
-_RESPONSES = {400: ResponseSpec(OAuthError, description="A refusal in the words of OAuth.")}
+RESPONSES = {400: ResponseSpec(OAuthError, description="A refusal in the words of OAuth.")}
 
 
 class OAuthController(Controller):
@@ -107,34 +109,34 @@ class OAuthController(Controller):
     exception_handlers = {OAuthRefused: oauth_refused}  # noqa: RUF012
     request_max_body_size = FORM_BYTES_MAX
 
-    @post("/token", status_code=200, operation_class=_TokenForm, responses=_RESPONSES)
+    @post("/token", status_code=200, operation_class=_TokenForm, responses=RESPONSES)
     async def token(
         self, request: Request[Any, Any, Any], refresh_session: Injected[RefreshSession]
     ) -> Response[TokensShown]:
         """Trade a refresh token for new tokens. Presented twice, it ends the session."""
-        fields = await _form(request)
-        grant_type = _required(fields, "grant_type")
+        fields = await form_fields(request)
+        grant_type = required_field(fields, "grant_type")
         if grant_type != "refresh_token":
             raise OAuthRefused("unsupported_grant_type", "Only refresh_token is supported.")
         try:
-            signed_in = await refresh_session(token=_required(fields, "refresh_token"))
+            signed_in = await refresh_session(token=required_field(fields, "refresh_token"))
         except RefreshTokenNotValid as refused:
             raise OAuthRefused("invalid_grant", refused.message) from refused
-        return Response(tokens_shown(signed_in), headers=_NOT_STORED)
+        return Response(tokens_shown(signed_in), headers=NOT_STORED)
 
-    @post("/revoke", status_code=200, operation_class=_RevocationForm, responses=_RESPONSES)
+    @post("/revoke", status_code=200, operation_class=_RevocationForm, responses=RESPONSES)
     async def revoke(
         self, request: Request[Any, Any, Any], revoke_token: Injected[RevokeToken]
     ) -> Response[bytes]:
         """End the session of a refresh token (RFC 7009). What was no token is no error."""
-        token = _required(await _form(request), "token")
+        token = required_field(await form_fields(request), "token")
         if token.count(".") == 2:
             raise OAuthRefused(
                 "unsupported_token_type",
                 "Access tokens end by themselves; revoke the refresh token.",
             )
         await revoke_token(token=token)
-        return Response(b"", media_type=MediaType.TEXT, headers=_NOT_STORED)
+        return Response(b"", media_type=MediaType.TEXT, headers=NOT_STORED)
 
 
 @get("/.well-known/oauth-authorization-server", tags=["Accounts"], opt=PUBLIC)
@@ -145,12 +147,14 @@ async def authorization_server(issuer: Injected[str]) -> Response[AuthorizationS
         issuer=issuer,
         token_endpoint=f"{at}/v1/oauth/token",
         revocation_endpoint=f"{at}/v1/oauth/revoke",
+        introspection_endpoint=f"{at}/v1/oauth/introspect",
         jwks_uri=f"{at}/.well-known/jwks.json",
         service_documentation=f"{at}/openapi.json",
         grant_types_supported=["refresh_token"],
         response_types_supported=[],
         token_endpoint_auth_methods_supported=["none"],
         revocation_endpoint_auth_methods_supported=["none"],
+        introspection_endpoint_auth_methods_supported=["Bearer"],
     )
     return Response(shown, headers=_CACHED)
 
@@ -170,11 +174,11 @@ OAUTH_ROUTES: list[ControllerRouterHandler] = [
     published_keys,
 ]
 
-_NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _CACHED = {"Cache-Control": "public, max-age=300"}
 
 
-async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:
+async def form_fields(request: Request[Any, Any, Any]) -> dict[str, str]:
     if request.content_type[0] != FORM:
         raise OAuthRefused("invalid_request", f"The body must be sent as {FORM}.")
     try:
@@ -192,7 +196,7 @@ async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:
     return fields
 
 
-def _required(fields: dict[str, str], name: str) -> str:
+def required_field(fields: dict[str, str], name: str) -> str:
     # An empty value counts as absent (RFC 6749, section 3.2).
     value = fields.get(name)
     if not value:

@@ -22,11 +22,16 @@ from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.tenants import create_tenant
 from adapters.tokens.access_tokens import JwtAccessTokens
+from adapters.tokens.opaque_tokens import REFRESH, PrefixedTokens
 from adapters.tokens.recovery_codes import RandomRecoveryCodes
-from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CODES_PER_ACCOUNT, CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
+from application.accounts.introspect_token import (
+    DescribeAccessToken,
+    DescribeRefreshToken,
+    IntrospectToken,
+)
 from application.accounts.ports import SignedIn, Tenant
 from application.accounts.refresh_session import RefreshSession
 from application.accounts.revoke_token import RevokeToken
@@ -65,6 +70,8 @@ class FrontDoor:
     sign_out: SignOut
     refresh_session: RefreshSession
     revoke_token: RevokeToken
+    introspect_token: IntrospectToken
+    sessions: PostgresSessions
     set_role: SetRole
     second_factors: PostgresSecondFactors
     check_code: CheckCode
@@ -98,7 +105,7 @@ async def front_door(database: Database, engine: AsyncEngine, directory: Path) -
     tenant_id = await create_tenant(database, name=name, sign_up_open=True)
     accounts, sessions = PostgresAccounts(engine=engine), PostgresSessions(engine=engine)
     passwords, limits = Argon2idPasswords(CHEAP), MemoryRateLimits(RATES)
-    refresh_tokens = OpaqueRefreshTokens()
+    refresh_tokens = PrefixedTokens(prefix=REFRESH)
     keyring, cipher = LocalKeyring.open(directory / "keyring.json"), AesGcmCipher()
     keys = SigningKeys(signer=keyring)
     data_keys = PostgresKeys(key_service=keyring, cipher=cipher, new_id=uuid7)
@@ -136,6 +143,13 @@ async def front_door(database: Database, engine: AsyncEngine, directory: Path) -
             sessions=sessions, access_tokens=access_tokens, refresh_tokens=refresh_tokens
         ),
         revoke_token=RevokeToken(sessions=sessions, refresh_tokens=refresh_tokens),
+        introspect_token=IntrospectToken(
+            describers=(
+                DescribeAccessToken(access_tokens=access_tokens, sessions=sessions),
+                DescribeRefreshToken(refresh_tokens=refresh_tokens, sessions=sessions),
+            )
+        ),
+        sessions=sessions,
         set_role=SetRole(accounts=accounts),
         second_factors=second_factors,
         check_code=check_code,

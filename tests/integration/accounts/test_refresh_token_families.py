@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +14,7 @@ from adapters.identifiers import uuid7
 from adapters.postgres.engine import Database
 from adapters.postgres.tenants import create_tenant
 from adapters.tokens.access_tokens import JwtAccessTokens
-from adapters.tokens.refresh_tokens import OpaqueRefreshTokens
+from adapters.tokens.opaque_tokens import REFRESH, PrefixedTokens
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.ports import SignedIn
 from application.vault.key_service import KeyServiceUnavailable, SigningPurpose
@@ -132,7 +134,7 @@ async def test_made_up_tokens_and_those_of_another_tenant_do_nothing(
     door: FrontDoor, signed_in: SignedIn, database: Database
 ) -> None:
     other = await create_tenant(database, name=f"other-{uuid7()}", sign_up_open=True)
-    tokens = OpaqueRefreshTokens()
+    tokens = PrefixedTokens(prefix=REFRESH)
     moved = _with_tenant(signed_in.refresh_token, other)
     for token in ("", "srr_", "x" * 5000, tokens.new(door.tenant.id).text, moved):
         assert await refused(door, token)
@@ -168,6 +170,9 @@ async def test_a_token_stays_good_when_the_key_service_is_down(
 
 
 def _with_tenant(token: str, tenant_id: TenantId) -> str:
-    """The random part of one token under the id of another tenant."""
-    other = OpaqueRefreshTokens().new(tenant_id).text
-    return other[: len("srr_") + 20] + token[len("srr_") + 20 :]
+    """The random part of one token under the id of another tenant, with the checksum set right."""
+    content = tenant_id.bytes + urlsafe_b64decode(token.removeprefix(REFRESH))[16:48]
+    checksum = hashlib.sha256(REFRESH.encode() + content).digest()[:6]
+    moved = REFRESH + urlsafe_b64encode(content + checksum).decode()
+    assert PrefixedTokens(prefix=REFRESH).read(moved) is not None
+    return moved

@@ -19,6 +19,7 @@ from adapters.identifiers import uuid7
 from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.postgres.engine import Database
 from adapters.postgres.tenants import create_tenant
+from adapters.tokens.opaque_tokens import REFRESH, PrefixedTokens
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.ports import Tenant
 from application.accounts.sign_in import SIGN_IN_PER_ACCOUNT, SIGN_IN_PER_ADDRESS
@@ -26,6 +27,7 @@ from application.vault.key_service import SigningPurpose
 from domain.identity import TenantId
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.authentication import Authentication
+from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.oauth import FORM, OAUTH_ROUTES
 from tests.integration.accounts.front_door import ISSUER, PASSWORD, FrontDoor, front_door
 from tests.integration.http.conftest import Serve
@@ -66,6 +68,7 @@ async def client(house: FrontDoor, serve: Serve) -> AsyncIterator[httpx2.AsyncCl
         "second_factors": house.second_factors,
         "refresh_session": house.refresh_session,
         "revoke_token": house.revoke_token,
+        "introspect_token": house.introspect_token,
         "signing_keys": house.keys,
         "receipt_keys": SigningKeys(signer=house.keys.signer, purpose=SigningPurpose.RECEIPTS),
         "issuer": ISSUER,
@@ -73,6 +76,7 @@ async def client(house: FrontDoor, serve: Serve) -> AsyncIterator[httpx2.AsyncCl
     async with serve(
         *ACCOUNT_ROUTES,
         *OAUTH_ROUTES,
+        *INTROSPECTION_ROUTES,
         anything,
         middleware=[Authentication(house.access_tokens)],
         dependencies={name: _provide(value) for name, value in given.items()},
@@ -338,11 +342,96 @@ async def test_an_access_token_cannot_be_revoked_and_it_is_said(
     assert (refused.status_code, refused.json()["error"]) == (400, "unsupported_token_type")
 
 
+async def introspect(
+    client: httpx2.AsyncClient, held: dict[str, Any], token: str, **more: str
+) -> httpx2.Response:
+    form = {"token": token, **more}
+    return await client.post("/v1/oauth/introspect", data=form, headers=bearer(held))
+
+
+async def test_a_token_that_works_is_described_to_who_holds_it(
+    client: httpx2.AsyncClient, door: FrontDoor
+) -> None:
+    held = await tokens(client, door)
+    me = (await client.get("/v1/me", headers=bearer(held))).json()
+    told = await introspect(client, held, held["access_token"], token_type_hint="refresh_token")
+    assert (told.status_code, told.headers["Cache-Control"]) == (200, "no-store")
+    access = told.json()
+    assert access["exp"] - access["iat"] == 600
+    assert {name: access[name] for name in ("active", "token_type", "sub", "role", "acr")} == {
+        "active": True,
+        "token_type": "Bearer",
+        "sub": me["id"],
+        "role": "member",
+        "acr": "pwd",
+    }
+    refreshing = (await introspect(client, held, held["refresh_token"])).json()
+    assert (refreshing["active"], refreshing["sub"]) == (True, me["id"])
+    assert refreshing["exp"] > access["exp"]
+
+
+async def test_whatever_does_not_work_gets_one_and_the_same_answer(
+    client: httpx2.AsyncClient, door: FrontDoor, database: Database
+) -> None:
+    held = await tokens(client, door)
+    renewed = (await refresh(client, held["refresh_token"])).json()
+    short = replace(door.access_tokens, lifetime_seconds=0)
+    expired = await short.issue(await door.access_tokens.verify(held["access_token"]))
+    over = (await enter(client, door)).json()
+    await client.delete("/v1/sessions", headers=bearer(over))
+    elsewhere = f"elsewhere-{uuid7()}"
+    other = await create_tenant(database, name=elsewhere, sign_up_open=True)
+    there = replace(door, tenant=Tenant(id=other, name=elsewhere, sign_up_open=True))
+    stranger = await tokens(client, there)
+    dead = {
+        "expired": expired,
+        "used": held["refresh_token"],
+        "of a session that is over": over["access_token"],
+        "revoked with its session": over["refresh_token"],
+        "unknown": PrefixedTokens(prefix=REFRESH).new(door.tenant.id).text,
+        "of a tenant that is not": PrefixedTokens(prefix=REFRESH).new(TenantId(uuid7())).text,
+        "malformed": "srr_nothing",
+        "of another kind": PrefixedTokens(prefix="srx_").new(door.tenant.id).text,
+        "altered": held["access_token"][:-2] + "AA",
+        "a surprise": "\x00",
+        "very long": "x" * 7000,
+        "another tenant's access token": stranger["access_token"],
+        "another tenant's refresh token": stranger["refresh_token"],
+    }
+    answers = {}
+    for what, token in dead.items():
+        answer = await introspect(client, renewed, token)
+        headers = {name: answer.headers[name] for name in answer.headers}
+        del headers["date"], headers["x-request-id"]
+        answers[what] = (answer.status_code, answer.content, headers)
+    assert answers["expired"][:2] == (200, b'{"active":false}')
+    assert {what: each for what, each in answers.items() if each != answers["expired"]} == {}
+    # Looking at a used token is not using it: its session goes on.
+    assert (await refresh(client, renewed["refresh_token"])).status_code == 200
+    assert (await introspect(client, stranger, stranger["access_token"])).json()["active"]
+
+
+async def test_nobody_introspects_without_a_token_of_their_own(
+    client: httpx2.AsyncClient, door: FrontDoor
+) -> None:
+    held = await tokens(client, door)
+    refused = await client.post("/v1/oauth/introspect", data={"token": held["access_token"]})
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    missing = await client.post("/v1/oauth/introspect", data={"x": "y"}, headers=bearer(held))
+    assert (missing.status_code, missing.json()["error"]) == (400, "invalid_request")
+
+
 async def test_other_programs_find_what_they_need(client: httpx2.AsyncClient) -> None:
     described = (await client.get("/.well-known/oauth-authorization-server")).json()
     assert described["issuer"] == ISSUER
     assert described["grant_types_supported"] == ["refresh_token"]
-    for name in ("token_endpoint", "revocation_endpoint", "jwks_uri"):
+    for name in (
+        "token_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "jwks_uri",
+    ):
         path = described[name].removeprefix(ISSUER)
         assert (await client.get(path)).status_code in (200, 405), name
     keys = (await client.get("/.well-known/jwks.json")).json()["keys"]
