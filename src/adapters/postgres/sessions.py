@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.tables import people, refresh_tokens, sessions
-from application.accounts.ports import Authenticated, NewRefreshToken, PresentedToken
+from application.accounts.ports import Authenticated, PresentedToken
+from application.ports import NewToken
 from domain.accounts.session import RefreshToken, Session, SessionEnd
 from domain.identity import Acr, Caller, PersonId, Role, SessionId, TenantId
+
+_SWEEP = text("SELECT sweep_sessions()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,10 @@ class PostgresSessions:
         async with transaction(self.engine, tenant_id) as connection:
             yield PostgresSessionsTransaction(connection=connection, tenant_id=tenant_id)
 
+    async def sweep(self) -> int:
+        async with self.engine.begin() as connection:
+            return int((await connection.execute(_SWEEP)).scalar_one())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSessionsTransaction:
@@ -41,7 +48,7 @@ class PostgresSessionsTransaction:
         at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
         return at
 
-    async def open(self, session: Session, token: NewRefreshToken, expires_at: datetime) -> None:
+    async def open(self, session: Session, token: NewToken, expires_at: datetime) -> None:
         await self.connection.execute(
             insert(sessions).values(
                 tenant_id=self.tenant_id,
@@ -98,7 +105,7 @@ class PostgresSessionsTransaction:
         return PresentedToken(token=token, authenticated=self._authenticated(row))
 
     async def rotate(
-        self, used_hash: bytes, used_at: datetime, new: NewRefreshToken, expires_at: datetime
+        self, used_hash: bytes, used_at: datetime, new: NewToken, expires_at: datetime
     ) -> None:
         used = await self.connection.execute(
             update(refresh_tokens)
@@ -134,6 +141,14 @@ class PostgresSessionsTransaction:
         row = raised.one_or_none()
         return None if row is None else self._authenticated(row)
 
+    async def is_open(self, session_id: SessionId) -> bool:
+        one = select(sessions.c.id).where(
+            sessions.c.tenant_id == self.tenant_id,
+            sessions.c.id == session_id,
+            sessions.c.ended_at.is_(None),
+        )
+        return (await self.connection.execute(one)).one_or_none() is not None
+
     async def end(self, session_id: SessionId, reason: SessionEnd) -> None:
         await self.connection.execute(
             update(sessions)
@@ -145,9 +160,7 @@ class PostgresSessionsTransaction:
             .values(ended_at=func.clock_timestamp(), end_reason=reason)
         )
 
-    async def _keep(
-        self, session_id: SessionId, token: NewRefreshToken, expires_at: datetime
-    ) -> None:
+    async def _keep(self, session_id: SessionId, token: NewToken, expires_at: datetime) -> None:
         await self.connection.execute(
             insert(refresh_tokens).values(
                 tenant_id=self.tenant_id,

@@ -77,6 +77,7 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
             every_seconds=CHECKPOINT_LOG_SECONDS,
         ),
         Sweeper(chores={"keys_rewrapped": container.keykeeper().rewrap}, every_seconds=5),
+        Sweeper(chores={"ended_sessions": container.sessions().sweep}, every_seconds=600),
     )
 
 

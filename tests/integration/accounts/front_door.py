@@ -17,6 +17,7 @@ from adapters.passwords.argon2id import Argon2Cost, Argon2idPasswords
 from adapters.passwords.one_time import PyotpCodes
 from adapters.postgres.accounts import PostgresAccounts
 from adapters.postgres.engine import Database, transaction
+from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
@@ -108,7 +109,7 @@ async def front_door(database: Database, engine: AsyncEngine, directory: Path) -
     refresh_tokens = PrefixedTokens(prefix=REFRESH)
     keyring, cipher = LocalKeyring.open(directory / "keyring.json"), AesGcmCipher()
     keys = SigningKeys(signer=keyring)
-    data_keys = PostgresKeys(key_service=keyring, cipher=cipher, new_id=uuid7)
+    data_keys = PostgresKeys(chain=KeyChain(root=keyring, cipher=cipher), new_id=uuid7)
     second_factors = PostgresSecondFactors(engine=engine, keys=data_keys)
     codes, recovery_codes = PyotpCodes(), RandomRecoveryCodes()
     own_keys = PostgresOwnKeys(engine=engine, keys=data_keys)
