@@ -165,7 +165,8 @@ class SealedBoxes(Protocol):
 
 
 class OwnKeys(Protocol):
-    """Keys of what people typed themselves, titles and chats, for those who typed it.
+    """Keys of what people typed themselves, titles and chats, for those who typed it; and of the
+    secret of their one-time codes.
 
     Their owner may list titles and reread conversations without a release for each.
     """
@@ -173,7 +174,7 @@ class OwnKeys(Protocol):
     async def __call__(
         self, *, caller: Caller, resources: Sequence[UUID]
     ) -> Mapping[UUID, DataKey]:
-        """The metadata key of each document and the key of each conversation that the caller owns.
+        """The metadata key of each document and the key of each other thing that the caller owns.
 
         What the caller does not own is missing from the answer.
         """

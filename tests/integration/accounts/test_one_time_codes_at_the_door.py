@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -31,7 +32,8 @@ from domain.accounts.totp import (
     TotpRequired,
 )
 from domain.errors import TooMany
-from domain.identity import Acr, Caller
+from domain.identity import Acr, Caller, TenantId
+from entrypoints.container import Container
 from tests.integration.accounts.authenticator import Authenticator
 from tests.integration.accounts.front_door import FrontDoor
 
@@ -356,3 +358,18 @@ async def test_nobody_steps_up_the_session_of_another(door: FrontDoor, asha: Enr
 
 async def _confirm(door: FrontDoor, asha: Enrolled) -> None:
     await door.confirm_totp(caller=asha.caller, code=asha.app.next_code())
+
+
+async def test_codes_are_good_after_every_key_above_the_secret_was_changed(
+    container: Container, tenant_id: TenantId, caller_in: Callable[[TenantId], Awaitable[Caller]]
+) -> None:
+    caller, keykeeper = await caller_in(tenant_id), container.keykeeper()
+    proposed = await container.enrol_totp()(caller=caller)
+    app = await Authenticator.at_the_start_of_a_step(proposed.secret)
+    await container.confirm_totp()(caller=caller, code=app.code())
+    await keykeeper.rotate(tenant_id, caller.person_id)
+    await keykeeper.rotate(tenant_id)
+    await keykeeper.rewrap()
+    found = {(each.key, each.version) for each in await keykeeper.versions(tenant_id)}
+    assert ("subject", 1) not in found
+    await container.step_up()(caller=caller, code=app.next_code())

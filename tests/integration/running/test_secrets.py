@@ -13,6 +13,7 @@ import httpx2
 import psutil
 import pytest
 
+from tests.integration.accounts.authenticator import Authenticator
 from tests.integration.running.people import PASSWORD, Json, grant_body, json_of, signed_up
 from tests.integration.running.program import Program, ending
 
@@ -76,6 +77,7 @@ async def _use_everything(after: Aftermath) -> None:
         form = {"grant_type": "refresh_token", "refresh_token": asha.tokens["refresh_token"]}
         renewed = await asha.http.post("/v1/oauth/token", data=form)
         after.secrets["renewed refresh token"] = json_of(renewed)["refresh_token"]
+        await _set_up_one_time_codes(after, asha.http)
         after.refusals = [answer async for answer in _refused(after, asha.http, asha.email, path)]
         replaced = await asha.http.put(
             f"{path}/content", content=content["text"] + " again", headers={"If-Match": '"1"'}
@@ -83,6 +85,16 @@ async def _use_everything(after: Aftermath) -> None:
         assert replaced.status_code == 202, replaced.text
         await asha.until_ended(document["id"])
         after.metrics = (await asha.http.get("/metrics")).text
+
+
+async def _set_up_one_time_codes(after: Aftermath, http: httpx2.AsyncClient) -> None:
+    proposed = json_of(await http.post("/v1/me/totp"))
+    app = await Authenticator.at_the_start_of_a_step(proposed["secret"])
+    confirmed = await http.post("/v1/me/totp/confirm", json={"code": app.code()})
+    codes: list[str] = json_of(confirmed)["recovery_codes"]
+    after.secrets |= {"totp secret": app.secret, "recovery code": codes[0], "used code": codes[1]}
+    stepped_up = await http.post("/v1/sessions/step-up", json={"totp": codes[1]})
+    after.secrets["stepped-up access token"] = json_of(stepped_up)["access_token"]
 
 
 async def _refused(
@@ -96,6 +108,10 @@ async def _refused(
     account = {"email": email, "display_name": "Asha", "password": PASSWORD}
     yield await http.post("/v1/sessions", json=wrong)
     yield await http.post("/v1/sessions", json={"email": email, "password": PASSWORD, "x": said})
+    for totp in (after.secrets["recovery code"], after.secrets["totp secret"], said):
+        yield await http.post("/v1/sessions", json=wrong | {"totp": totp})
+    yield await http.post("/v1/sessions/step-up", json={"totp": after.secrets["used code"]})
+    yield await http.post("/v1/me/totp/confirm", json={"code": after.secrets["totp secret"]})
     yield await http.post("/v1/accounts", json=account)
     yield await http.post("/v1/accounts", json=account | {"email": said})
     yield await http.post("/v1/accounts", json=account | {"email": f"{PASSWORD}@example.org"})
