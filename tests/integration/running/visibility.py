@@ -111,7 +111,10 @@ RULES: dict[str, Rule] = {
     f"DELETE {_DOCUMENT}": Rule(owner=200, ends=True),
 }
 
-# Operations without an id, and those that need no token at all.
+# Their parameters are no ids: they say where in the log of the asker's own tenant something lies.
+POSITIONS = {"GET /v1/audit/tile/{level}/{index}", "GET /v1/audit/tile/entries/{index}"}
+
+# Operations that need no token at all.
 PUBLIC = {
     "GET /v1/checkpoints/checkpoint",
     "GET /v1/checkpoints/key",
