@@ -173,7 +173,7 @@ async def idle(chat: Chat) -> None:
     await until(lambda: chat.executor.running == 0)
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 3.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while True:
             if condition():
