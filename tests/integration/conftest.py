@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from adapters.embedding.hashing import HashingEmbedder
 from adapters.identifiers import uuid7
@@ -92,15 +94,39 @@ def caller_in(database: Database) -> Callable[[TenantId], object]:
 async def container(
     database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Container]:
-    """Everything plugged together as in production, but for the embedder, which is a fast one."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("strongroom"))
-    container = Container(settings=settings, database=database)
+    async with plugged_together(database, tmp_path_factory.mktemp("strongroom")) as container:
+        yield container
+
+
+@asynccontextmanager
+async def plugged_together(database: Database, directory: Path) -> AsyncIterator[Container]:
+    """Everything as in production, but for the embedder, which is a fast one."""
+    container = Container(settings=Settings(data_dir=directory), database=database)
     container.embedder.override(HashingEmbedder())
     yield container
     await container.extraction().close()
     await container.engine().dispose()
     await container.sequencer_engine().dispose()
     await container.keykeeper_engine().dispose()
+
+
+@asynccontextmanager
+async def empty_database(database: Database, prefix: str) -> AsyncIterator[Database]:
+    """A database of the test's own, on the server of all, without a schema."""
+    name = f"{prefix}_{uuid7().hex}"
+    await run_as_owner(database, f"CREATE DATABASE {name}")
+    yield Database(url=database.url.set(database=name))
+    await run_as_owner(database, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def run_as_owner(database: Database, statement: str) -> None:
+    """Run a statement outside of a transaction, as the login that owns the server."""
+    engine = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+    finally:
+        await engine.dispose()
 
 
 async def in_pieces(content: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:

@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from adapters.identifiers import uuid7
 from adapters.postgres.engine import Database
 from adapters.postgres.migrate import check, migrate
+from tests.integration.conftest import empty_database, run_as_owner
 
 _MIGRATES = """
 import asyncio, sys
@@ -26,11 +24,8 @@ print("alembic" in sys.modules)
 
 @pytest.fixture
 async def empty(database: Database) -> AsyncIterator[Database]:
-    """A database of the test's own, on the server of all."""
-    name = f"migrating_{uuid7().hex}"
-    await _run(database, f"CREATE DATABASE {name}")
-    yield Database(url=database.url.set(database=name))
-    await _run(database, f"DROP DATABASE {name} WITH (FORCE)")
+    async with empty_database(database, "migrating") as own:
+        yield own
 
 
 async def test_a_schema_that_is_current_is_left_alone_without_loading_alembic(
@@ -43,7 +38,7 @@ async def test_a_schema_that_is_current_is_left_alone_without_loading_alembic(
 
 async def test_a_schema_of_a_later_release_is_refused(empty: Database) -> None:
     await migrate(empty)
-    await _run(empty, "UPDATE alembic_version SET version_num = '9999'")
+    await run_as_owner(empty, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(CommandError, match="9999"):
         await migrate(empty)
 
@@ -53,12 +48,3 @@ def _loads_alembic(database: Database) -> bool:
     command = [sys.executable, "-c", _MIGRATES, url]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.strip() == "True"
-
-
-async def _run(database: Database, statement: str) -> None:
-    engine = create_async_engine(database.url, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-    finally:
-        await engine.dispose()
