@@ -106,6 +106,7 @@ from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
 from application.consent.agreement import Agreement
 from application.consent.answer_request import ApproveRequest, RefuseRequest
+from application.consent.approval import Approval
 from application.consent.expire_consents import ExpireConsents
 from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
@@ -120,6 +121,7 @@ from application.ports import (
     Leases,
     OpaqueTokens,
     OwnKeys,
+    RateLimits,
     ReleaseGate,
     Signals,
     StepUp,
@@ -151,6 +153,7 @@ def _rates(settings: Settings) -> dict[str, str]:
         "sign_in_rate_per_account",
         "sign_up_rate_per_address",
         "totp_rate_per_account",
+        "access_request_rate_per_person",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -283,6 +286,7 @@ class Container(containers.DeclarativeContainer):
     sessions: providers.Provider[Sessions] = providers.Singleton(PostgresSessions, engine=engine)
     passwords: providers.Provider[Passwords] = providers.Singleton(Argon2idPasswords)
     attempts: providers.Provider[Attempts] = providers.Singleton(lambda r: r, rates)
+    rate_limits: providers.Provider[RateLimits] = providers.Singleton(lambda r: r, rates)
     signing_keys: providers.Provider[SigningKeys] = providers.Singleton(
         SigningKeys, signer=key_service
     )
@@ -448,18 +452,19 @@ class Container(containers.DeclarativeContainer):
     agreement = providers.Singleton(
         Agreement, receipts=receipts, new_id=new_id, controller=controller
     )
+    approval = providers.Singleton(Approval, consents=consents, step_up=step_up)
     give_grant = providers.Singleton(
-        GiveGrant, consents=consents, agreement=agreement, new_id=new_id
+        GiveGrant, consents=consents, agreement=agreement, approval=approval, new_id=new_id
     )
     request_access = providers.Singleton(
-        RequestAccess, consents=consents, agreement=agreement, new_id=new_id
+        RequestAccess, consents=consents, agreement=agreement, limits=rate_limits, new_id=new_id
     )
     approve_request = providers.Singleton(
-        ApproveRequest, consents=consents, agreement=agreement, new_id=new_id
+        ApproveRequest, consents=consents, agreement=agreement, approval=approval, new_id=new_id
     )
     refuse_request = providers.Singleton(RefuseRequest, consents=consents, agreement=agreement)
     renew_consent = providers.Singleton(
-        RenewConsent, consents=consents, agreement=agreement, new_id=new_id
+        RenewConsent, consents=consents, agreement=agreement, approval=approval, new_id=new_id
     )
     expire_consents = providers.Singleton(ExpireConsents, consents=consents)
     register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)

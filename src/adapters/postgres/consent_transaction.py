@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, insert, or_, select
@@ -19,8 +20,9 @@ from adapters.postgres.consent_queries import events_of, records_of
 from adapters.postgres.consent_rows import record_of
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of, row_of
-from adapters.postgres.idempotency import claim
+from adapters.postgres.idempotency import claim, is_claimed
 from adapters.postgres.tables import (
+    collection_items,
     collections,
     consent_receipts,
     consents,
@@ -37,6 +39,7 @@ from domain.consent.purpose import RegisteredPurpose
 from domain.consent.receipt import record_claims
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.identity import (
+    Acr,
     Caller,
     ConsentId,
     GrantId,
@@ -63,20 +66,24 @@ class PostgresConsentTransaction:
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
         return await claim(self.connection, self.caller, idempotency, resource)
 
+    async def is_claimed(self, idempotency: Idempotency) -> bool:
+        return await is_claimed(self.connection, self.caller, idempotency)
+
     async def resource(self, resource: ResourceRef) -> SharedResource | None:
         if resource.kind is ResourceKind.COLLECTION:
-            one = select(collections.c.owner_id).where(
-                collections.c.tenant_id == self.caller.tenant_id, collections.c.id == resource.id
-            )
-            owner = (await self.connection.execute(one)).scalar_one_or_none()
-            return owner and SharedResource(owner_id=PersonId(owner), index_mode=None)
-        document = select(documents.c.owner_id, documents.c.index_mode).where(
+            return await self._collection(resource.id)
+        wanted = (documents.c.owner_id, documents.c.index_mode, documents.c.approval_acr)
+        document = select(*wanted).where(
             documents.c.tenant_id == self.caller.tenant_id,
             documents.c.id == resource.id,
             documents.c.kind == resource.kind,
         )
         row = (await self.connection.execute(document)).one_or_none()
-        return row and SharedResource(owner_id=PersonId(row.owner_id), index_mode=row.index_mode)
+        return row and SharedResource(
+            owner_id=PersonId(row.owner_id),
+            index_mode=row.index_mode,
+            approval_acr=Acr(row.approval_acr),
+        )
 
     async def party(self, named: str | PersonId) -> Party | None:
         if isinstance(named, UUID):
@@ -176,6 +183,30 @@ class PostgresConsentTransaction:
     async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
         return await end_consent(
             self.connection, self.caller, self.sealing, self.new_id, consent_id, event
+        )
+
+    async def _collection(self, collection_id: UUID) -> SharedResource | None:
+        demanding = (
+            select(documents.c.id)
+            .join(
+                collection_items,
+                (collection_items.c.tenant_id == documents.c.tenant_id)
+                & (collection_items.c.document_id == documents.c.id),
+            )
+            .where(
+                documents.c.tenant_id == self.caller.tenant_id,
+                collection_items.c.collection_id == collection_id,
+                documents.c.approval_acr == Acr.MFA,
+            )
+        )
+        one = select(collections.c.owner_id, demanding.exists().label("is_demanding")).where(
+            collections.c.tenant_id == self.caller.tenant_id, collections.c.id == collection_id
+        )
+        row: Any = (await self.connection.execute(one)).one_or_none()
+        return row and SharedResource(
+            owner_id=PersonId(row.owner_id),
+            index_mode=None,
+            approval_acr=Acr.MFA if row.is_demanding else Acr.PASSWORD,
         )
 
     async def _grant(self, which: ColumnElement[bool]) -> Grant | None:

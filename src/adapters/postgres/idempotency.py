@@ -24,12 +24,7 @@ async def claim(
     """
     if idempotency is None:
         return resource
-    identity = {
-        "tenant_id": caller.tenant_id,
-        "person_id": caller.person_id,
-        "route": idempotency.route,
-        "key": idempotency.key,
-    }
+    identity = _identity(caller, idempotency)
     claimed = await connection.execute(
         upsert(claims)
         .values(**identity, request_hash=idempotency.request_hash, resource_id=resource)
@@ -37,13 +32,35 @@ async def claim(
     )
     if claimed.rowcount == 1:
         return resource
-    earlier = (
-        await connection.execute(
-            select(claims.c.request_hash, claims.c.resource_id).where(
-                *(claims.c[name] == value for name, value in identity.items())
-            )
-        )
-    ).one()
-    if earlier.request_hash != idempotency.request_hash:
+    earlier = await _earlier(connection, caller, idempotency)
+    assert earlier is not None
+    return earlier
+
+
+async def is_claimed(connection: AsyncConnection, caller: Caller, idempotency: Idempotency) -> bool:
+    """Whether this very request took effect. Raises KeyReused as `claim` does."""
+    return await _earlier(connection, caller, idempotency) is not None
+
+
+async def _earlier(
+    connection: AsyncConnection, caller: Caller, idempotency: Idempotency
+) -> UUID | None:
+    identity = _identity(caller, idempotency)
+    found = select(claims.c.request_hash, claims.c.resource_id).where(
+        *(claims.c[name] == value for name, value in identity.items())
+    )
+    row = (await connection.execute(found)).one_or_none()
+    if row is None:
+        return None
+    if row.request_hash != idempotency.request_hash:
         raise KeyReused
-    return UUID(str(earlier.resource_id))
+    return UUID(str(row.resource_id))
+
+
+def _identity(caller: Caller, idempotency: Idempotency) -> dict[str, object]:
+    return {
+        "tenant_id": caller.tenant_id,
+        "person_id": caller.person_id,
+        "route": idempotency.route,
+        "key": idempotency.key,
+    }

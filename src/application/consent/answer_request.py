@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.consent.agreement import Agreement
+from application.consent.approval import Approval, assert_sure
 from application.consent.ports import Consents, ConsentTransaction
 from application.ports import NewId
 from domain.consent.grant import Grant
@@ -25,11 +26,19 @@ class ApproveRequest:
 
     consents: Consents
     agreement: Agreement
+    approval: Approval
     new_id: NewId
 
-    async def __call__(self, *, caller: Caller, consent_id: ConsentId) -> Grant:
-        """Raises ConsentNotFound for everybody else, and where the thing is not the caller's;
-        RequestAlreadyAnswered where there is nothing to approve any more."""
+    async def __call__(
+        self, *, caller: Caller, consent_id: ConsentId, code: str | None = None
+    ) -> Grant:
+        """`code` is a second factor, where the thing demands one.
+
+        Raises ConsentNotFound for everybody else, and where the thing is not the caller's;
+        RequestAlreadyAnswered where there is nothing to approve any more; StepUpRequired, and
+        what StepUp raises.
+        """
+        caller = await self.approval.proven(caller, code)
         async with self.consents.begin(caller) as tx:
             record, events = await _asked(tx, caller, consent_id)
             now = await tx.now()
@@ -43,6 +52,7 @@ class ApproveRequest:
             resource = await tx.resource(record.terms.resource)
             if resource is None or resource.owner_id != caller.person_id:
                 raise ConsentNotFound
+            assert_sure(caller, resource)
             grant = record.terms.grant(
                 id=GrantId(self.new_id()),
                 consent_id=consent_id,

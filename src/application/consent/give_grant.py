@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.consent.agreement import Agreement
+from application.consent.approval import Approval, assert_sure
 from application.consent.ports import Consents, ConsentTransaction, SharedResource
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GranteeUnknown, GrantNotFound
@@ -20,6 +21,7 @@ class GiveGrant:
 
     consents: Consents
     agreement: Agreement
+    approval: Approval
     new_id: NewId
 
     async def __call__(
@@ -29,13 +31,17 @@ class GiveGrant:
         grantee: str | PersonId,
         terms: Terms,
         parent_id: GrantId | None = None,
+        code: str | None = None,
         idempotency: Idempotency | None = None,
     ) -> Grant:
-        """`grantee` is an email address or a person's id; `parent_id` the grant shared onward.
+        """`grantee` is an email address or a person's id; `parent_id` the grant shared onward;
+        `code` a second factor.
 
         Raises NotFound unless the caller owns the resource or holds the parent with the action
-        `share`; Invalid names the field.
+        `share`, StepUpRequired where the resource demands a second factor, and what StepUp
+        raises; Invalid names the field.
         """
+        caller = await self.approval.proven(caller, code, idempotency)
         async with self.consents.begin(caller) as tx:
             fresh = GrantId(self.new_id())
             claimed = GrantId(await tx.claim(idempotency, fresh))
@@ -44,6 +50,7 @@ class GiveGrant:
                 assert earlier is not None
                 return earlier
             resource, parent = await _sharable(tx, caller, terms, parent_id)
+            assert_sure(caller, resource)
             grantor, recipient = await tx.party(caller.person_id), await tx.party(grantee)
             if grantor is None or recipient is None:
                 raise GranteeUnknown(field="/grantee")

@@ -15,6 +15,7 @@ from domain.consent.grant import Grant
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.identity import (
+    Acr,
     Action,
     Caller,
     CollectionId,
@@ -120,10 +121,12 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedResource:
-    """What a consent is about: whose it is, and how it is indexed (None: a collection)."""
+    """What a consent is about: whose it is, how it is indexed (None: a collection), and how sure
+    it must be who gives access to it; to a collection, as sure as for anything in it."""
 
     owner_id: PersonId
     index_mode: str | None
+    approval_acr: Acr = Acr.PASSWORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,10 @@ class ConsentTransaction(Protocol):
     async def now(self) -> datetime: ...
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
+
+    async def is_claimed(self, idempotency: Idempotency) -> bool:
+        """Whether this very request took effect. Raises KeyReused as `claim` does."""
+        ...
 
     async def resource(self, resource: ResourceRef) -> SharedResource | None:
         """Whoever owns it: being found says nothing about being allowed."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from application.consent.agreement import Agreement
+from application.consent.approval import Approval, assert_sure
 from application.consent.ports import Consents
 from application.ports import NewId
 from domain.consent.grant import Grant, GrantMustEndLater
@@ -20,13 +21,23 @@ class RenewConsent:
 
     consents: Consents
     agreement: Agreement
+    approval: Approval
     new_id: NewId
 
     async def __call__(
-        self, *, caller: Caller, consent_id: ConsentId, expires_at: datetime
+        self,
+        *,
+        caller: Caller,
+        consent_id: ConsentId,
+        expires_at: datetime,
+        code: str | None = None,
     ) -> Grant:
-        """Raises ConsentNotFound unless the caller gave it, ConsentNotInForce where it was ended,
-        and Invalid for a time that is not later than before."""
+        """`code` is a second factor, where the thing demands one.
+
+        Raises ConsentNotFound unless the caller gave it, ConsentNotInForce where it was ended,
+        StepUpRequired, and Invalid for a time that is not later than before.
+        """
+        caller = await self.approval.proven(caller, code)
         async with self.consents.begin(caller) as tx:
             record = await tx.consent(consent_id)
             if record is None:
@@ -39,6 +50,10 @@ class RenewConsent:
                 raise ConsentNotFound
             if expires_at <= last.expires_at:
                 raise GrantMustEndLater(field="/expires_at")
+            resource = await tx.resource(record.terms.resource)
+            if resource is None:
+                raise ConsentNotInForce
+            assert_sure(caller, resource)
             now = await tx.now()
             renewed = next_event(
                 events,

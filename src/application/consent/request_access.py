@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from application.consent.agreement import Agreement
 from application.consent.ports import Consents
-from application.ports import Idempotency, NewId
+from application.ports import Idempotency, NewId, RateLimits
 from domain.consent.grant import GranteeUnknown
 from domain.consent.record import ConsentEvent, ConsentRecord, ConsentState, next_event
 from domain.consent.terms import Terms
 from domain.identity import Caller, ConsentId, GrantId, PersonId
+
+REQUESTS_PER_PERSON = "access_request_rate_per_person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class RequestAccess:
 
     consents: Consents
     agreement: Agreement
+    limits: RateLimits
     new_id: NewId
 
     async def __call__(
@@ -31,7 +34,9 @@ class RequestAccess:
         terms: Terms,
         idempotency: Idempotency | None = None,
     ) -> tuple[ConsentRecord, Sequence[ConsentEvent]]:
-        """`principal` is asked, by email address or id. Raises Invalid, naming the field."""
+        """`principal` is asked, by email address or id. Raises Invalid, naming the field,
+        and TooMany: whoever is asked has to answer."""
+        await self.limits.attempt(REQUESTS_PER_PERSON, str(caller.tenant_id), str(caller.person_id))
         async with self.consents.begin(caller) as tx:
             fresh = ConsentId(self.new_id())
             claimed = ConsentId(await tx.claim(idempotency, fresh))

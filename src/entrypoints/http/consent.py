@@ -9,6 +9,7 @@ from uuid import UUID
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from adapters.memory.rate_limits import LimitReached
 from application.consent.answer_request import ApproveRequest, RefuseRequest
 from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
@@ -21,6 +22,7 @@ from domain.consent.grant import GrantNotFound
 from domain.consent.record import ConsentEvent, ConsentNotFound, ConsentRecord
 from domain.identity import Caller, ConsentId, GrantId, PersonId
 from entrypoints.http.consent_shapes import (
+    Approving,
     ConsentShown,
     GrantShown,
     NewConsent,
@@ -36,6 +38,7 @@ from entrypoints.http.consent_shapes import (
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.rate_limits import limit_reached
 from entrypoints.http.refusals import InvalidFields, WrongField
 
 GRANT_EXAMPLE = {
@@ -59,6 +62,7 @@ class GrantsController(Controller):
 
     path = "/v1/grants"
     tags = ("Consent",)
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
     @post(status_code=201, opt={"example": GRANT_EXAMPLE})
     async def give_grant(
@@ -75,6 +79,7 @@ class GrantsController(Controller):
             grantee=person_named(data.grantee),
             terms=terms_of(data),
             parent_id=None if data.parent_id is None else GrantId(data.parent_id),
+            code=data.totp,
             idempotency=idempotency_of(request, idempotency_key, data),
         )
         return Response(grant_shown(grant), headers={"Location": f"{self.path}/{grant.id}"})
@@ -140,6 +145,7 @@ class ConsentsController(Controller):
 
     path = "/v1/consents"
     tags = ("Consent",)
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
     @post(status_code=201, opt={"example": REQUEST_EXAMPLE})
     async def add_consent(
@@ -158,6 +164,8 @@ class ConsentsController(Controller):
         if (data.principal is None) == (data.grantee is None):
             detail = "Name the person who is asked, or the one who is given something."
             raise InvalidFields([WrongField("/principal", detail)])
+        if data.principal is not None and data.totp is not None:
+            raise InvalidFields([WrongField("/totp", "Asking takes no second factor.")])
         if data.principal is not None:
             record, events = await request_access(
                 caller=caller,
@@ -171,6 +179,7 @@ class ConsentsController(Controller):
                 caller=caller,
                 grantee=person_named(data.grantee),
                 terms=terms_of(data),
+                code=data.totp,
                 idempotency=idempotency,
             )
             record, events = await _consent(consents, caller, grant.consent_id)
@@ -238,15 +247,17 @@ class ConsentsController(Controller):
         exported = await export_consent(caller=caller, consent_id=ConsentId(consent_id), form=form)
         return Response(exported, media_type=EXPORT_TYPES[form])
 
-    @post("/{consent_id:uuid}/approve", status_code=201)
+    @post("/{consent_id:uuid}/approve", status_code=201, opt={"example": {"totp": "287082"}})
     async def approve_request(
         self,
         caller: Injected[Caller],
         approve_request: Injected[ApproveRequest],
         consent_id: FromPath[UUID],
+        data: JSONBody[Approving | None] = None,
     ) -> Response[GrantShown]:
         """Agree to what was asked for, exactly; the answer is the grant that follows."""
-        grant = await approve_request(caller=caller, consent_id=ConsentId(consent_id))
+        code = None if data is None else data.totp
+        grant = await approve_request(caller=caller, consent_id=ConsentId(consent_id), code=code)
         return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
 
     @post("/{consent_id:uuid}/refuse", status_code=200)
@@ -269,7 +280,10 @@ class ConsentsController(Controller):
     ) -> Response[GrantShown]:
         """The same agreement for longer: a new grant follows, with all its uses."""
         grant = await renew_consent(
-            caller=caller, consent_id=ConsentId(consent_id), expires_at=data.expires_at
+            caller=caller,
+            consent_id=ConsentId(consent_id),
+            expires_at=data.expires_at,
+            code=data.totp,
         )
         return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
 

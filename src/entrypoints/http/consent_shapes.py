@@ -16,6 +16,7 @@ from domain.consent.record import LAWFUL_BASIS, ConsentEvent, ConsentRecord, sta
 from domain.consent.terms import Terms
 from domain.identity import Acr, Action, Purpose, ResourceKind, ResourceRef
 from domain.json_pointer import LENGTH_MAX, POINTERS_MAX
+from entrypoints.http.second_factor import CodeText
 
 _T = TypeVar("_T", int, str)
 
@@ -62,23 +63,34 @@ class TermsAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class NewGrant(TermsAsked, forbid_unknown_fields=True, kw_only=True):
-    """What one allows, and to whom. `parent_id` is the grant that is shared onward."""
+    """What one allows, and to whom. `parent_id` is the grant that is shared onward; `totp` a
+    second factor, where the resource demands one."""
 
     grantee: Someone
     parent_id: UUID | None = None
+    totp: CodeText | None = None
 
 
 class NewConsent(TermsAsked, forbid_unknown_fields=True, kw_only=True):
-    """What one asks `principal` for, or gives to `grantee`: one of the two."""
+    """What one asks `principal` for, or gives to `grantee`: one of the two. Giving may take a
+    second factor."""
 
     principal: Someone | None = None
     grantee: Someone | None = None
+    totp: CodeText | None = None
+
+
+class Approving(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A second factor, where what is asked for demands one."""
+
+    totp: CodeText | None = None
 
 
 class Renewal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Until when the same agreement is to hold from now on."""
+    """Until when the same agreement is to hold from now on, with a second factor if demanded."""
 
     expires_at: Instant
+    totp: CodeText | None = None
 
 
 class IntervalShown(msgspec.Struct, kw_only=True):

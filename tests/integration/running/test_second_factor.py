@@ -6,11 +6,20 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 
 from tests.integration.accounts.authenticator import Authenticator
-from tests.integration.running.people import PASSWORD, Json, Person, json_of, problem_of, signed_up
+from tests.integration.running.people import (
+    PASSWORD,
+    Json,
+    Person,
+    grant_body,
+    json_of,
+    problem_of,
+    signed_up,
+)
 from tests.integration.running.program import Program
 
 RACERS = 20
@@ -151,3 +160,67 @@ async def test_a_document_may_demand_a_second_factor_of_who_gives_access_to_it(
     assert demanding["approval"] == "mfa"
     assert (await asha.document(demanding["id"]))["approval"] == "mfa"
     assert (await asha.upload("For some."))["approval"] == "pwd"
+
+
+async def test_access_to_what_demands_a_second_factor_is_given_with_one_alone(
+    running: Program,
+) -> None:
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        app, recovery_codes = await enrol(asha)
+        document = await asha.upload("For few.", approval="mfa")
+        asked = grant_body(document["id"], ben.email)
+        wanted = {name: value for name, value in asked.items() if name != "grantee"}
+        asking = wanted | {"principal": asha.email}
+        request = json_of(await ben.http.post("/v1/consents", json=asking))
+        approve = f"/v1/consents/{request['record_id']}/approve"
+
+        for path, body in (("/v1/grants", asked), ("/v1/consents", asked), (approve, None)):
+            answer = await asha.http.post(path, json=body)
+            assert problem_of(answer, [403])["code"] == "insufficient_user_authentication"
+            assert 'acr_values="mfa"' in answer.headers["www-authenticate"]
+            wrong = await asha.http.post(path, json=(body or {}) | {"totp": app.wrong_code()})
+            assert problem_of(wrong, [403])["code"] == "step_up_refused"
+        assert json_of(await asha.http.get("/v1/grants"))["items"] == []
+
+        code, key = app.next_code(), {"Idempotency-Key": "with-a-code"}
+        given = [
+            await asha.http.post("/v1/grants", json=asked | {"totp": code}, headers=key)
+            for _ in range(2)  # the answer to the first may have been lost
+        ]
+        assert [answer.status_code for answer in given] == [201, 201], given[1].text
+        assert given[0].json() == given[1].json()
+        again = await asha.http.post(approve, json={"totp": code})
+        assert problem_of(again, [403])["code"] == "step_up_refused"
+        approved = await asha.http.post(approve, json={"totp": recovery_codes[0]})
+        assert approved.status_code == 201, approved.text
+        later = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+        renew = f"/v1/consents/{request['record_id']}/renew"
+        problem_of(await asha.http.post(renew, json={"expires_at": later}), [403])
+        renewed = {"expires_at": later, "totp": recovery_codes[1]}
+        assert (await asha.http.post(renew, json=renewed)).status_code == 201
+
+
+async def test_a_session_with_a_second_factor_needs_no_other(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        app, _ = await enrol(asha)
+        document = await asha.upload("For few.", approval="mfa")
+        raised = await asha.http.post("/v1/sessions/step-up", json={"totp": app.next_code()})
+        token = {"Authorization": f"Bearer {json_of(raised)['access_token']}"}
+        body = grant_body(document["id"], ben.email)
+        assert (await asha.http.post("/v1/grants", json=body, headers=token)).status_code == 201
+
+
+async def test_a_request_takes_no_second_factor_and_many_are_too_many(own: Program) -> None:
+    await own.running(access_request_rate_per_person="2/hour")
+    async with signed_up(own, "Asha") as asha, signed_up(own, "Ben") as ben:
+        document = await asha.upload("Much asked for.")
+        asking = grant_body(document["id"], ben.email) | {"principal": asha.email}
+        del asking["grantee"]
+        refused = await ben.http.post("/v1/consents", json=asking | {"totp": "123456"})
+        assert problem_of(refused, [400])["errors"][0]["pointer"] == "/totp"
+        for _ in range(2):
+            assert (await ben.http.post("/v1/consents", json=asking)).status_code == 201
+        limited = await ben.http.post("/v1/consents", json=asking)
+        problem_of(limited, [429])
+        assert int(limited.headers["retry-after"]) >= 1
+        assert len(json_of(await asha.http.get("/v1/consents"))["items"]) == 2
