@@ -35,6 +35,7 @@ from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.chat import PostgresChats
 from adapters.postgres.checkpoint_log import PostgresCheckpointLog
+from adapters.postgres.collections import PostgresCollections
 from adapters.postgres.consent import PostgresConsents
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
@@ -134,12 +135,20 @@ from application.retrieval.ports import PassageIndex, Passages, VersionContent
 from application.retrieval.search import Search
 from application.vault.add_document import AddDocument
 from application.vault.declare_schema import DeclareSchema
+from application.vault.describe_collections import DescribeCollections
 from application.vault.describe_documents import DescribeDocument, ListDocuments
 from application.vault.descriptions import Descriptions
 from application.vault.erase_document import EraseDocument
+from application.vault.keep_collections import (
+    AddCollection,
+    DeleteCollection,
+    PutInCollection,
+    RenameCollection,
+    TakeFromCollection,
+)
 from application.vault.key_service import KeyService, SigningPurpose
 from application.vault.keykeeper import Keykeeper
-from application.vault.ports import Blobs, Documents, SchemaChecker, Schemas
+from application.vault.ports import Blobs, Collections, Documents, SchemaChecker, Schemas
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
@@ -323,6 +332,9 @@ class Container(containers.DeclarativeContainer):
     )
     documents: providers.Provider[Documents] = providers.Singleton(
         PostgresDocuments, engine=engine, keys=keys, evidence=evidence, new_id=new_id
+    )
+    collections: providers.Provider[Collections] = providers.Singleton(
+        PostgresCollections, engine=engine, keys=keys, evidence=evidence, new_id=new_id
     )
     schemas: providers.Provider[Schemas] = providers.Singleton(PostgresSchemas, engine=engine)
     schema_checker: providers.Provider[SchemaChecker] = providers.Singleton(
@@ -521,6 +533,18 @@ class Container(containers.DeclarativeContainer):
         backup_retention=providers.Singleton(
             lambda days: timedelta(days=days), settings.provided.backup_retention_days
         ),
+    )
+    add_collection = providers.Singleton(
+        AddCollection, collections=collections, cipher=cipher, new_id=new_id
+    )
+    rename_collection = providers.Singleton(
+        RenameCollection, collections=collections, own_keys=own_keys, cipher=cipher
+    )
+    put_in_collection = providers.Singleton(PutInCollection, collections=collections)
+    take_from_collection = providers.Singleton(TakeFromCollection, collections=collections)
+    delete_collection = providers.Singleton(DeleteCollection, collections=collections)
+    describe_collections = providers.Singleton(
+        DescribeCollections, collections=collections, own_keys=own_keys, cipher=cipher
     )
     declare_schema = providers.Singleton(DeclareSchema, schemas=schemas, checker=schema_checker)
     version_content: providers.Provider[VersionContent] = providers.Singleton(

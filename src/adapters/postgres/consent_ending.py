@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, and_, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.consent_events import append_event, record_consent_event
@@ -82,6 +83,24 @@ async def invalidate_consent(
             "state": ConsentState.INVALIDATED,
         },
     )
+
+
+async def close_grants_on(
+    connection: AsyncConnection, caller: Caller, resource_id: UUID
+) -> Sequence[Grant]:
+    """A consent to something that is gone is invalidated, and its grants end."""
+    open_grants = grants.c.resource_id == resource_id, grants.c.revoked_at.is_(None)
+    ids = await _hold(connection, caller, and_(*open_grants))
+    closed = await connection.execute(
+        update(grants)
+        .where(grants.c.tenant_id == caller.tenant_id, grants.c.id.in_(ids))
+        .values(revoked_at=func.clock_timestamp(), epoch=grants.c.epoch + 1)
+        .returning(*grants.c)
+    )
+    ended = [grant_of(row) for row in closed]
+    for consent_id in sorted({grant.consent_id for grant in ended}):
+        await invalidate_consent(connection, caller, consent_id)
+    return ended
 
 
 async def _hold(

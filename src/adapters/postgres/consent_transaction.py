@@ -202,7 +202,9 @@ class PostgresConsentTransaction:
         one = select(collections.c.owner_id, demanding.exists().label("is_demanding")).where(
             collections.c.tenant_id == self.caller.tenant_id, collections.c.id == collection_id
         )
-        row: Any = (await self.connection.execute(one)).one_or_none()
+        # Held, so that nothing that demands more is put in while access is being given.
+        held = one.with_for_update(read=True, of=collections)
+        row: Any = (await self.connection.execute(held)).one_or_none()
         return row and SharedResource(
             owner_id=PersonId(row.owner_id),
             index_mode=None,

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
-from adapters.postgres.consent_ending import invalidate_consent
+from adapters.postgres.consent_ending import close_grants_on
 from adapters.postgres.evidence import Sealing
-from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.tables import (
     audit_openings,
     blobs,
     data_keys,
     document_events,
     documents,
-    grants,
     passage_vectors,
     passages,
     postings,
@@ -28,7 +26,6 @@ from adapters.postgres.tables import (
 )
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
 from application.vault.ports import Erasure
-from domain.consent.grant import Grant
 from domain.identity import Caller
 from domain.vault.document import Document
 
@@ -44,7 +41,7 @@ async def erase_document(
 ) -> Erasure:
     """The caller holds the document's row lock."""
     tenant_id = caller.tenant_id
-    closed = await _close_grants(connection, caller, document)
+    closed = await close_grants_on(connection, caller, document.id)
     at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
     answers = await tombstone_answers(
         connection,
@@ -117,30 +114,3 @@ async def _count(connection: AsyncConnection, caller: Caller, document: Document
             rows = rows.where(table.c.owner_id == document.owner_id)
         counts[name] = (await connection.execute(rows)).scalar_one()
     return counts
-
-
-async def _close_grants(
-    connection: AsyncConnection, caller: Caller, document: Document
-) -> list[Grant]:
-    """A consent to something that is gone is invalidated, and its grants end."""
-    open_grants = (
-        select(grants.c.id)
-        .where(
-            grants.c.tenant_id == caller.tenant_id,
-            grants.c.resource_id == document.id,
-            grants.c.revoked_at.is_(None),
-        )
-        .order_by(grants.c.id)
-        .with_for_update()
-    )
-    ids = (await connection.execute(open_grants)).scalars().all()
-    closed = await connection.execute(
-        update(grants)
-        .where(grants.c.tenant_id == caller.tenant_id, grants.c.id.in_(ids))
-        .values(revoked_at=func.clock_timestamp(), epoch=grants.c.epoch + 1)
-        .returning(*grants.c)
-    )
-    ended = [grant_of(row) for row in closed]
-    for consent_id in sorted({grant.consent_id for grant in ended}):
-        await invalidate_consent(connection, caller, consent_id)
-    return ended

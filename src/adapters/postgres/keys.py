@@ -33,6 +33,7 @@ class KeyKind(StrEnum):
     CONTENT = "content"
     METADATA = "metadata"
     CONVERSATION = "conversation"
+    COLLECTION = "collection"
     EVIDENCE = "evidence"
     TOTP = "totp"
 

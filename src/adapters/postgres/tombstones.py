@@ -34,8 +34,16 @@ async def tombstone_answers(
     reason: str,
     grants: Sequence[GrantId] = (),
     documents: Sequence[DocumentId] = (),
+    only_of: DocumentId | None = None,
 ) -> TakenBack:
-    values = {"tenant": tenant_id, "grants": list(grants), "documents": list(documents)}
+    """What rests on any of the grants, of one document alone if `only_of` names it; or on any of
+    the documents, whoever granted them."""
+    values = {
+        "tenant": tenant_id,
+        "grants": list(grants),
+        "only_of": only_of,
+        "documents": list(documents),
+    }
     # First the locks: an append in flight is waited for, and the statement that deletes begins
     # after it, and so sees what it added.
     await connection.execute(statement("lock_answers"), values)

@@ -50,7 +50,7 @@ class PostgresDocuments:
 
     async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
         async with transaction(self.engine, caller.tenant_id) as connection:
-            return await _find(connection, caller, document_id)
+            return await find_document(connection, caller, document_id)
 
     async def version(self, caller: Caller, version: VersionRef) -> Version | None:
         one = select(versions).where(
@@ -124,7 +124,7 @@ class PostgresVaultTransaction:
         return DocumentId(await claim(self.connection, self.caller, idempotency, document))
 
     async def document(self, document_id: DocumentId, *, lock: bool = False) -> Document | None:
-        return await _find(self.connection, self.caller, document_id, lock=lock)
+        return await find_document(self.connection, self.caller, document_id, lock=lock)
 
     async def add(self, document: Document, *, content_key: DataKey, metadata_key: DataKey) -> None:
         await self.connection.execute(
@@ -225,7 +225,7 @@ def _is(caller: Caller, document_id: DocumentId) -> Any:
     return and_(documents.c.tenant_id == caller.tenant_id, documents.c.id == document_id)
 
 
-async def _find(
+async def find_document(
     connection: AsyncConnection, caller: Caller, document_id: DocumentId, *, lock: bool = False
 ) -> Document | None:
     if lock:

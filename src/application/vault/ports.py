@@ -7,11 +7,21 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from application.ports import Context, DataKey, Idempotency, Jobs
 from domain.errors import Fault, Invalid
-from domain.identity import BlobId, Caller, DocumentId, PersonId, TenantId, VersionRef
+from domain.identity import (
+    BlobId,
+    Caller,
+    CollectionId,
+    DocumentId,
+    PersonId,
+    TenantId,
+    VersionRef,
+)
 from domain.json_pointer import Json
+from domain.vault.collection import Collection, CollectionItem
 from domain.vault.document import Document, Progress, Version
 from domain.vault.schema import Schema
 
@@ -100,6 +110,81 @@ class Documents(Protocol):
     async def progress(
         self, caller: Caller, document_id: DocumentId, *, after: int
     ) -> Sequence[Progress]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedSharing:
+    """What ending a sharing did: grants closed, runs that were under way, answers taken back."""
+
+    grants_closed: int
+    runs_stopped: int
+    answers_hidden: int
+
+
+class CollectionTransaction(Protocol):
+    """One transaction over collections and what is in them."""
+
+    async def now(self) -> datetime: ...
+
+    async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
+
+    async def collection(self, collection_id: CollectionId) -> Collection | None:
+        """Held until the transaction ends: meanwhile nothing is granted on it."""
+        ...
+
+    async def document(self, document_id: DocumentId) -> Document | None: ...
+
+    async def open_grants(self, collection_id: CollectionId) -> int:
+        """How many grants on it are in force, or will be."""
+        ...
+
+    async def add(self, collection: Collection, key: DataKey) -> None: ...
+
+    async def rename(self, collection: Collection) -> None: ...
+
+    async def put(
+        self, collection_id: CollectionId, document_id: DocumentId, *, shared_under: int
+    ) -> None:
+        """Unless it is in it. `shared_under` grants it is shared by that: the log tells."""
+        ...
+
+    async def take_out(
+        self, collection_id: CollectionId, document_id: DocumentId
+    ) -> EndedSharing | None:
+        """Wait for readers in flight, take it out, and take back what rests on its having been in
+        it. None where it is not in it."""
+        ...
+
+    async def delete(self, collection_id: CollectionId) -> EndedSharing:
+        """With its key and title; its grants close and their consents are invalidated."""
+        ...
+
+
+class Collections(Protocol):
+    """Collections and what is in them."""
+
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[CollectionTransaction]: ...
+
+    async def find(self, caller: Caller, collection_id: CollectionId) -> Collection | None:
+        """Whoever owns it: being found says nothing about being allowed."""
+        ...
+
+    async def owned(
+        self, caller: Caller, *, after: CollectionId | None, limit: int
+    ) -> Sequence[Collection]: ...
+
+    async def items(
+        self, caller: Caller, collection_id: CollectionId, *, after: DocumentId | None, limit: int
+    ) -> Sequence[CollectionItem] | None:
+        """What is in it, for its owner and for whoever holds a grant on it that is in force. None
+        for everybody else."""
+        ...
+
+
+def collection_context(
+    tenant_id: TenantId, owner_id: PersonId, collection_id: CollectionId
+) -> Context:
+    return (tenant_id.bytes, owner_id.bytes, collection_id.bytes, b"collection")
 
 
 def content_context(

@@ -17,6 +17,7 @@ from entrypoints.http.audit_tiles import TilesController
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.chat import ConversationsController
 from entrypoints.http.checkpoints import LogOfCheckpointsController, prove_checkpoint
+from entrypoints.http.collections import CollectionsController
 from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
@@ -37,6 +38,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *OAUTH_ROUTES,
     *INTROSPECTION_ROUTES,
     DocumentsController,
+    CollectionsController,
     SchemasController,
     GrantsController,
     ConsentsController,
@@ -77,6 +79,13 @@ EXPOSED = (
     "read_content",
     "replace_content",
     "erase_document",
+    "collections",
+    "add_collection",
+    "rename_collection",
+    "put_in_collection",
+    "take_from_collection",
+    "delete_collection",
+    "describe_collections",
     "schemas",
     "declare_schema",
     "consents",

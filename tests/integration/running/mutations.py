@@ -25,7 +25,10 @@ class Mutation:
 
 
 def json_operations(document: Json) -> Iterator[tuple[str, Json]]:
-    """(`METHOD /path`, schema of its JSON body) of every operation that has one."""
+    """(`METHOD /path`, schema of its JSON body) of every operation that has one.
+
+    The schema of a body that may be left out is one of two: null is the other.
+    """
     for path, item in document["paths"].items():
         for method, operation in item.items():
             content = operation.get("requestBody", {}).get("content", {})
@@ -56,8 +59,13 @@ def example(schema: Json, document: Json) -> Any:
 
 
 def mutations(schema: Json, document: Json) -> Iterator[Mutation]:
+    if "oneOf" in schema:
+        (needed,) = [each for each in schema["oneOf"] if each.get("type") != "null"]
+        schema, left_out = _resolved(needed, document), (b"", b"null")
+    else:
+        left_out = ()
     good = example(schema, document)
-    yield from _as_a_whole(good)
+    yield from (each for each in _as_a_whole(good) if each.body not in left_out)
     fields = schema.get("properties", {})
     for name, field in fields.items():
         for wrong in _wrong_values(field, document):

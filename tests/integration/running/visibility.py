@@ -67,7 +67,12 @@ def _schema(ids: Ids) -> dict[str, Any]:
     return {"headers": {"If-Match": '"1"'}, "json": {"type": "object"}}
 
 
+def _title(ids: Ids) -> dict[str, Any]:
+    return {"json": {"title": "Herons"}}
+
+
 _DOCUMENT = "/v1/documents/{document_id}"
+_COLLECTION = "/v1/collections/{collection_id}"
 _CONVERSATION = "/v1/conversations/{conversation_id}"
 _RUN = "/v1/runs/{run_id}"
 _READ = Rule(owner=200, granted=200, options=_for_the_purpose)
@@ -84,6 +89,10 @@ RULES: dict[str, Rule] = {
     "PUT /v1/schemas/{schema_name}": Rule(
         owner=200, granted=403, withdrawn=403, hidden=412, neighbours=403, options=_schema
     ),
+    f"GET {_COLLECTION}": Rule(owner=200),
+    f"PATCH {_COLLECTION}": Rule(owner=200, options=_title),
+    f"GET {_COLLECTION}/items": Rule(owner=200),
+    f"PUT {_COLLECTION}/items/{{document_id}}": Rule(owner=200),
     "POST /v1/grants": Rule(owner=201, options=_grant),
     "GET /v1/grants/{grant_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}": _EITHER_SIDE,
@@ -106,6 +115,8 @@ RULES: dict[str, Rule] = {
     "POST /v1/search": Rule(owner=200, granted=200, withdrawn=200, hidden=200, options=_search),
     "POST /v1/grants/{grant_id}/revoke": Rule(owner=409, ends=True),
     "POST /v1/consents/{consent_id}/withdraw": Rule(owner=409, ends=True),
+    f"DELETE {_COLLECTION}/items/{{document_id}}": Rule(owner=200, ends=True),
+    f"DELETE {_COLLECTION}": Rule(owner=200, ends=True),
     f"DELETE {_CONVERSATION}": Rule(owner=204, ends=True),
     f"PUT {_DOCUMENT}/content": Rule(owner=202, ends=True, options=_new_version),
     f"DELETE {_DOCUMENT}": Rule(owner=200, ends=True),

@@ -3,7 +3,8 @@
 -- The run's row is locked first, so that cancelling, withdrawal and erasure, which change it, are
 -- either seen here or wait for this commit. A row that somebody else holds right now is skipped,
 -- and its events come again with the next commit: no run waits for another. A run that rests on
--- a grant which is no longer open, or on a document which has gone, is ended here and emptied.
+-- a grant which is no longer open, on a document which was taken out of the collection that was
+-- granted, or on one which has gone, is ended here and emptied.
 -- Numbers are given by the one process that owns the run; where a commit is repeated because its
 -- outcome was lost, what is stored already stays. The lease moves only when half of it is over,
 -- because that is the one update which touches an index.
@@ -20,7 +21,11 @@ WITH wanted AS MATERIALIZED (
                    JOIN grants g ON g.tenant_id = s.tenant_id AND g.id = s.grant_id
                    WHERE s.tenant_id = :tenant AND s.run_id = r.id
                      AND (g.revoked_at IS NOT NULL OR clock_timestamp() < g.not_before
-                          OR clock_timestamp() >= g.expires_at)) AS closed,
+                          OR clock_timestamp() >= g.expires_at
+                          OR (g.resource_kind = 'collection' AND NOT EXISTS (
+                              SELECT 1 FROM collection_items i
+                              WHERE i.tenant_id = :tenant AND i.collection_id = g.resource_id
+                                AND i.document_id = s.document_id)))) AS closed,
            EXISTS (SELECT 1 FROM run_sources s
                    LEFT JOIN documents d ON d.tenant_id = s.tenant_id AND d.id = s.document_id
                    WHERE s.tenant_id = :tenant AND s.run_id = r.id AND d.id IS NULL) AS erased

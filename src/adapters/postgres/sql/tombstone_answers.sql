@@ -6,7 +6,9 @@ WITH resting AS MATERIALIZED (
     JOIN run_sources s ON s.tenant_id = r.tenant_id AND s.run_id = r.id
     JOIN messages m ON m.tenant_id = r.tenant_id AND m.id = r.answer_id AND m.tombstone IS NULL
     WHERE r.tenant_id = :tenant
-      AND (s.grant_id = ANY(:grants) OR s.document_id = ANY(:documents))
+      AND ((s.grant_id = ANY(:grants)
+            AND (CAST(:only_of AS uuid) IS NULL OR s.document_id = CAST(:only_of AS uuid)))
+           OR s.document_id = ANY(:documents))
 ), stopped AS (
     UPDATE runs r SET state = 'access_revoked', ended_at = coalesce(r.ended_at, clock_timestamp())
     FROM resting WHERE r.tenant_id = :tenant AND r.id = resting.id
