@@ -146,10 +146,12 @@ from application.vault.keep_collections import (
     RenameCollection,
     TakeFromCollection,
 )
+from application.vault.keep_records import KeepRecords
 from application.vault.key_service import KeyService, SigningPurpose
 from application.vault.keykeeper import Keykeeper
 from application.vault.ports import Blobs, Collections, Documents, SchemaChecker, Schemas
 from application.vault.read_content import ReadContent
+from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
 from domain.consent.exports import Controller
@@ -546,10 +548,30 @@ class Container(containers.DeclarativeContainer):
     describe_collections = providers.Singleton(
         DescribeCollections, collections=collections, own_keys=own_keys, cipher=cipher
     )
+    read_record = providers.Singleton(
+        ReadRecord,
+        documents=documents,
+        blobs=blobs,
+        cipher=cipher,
+        descriptions=descriptions,
+        gate=gate,
+    )
+    keep_records = providers.Singleton(
+        KeepRecords,
+        documents=documents,
+        blobs=blobs,
+        schemas=schemas,
+        checker=schema_checker,
+        read_record=read_record,
+        cipher=cipher,
+        descriptions=descriptions,
+        new_id=new_id,
+    )
     declare_schema = providers.Singleton(DeclareSchema, schemas=schemas, checker=schema_checker)
     version_content: providers.Provider[VersionContent] = providers.Singleton(
         VaultContent,
         documents=documents,
+        schemas=schemas,
         blobs=blobs,
         read_content=read_content,
         descriptions=descriptions,

@@ -54,4 +54,5 @@ def _excerpt(number: int, hit: Hit) -> Excerpt:
         score=hit.score,
         release_id=hit.release_id,
         grant_id=hit.grant_id,
+        field=passage.field,
     )

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from application.ports import Cipher, DataKey, NewId
 from application.retrieval.ports import OpenContent
 from application.vault.descriptions import Descriptions
-from application.vault.ports import Blobs, Documents, content_context
+from application.vault.ports import Blobs, Documents, Schemas, content_context
 from application.vault.read_content import ReadContent
 from domain.errors import NotFound
 from domain.identity import PERSONAL_USE, Action, BlobId, Caller, VersionRef
+from domain.retrieval.record_text import RecordField
 from domain.retrieval.rejection import DocumentRejected
+from domain.vault.record import content_of, searched_fields
+from domain.vault.schema import Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +26,19 @@ class VaultContent:
     blobs: Blobs
     read_content: ReadContent
     descriptions: Descriptions
+    schemas: Schemas
     cipher: Cipher
     new_id: NewId
     bytes_max: int
 
     async def open(self, caller: Caller, version: VersionRef) -> OpenContent:
         """Raises DocumentRejected for content that is too large to be read in one piece."""
+        document = await self.documents.find(caller, version.document_id)
+        if document is None:
+            raise NotFound
         content = await self.read_content(
             caller=caller,
+            kind=document.kind,
             document_id=version.document_id,
             version=version.version,
             purpose=PERSONAL_USE,
@@ -41,18 +49,35 @@ class VaultContent:
                 f"The document is larger than {self.bytes_max:,} bytes, which is the most that "
                 "is indexed. It is kept, and can be read."
             )
-        document = await self.documents.find(caller, version.document_id)
-        if document is None:
-            raise NotFound
         keys = content.release.opened[version]
         description = self.descriptions.open(document, keys.metadata, caller.tenant_id)
         whole = b"".join([piece async for piece in content.read(0, content.length)])
+        schema = await self._schema(caller, version)
+        if schema is not None:
+            found = searched_fields(schema.body, content_of(whole))
+            return OpenContent(
+                content=whole,
+                fields=[
+                    RecordField(pointer=each.pointer, labels=each.labels, text=each.text)
+                    for each in found
+                ],
+                media_type=content.media_type,
+                title=schema.title or schema.ref.name,
+                key=keys.content,
+            )
         return OpenContent(
             content=whole,
             media_type=content.media_type,
             title=description.title,
             key=keys.content,
         )
+
+    async def _schema(self, caller: Caller, ref: VersionRef) -> Schema | None:
+        version = await self.documents.version(caller, ref)
+        if version is None or version.schema is None:
+            return None
+        name, number = version.schema.name, version.schema.version
+        return await self.schemas.find(caller, name, version=number)
 
     async def keep_text(
         self, caller: Caller, version: VersionRef, text: bytes, key: DataKey

@@ -72,6 +72,7 @@ class PostgresPassageIndex:
                     "starts": [each.start for each in passages],
                     "ends": [each.end for each in passages],
                     "pages": [each.page for each in passages],
+                    "fields": [each.field for each in passages],
                     "sealed": [each.sealed for each in passages],
                     "words": [each.words for each in passages],
                 },

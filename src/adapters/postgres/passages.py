@@ -58,6 +58,7 @@ class PostgresPassages:
         found = [row for row in rows if row.id is not None]
         return Candidates(
             versions={row.id: _version(row) for row in found},
+            fields={row.id: row.field for row in found if row.field is not None},
             semantic={row.id: row.semantic for row in found if row.semantic is not None},
             keyword={row.id: row.keyword for row in found if row.keyword is not None},
             words=rows[0].words,
@@ -76,6 +77,7 @@ class PostgresPassages:
                 start=row.start_byte,
                 end=row.end_byte,
                 page=row.page,
+                field=row.field,
                 sealed=row.sealed_text,
             )
             for row in rows

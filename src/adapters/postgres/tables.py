@@ -300,8 +300,22 @@ versions = _table(
     _of(Text, "state_reason", optional=True),
     _count("passage_count"),
     _of(BigInteger, "lexeme_count", server_default=text("0")),
+    _of(Text, "schema_name", optional=True),
+    _of(Integer, "schema_version", optional=True),
     _time("created_at"),
     _refers("documents", "document_id", cascade=True),
+    ForeignKeyConstraint(
+        ["tenant_id", "schema_name", "schema_version"],
+        ["schema_versions.tenant_id", "schema_versions.name", "schema_versions.version"],
+        name="versions_schema_fkey",
+    ),
+    Index(
+        "versions_schema_idx",
+        "tenant_id",
+        "schema_name",
+        "schema_version",
+        postgresql_where=text("schema_name IS NOT NULL"),
+    ),
     key=("document_id", "version"),
 )
 
@@ -567,6 +581,8 @@ passages = _table(
     _of(BigInteger, "start_byte"),
     _of(BigInteger, "end_byte"),
     _of(Integer, "page", optional=True),
+    _of(Text, "field", optional=True),
+    _of(Integer, "lexeme_count", server_default=text("0")),
     _of(LargeBinary, "sealed_text"),
     _refers("versions", "document_id", "version", cascade=True),
     UniqueConstraint("tenant_id", "document_id", "version", "ordinal", name="passages_ordinal_key"),

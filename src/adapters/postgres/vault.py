@@ -22,8 +22,17 @@ from adapters.postgres.progress import record_progress
 from adapters.postgres.tables import document_events, documents, versions
 from application.ports import DataKey, Idempotency, NewId
 from application.vault.ports import Erasure
-from domain.identity import Acr, BlobId, Caller, DocumentId, PersonId, VersionRef
+from domain.identity import (
+    Acr,
+    BlobId,
+    Caller,
+    DocumentId,
+    PersonId,
+    ResourceKind,
+    VersionRef,
+)
 from domain.vault.document import AuditMode, Document, IndexMode, Progress, Version, VersionState
+from domain.vault.schema import SchemaRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +81,11 @@ class PostgresDocuments:
             return [_version_of(row) for row in await connection.execute(all_of_it)]
 
     async def owned(
-        self, caller: Caller, *, after: DocumentId | None, limit: int
+        self, caller: Caller, kind: ResourceKind, *, after: DocumentId | None, limit: int
     ) -> Sequence[Document]:
         page = (
             _documents(caller)
-            .where(documents.c.owner_id == caller.person_id)
+            .where(documents.c.owner_id == caller.person_id, documents.c.kind == kind)
             .order_by(documents.c.id)
             .limit(limit)
         )
@@ -132,6 +141,7 @@ class PostgresVaultTransaction:
                 tenant_id=self.caller.tenant_id,
                 id=document.id,
                 owner_id=document.owner_id,
+                kind=document.kind,
                 current_version=document.current.ref.version,
                 searchable_version=document.searchable_version,
                 index_mode=document.index_mode,
@@ -183,6 +193,8 @@ class PostgresVaultTransaction:
                 media_type=version.media_type,
                 content_length=version.content_length,
                 content_blob_id=version.content_blob,
+                schema_name=version.schema and version.schema.name,
+                schema_version=version.schema and version.schema.version,
                 state=version.state,
                 created_at=version.created_at,
             )
@@ -250,6 +262,7 @@ def _document_of(row: Any) -> Document:
     return Document(
         id=DocumentId(row.id),
         owner_id=PersonId(row.owner_id),
+        kind=ResourceKind(row.kind),
         current=_version_of(_Prefixed(row)),
         searchable_version=row.searchable_version,
         index_mode=IndexMode(row.index_mode),
@@ -271,6 +284,7 @@ def _version_of(row: Any) -> Version:
         state=VersionState(row.state),
         state_reason=row.state_reason,
         passage_count=row.passage_count,
+        schema=row.schema_name and SchemaRef(name=row.schema_name, version=row.schema_version),
         created_at=row.created_at,
     )
 

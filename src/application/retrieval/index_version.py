@@ -22,6 +22,7 @@ from domain.identity import Caller, VersionRef
 from domain.retrieval.chunking import Chunk, split_into_chunks
 from domain.retrieval.passage import in_context
 from domain.retrieval.progress import IndexState
+from domain.retrieval.record_text import laid_out
 from domain.retrieval.rejection import DocumentRejected
 
 REASON_FAILED = "The document could not be indexed: a part of the service kept failing."
@@ -68,13 +69,18 @@ class IndexVersion:
 
     async def _index(self, attempt: IndexAttempt) -> None:
         opened = await self.content.open(attempt.caller, attempt.version)
-        extracted = await self.extractor.extract(opened.content, opened.media_type)
-        text = extracted.text.encode()
+        if opened.fields is None:
+            extracted = await self.extractor.extract(opened.content, opened.media_type)
+            text = extracted.text.encode()
+        else:
+            of_record, chunks = laid_out(opened.fields)
+            text = of_record.encode()
         await self.content.keep_text(attempt.caller, attempt.version, text, opened.key)
         if attempt.searchable:
             await self.index.tell(attempt, IndexState.CHUNKING)
-            # On a thread: a book takes a second, and other requests would wait for it.
-            chunks = await asyncio.to_thread(split_into_chunks, extracted)
+            if opened.fields is None:
+                # On a thread: a book takes a second, and other requests would wait for it.
+                chunks = await asyncio.to_thread(split_into_chunks, extracted)
             await self._embed(attempt, opened, text, chunks)
             await self.index.tell(attempt, IndexState.INDEXING)
         await self.index.publish(attempt)
@@ -97,6 +103,7 @@ class IndexVersion:
                     start=chunk.start,
                     end=chunk.end,
                     page=chunk.page,
+                    field=chunk.field,
                     sealed=seal_passage(
                         self.cipher,
                         opened.key,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from application.ports import DataKey
@@ -11,15 +12,21 @@ from application.retrieval.embedder import Vector
 from domain.identity import Action, Caller, VersionRef
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
+from domain.retrieval.record_text import RecordField
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenContent:
-    """A version as its owner gave it. `key` seals what is made from it."""
+    """A version as its owner gave it. `key` seals what is made from it.
 
-    content: bytes = field(repr=False)
+    Of a record, `fields` are those that may be searched, and `title` that of its schema: its own
+    could tell of fields that a searcher may not see.
+    """
+
+    content: bytes = dataclasses.field(repr=False)
+    fields: Sequence[RecordField] | None = dataclasses.field(default=None, repr=False)
     media_type: str
-    title: str = field(repr=False)
+    title: str = dataclasses.field(repr=False)
     key: DataKey
 
 
@@ -70,9 +77,10 @@ class IndexedPassage:
     start: int
     end: int
     page: int | None
+    field: str | None = None
     sealed: bytes
-    words: str = field(repr=False)
-    vector: Vector = field(repr=False)
+    words: str = dataclasses.field(repr=False)
+    vector: Vector = dataclasses.field(repr=False)
 
 
 class PassageIndex(Protocol):
@@ -109,13 +117,15 @@ class PassageIndex(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What the two legs found, keyed by passage, with raw scores: higher is better.
+    """What the two legs found, keyed by passage, with raw scores: higher is better. `fields` has
+    the JSON Pointers of those passages that are of records.
 
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything.
     """
 
     versions: Mapping[int, VersionRef]
+    fields: Mapping[int, str]
     semantic: Mapping[int, float]
     keyword: Mapping[int, float]
     words: int
@@ -130,6 +140,7 @@ class SealedPassage:
     start: int
     end: int
     page: int | None
+    field: str | None = None
     sealed: bytes
 
 

@@ -38,6 +38,7 @@ def open_passage(
         start=sealed.start,
         end=sealed.end,
         page=sealed.page,
+        field=sealed.field,
         title=title,
         heading_path=tuple(heading_path),
         text=text,

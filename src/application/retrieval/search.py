@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate
@@ -12,6 +12,7 @@ from application.retrieval.ports import Candidates, Passages
 from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound
 from domain.identity import Action, Caller, ReleaseId, VersionRef
+from domain.json_pointer import covers
 from domain.retrieval.fusion import SEMANTIC_WEIGHT, fuse
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import SearchMode, SearchQuery
@@ -70,7 +71,7 @@ class Search:
         ranked = fuse(found.semantic, found.keyword, semantic_weight=self.semantic_weight)
         ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         return SearchPage(
-            hits=await self._open(caller, query, action, ranking),
+            hits=await self._open(caller, query, action, ranking, found.fields),
             mode=_done(vector, found, semantic_only),
             degraded=degraded,
         )
@@ -93,19 +94,31 @@ class Search:
         query: SearchQuery,
         action: Action,
         ranking: Sequence[tuple[int, VersionRef, float]],
+        fields: Mapping[int, str],
     ) -> Sequence[Hit]:
-        """The first `limit` that the gate releases. What it refuses makes room for the next."""
+        """The first `limit` that the gate releases. What it refuses makes room for the next.
+
+        Of a record, only those fields are asked for that were found.
+        """
+        wanted: dict[VersionRef, set[str]] = {}
+        for passage, version, _ in ranking:
+            if passage in fields:
+                wanted.setdefault(version, set()).add(fields[passage])
         opened: _Opened = {}
         page = ranking[: query.limit]
         for _ in range(RELEASES_MAX):
             asked = {version for _, version, _ in page} - opened.keys()
             if not asked:
                 break
-            opened |= await self._release(caller, query, action, asked)
-            refused = asked - opened.keys()
-            ranking = [entry for entry in ranking if entry[1] not in refused]
+            opened |= await self._release(caller, query, action, asked, wanted)
+            known = asked | opened.keys()
+            ranking = [
+                entry
+                for entry in ranking
+                if entry[1] not in known or _is_shown(opened.get(entry[1]), fields.get(entry[0]))
+            ]
             page = ranking[: query.limit]
-        page = [entry for entry in page if entry[1] in opened]
+        page = [entry for entry in page if _is_shown(opened.get(entry[1]), fields.get(entry[0]))]
         rows = await self.passages.sealed(caller, [passage for passage, _, _ in page])
         hits = []
         for passage, version, score in page:
@@ -123,15 +136,31 @@ class Search:
         return hits
 
     async def _release(
-        self, caller: Caller, query: SearchQuery, action: Action, versions: set[VersionRef]
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        versions: set[VersionRef],
+        wanted: Mapping[VersionRef, set[str]],
     ) -> _Opened:
         try:
             release = await self.gate(
-                caller=caller, action=action, purpose=query.purpose, versions=sorted(versions)
+                caller=caller,
+                action=action,
+                purpose=query.purpose,
+                versions=sorted(versions),
+                fields={each: frozenset(wanted[each]) for each in versions if each in wanted},
             )
         except NotFound:
             return {}
         return {version: (keys, release.id) for version, keys in release.opened.items()}
+
+
+def _is_shown(opened: tuple[OpenedVersion, ReleaseId] | None, field: str | None) -> bool:
+    if opened is None:
+        return False
+    shown = opened[0].fields
+    return shown is None or (field is not None and covers(shown, field))
 
 
 def _done(vector: Vector | None, found: Candidates, semantic_only: bool) -> SearchMode:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from application.ports import OwnKeys, ReleaseGate
 from application.vault.descriptions import Descriptions
 from application.vault.ports import Documents
-from domain.identity import Action, Caller, DocumentId, Purpose, VersionRef
+from domain.identity import Action, Caller, DocumentId, Purpose, ResourceKind, VersionRef
 from domain.vault.document import Description, Document, DocumentNotFound
 
 
@@ -34,6 +34,8 @@ class DescribeDocument:
     ) -> DescribedDocument:
         """Raises NotFound for what does not exist or may not be seen: one path for both."""
         document = await self.documents.find(caller, document_id)
+        if document is not None and document.kind is not ResourceKind.DOCUMENT:
+            document = None  # a record is read as one: a grant may be about some fields only
         if document is not None and document.owner_id == caller.person_id:
             keys = await self.own_keys(caller=caller, resources=[document_id])
             key = keys.get(document_id)
@@ -52,16 +54,21 @@ class DescribeDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListDocuments:
-    """One's own documents, in the order in which they came."""
+    """One's own documents or records, in the order in which they came."""
 
     documents: Documents
     own_keys: OwnKeys
     descriptions: Descriptions
 
     async def __call__(
-        self, *, caller: Caller, after: DocumentId | None, limit: int
+        self,
+        *,
+        caller: Caller,
+        after: DocumentId | None,
+        limit: int,
+        kind: ResourceKind = ResourceKind.DOCUMENT,
     ) -> Sequence[DescribedDocument]:
-        found = await self.documents.owned(caller, after=after, limit=limit)
+        found = await self.documents.owned(caller, kind, after=after, limit=limit)
         keys = await self.own_keys(caller=caller, resources=[each.id for each in found])
         return [
             DescribedDocument(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from application.ports import NewId
 from application.vault.ports import Documents, Erasure
-from domain.identity import Caller, DocumentId
+from domain.identity import Caller, DocumentId, ResourceKind
 from domain.vault.document import DocumentNotFound
 
 
@@ -38,11 +38,19 @@ class EraseDocument:
     new_id: NewId
     backup_retention: timedelta
 
-    async def __call__(self, *, caller: Caller, document_id: DocumentId) -> ErasureReceipt:
-        """Raises DocumentNotFound unless the caller owns it."""
+    async def __call__(
+        self,
+        *,
+        caller: Caller,
+        document_id: DocumentId,
+        kind: ResourceKind = ResourceKind.DOCUMENT,
+    ) -> ErasureReceipt:
+        """Raises DocumentNotFound unless the caller owns it, and it is of this kind."""
         async with self.documents.begin(caller) as tx:
             document = await tx.document(document_id, lock=True)
-            if document is None or document.owner_id != caller.person_id:
+            if document is None or document.kind is not kind:
+                raise DocumentNotFound
+            if document.owner_id != caller.person_id:
                 raise DocumentNotFound
             erasure = await tx.erase(document)
         horizon = erasure.at + self.backup_retention

@@ -17,6 +17,7 @@ from domain.identity import (
     CollectionId,
     DocumentId,
     PersonId,
+    ResourceKind,
     TenantId,
     VersionRef,
 )
@@ -104,7 +105,7 @@ class Documents(Protocol):
     async def versions(self, caller: Caller, document_id: DocumentId) -> Sequence[Version]: ...
 
     async def owned(
-        self, caller: Caller, *, after: DocumentId | None, limit: int
+        self, caller: Caller, kind: ResourceKind, *, after: DocumentId | None, limit: int
     ) -> Sequence[Document]: ...
 
     async def progress(

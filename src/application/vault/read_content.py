@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from application.ports import Cipher, Leases, Release, ReleaseGate
 from application.vault.ports import Blobs, Documents, content_context
-from domain.identity import Action, BlobId, Caller, DocumentId, PersonId, Purpose, VersionRef
+from domain.identity import (
+    Action,
+    BlobId,
+    Caller,
+    DocumentId,
+    PersonId,
+    Purpose,
+    ResourceKind,
+    VersionRef,
+)
 from domain.vault.document import DocumentNotFound, TextNotReady, Version
 
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -74,14 +83,17 @@ class ReadContent:
         version: int | None = None,
         text: bool = False,
         action: Action = Action.READ,
+        kind: ResourceKind = ResourceKind.DOCUMENT,
     ) -> OpenContent:
         """Raises NotFound for what does not exist or may not be seen: one path for both."""
         document = await self.documents.find(caller, document_id)
+        if document is not None and document.kind is not kind:
+            document = None  # a record is read as one: a grant may be about some fields only
         current = 0 if document is None else document.current.ref.version
-        ref = VersionRef(document_id=document_id, version=version or current)
+        ref = VersionRef(document_id=document_id, version=(version or current) if document else 0)
         found = await self.documents.version(caller, ref)
         release = await self.gate(caller=caller, action=action, purpose=purpose, versions=[ref])
-        if document is None or found is None:
+        if document is None or found is None or release.opened[ref].fields is not None:
             raise DocumentNotFound
         blob = _blob_of(found, text=text)
         sealed_length = await self.blobs.length(caller.tenant_id, blob)

@@ -16,7 +16,7 @@ from application.vault.ports import (
 )
 from application.vault.sealed_upload import SealedUpload
 from domain.errors import PreconditionFailed
-from domain.identity import BlobId, Caller, DocumentId, VersionRef
+from domain.identity import BlobId, Caller, DocumentId, ResourceKind, VersionRef
 from domain.vault.document import Document, DocumentNotFound, Version
 
 
@@ -75,7 +75,8 @@ async def _expected(
     tx: VaultTransaction, caller: Caller, document_id: DocumentId, expected_version: int
 ) -> None:
     document = await tx.document(document_id, lock=True)
-    if document is None or document.owner_id != caller.person_id:
+    is_document = document is not None and document.kind is ResourceKind.DOCUMENT
+    if document is None or not is_document or document.owner_id != caller.person_id:
         raise DocumentNotFound
     if document.current.ref.version != expected_version:
         raise PreconditionFailed

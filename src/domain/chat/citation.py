@@ -22,7 +22,7 @@ class Citation:
     """`start` and `end` are bytes of the version's text, those of the answer bytes of the answer.
 
     Where nothing was verified the span is that of the whole excerpt that was pointed to, and
-    None where there is no such excerpt.
+    None where there is no such excerpt. `field` is the JSON Pointer of the field of a record.
     """
 
     excerpt_id: str
@@ -34,6 +34,7 @@ class Citation:
     answer_start: int
     answer_end: int
     verified: bool
+    field: str | None = None
 
 
 def quoted(
@@ -60,6 +61,7 @@ def quoted(
         answer_start=answer_start,
         answer_end=answer_end,
         verified=True,
+        field=excerpt.field,
     )
 
 
@@ -153,4 +155,5 @@ def _unverified(
         answer_start=answer_start,
         answer_end=answer_end,
         verified=False,
+        field=None if excerpt is None else excerpt.field,
     )

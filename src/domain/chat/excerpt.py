@@ -12,7 +12,8 @@ class Excerpt:
     """The bytes [start, end) of a version's text in UTF-8, disclosed under a release.
 
     `id` names it within one prompt: e1, e2 ... `score` compares excerpts of one prompt, from 0
-    to 1. `grant_id` is None where the document is the asker's own.
+    to 1. `grant_id` is None where the document is the asker's own; `field` is the JSON Pointer
+    of the field of a record.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Excerpt:
     score: float
     release_id: ReleaseId
     grant_id: GrantId | None
+    field: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end or len(self.text.encode()) != self.end - self.start:

@@ -37,13 +37,14 @@ class Chunk:
     """One passage: the bytes [start, end) of the text in UTF-8.
 
     `heading_path` names the sections around its first sentence, outermost first; `page` is the
-    page or slide where it begins.
+    page or slide where it begins; `field` the JSON Pointer of the field of a record.
     """
 
     start: int
     end: int
     heading_path: tuple[str, ...]
     page: int | None
+    field: str | None = None
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ class Passage:
     """A stretch of one version's extracted text: its bytes [start, end) in UTF-8.
 
     `ordinal` counts the passages of the version from 0; `heading_path` names the sections
-    around it, outermost first; `page` is the page or slide where it begins.
+    around it, outermost first; `page` is the page or slide where it begins, `field` the
+    JSON Pointer of the field of a record that it is of.
     """
 
     version: VersionRef
@@ -21,6 +22,7 @@ class Passage:
     start: int
     end: int
     page: int | None
+    field: str | None = None
     title: str
     heading_path: tuple[str, ...]
     text: str

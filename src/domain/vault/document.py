@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.errors import Conflict, Invalid, NotFound
-from domain.identity import Acr, BlobId, DocumentId, PersonId, VersionRef
+from domain.identity import Acr, BlobId, DocumentId, PersonId, ResourceKind, VersionRef
+from domain.vault.schema import SchemaRef
 
 TITLE_LENGTH_MAX = 300
 FILENAME_LENGTH_MAX = 255
@@ -86,7 +87,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One immutable content of a document; lengths in bytes."""
+    """One immutable content of a document; lengths in bytes. A record's follows a schema."""
 
     ref: VersionRef
     media_type: str
@@ -96,18 +97,21 @@ class Version:
     state: VersionState = VersionState.RECEIVED
     state_reason: str | None = None
     passage_count: int = 0
+    schema: SchemaRef | None = None
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A document as it stands: its owner, its current version, and the one that search sees.
+    """A document, or a record, as it stands: its owner, its current version, and the one that
+    search sees.
 
     `approval_acr` is how sure it must be who somebody is before they give access to it.
     """
 
     id: DocumentId
     owner_id: PersonId
+    kind: ResourceKind = ResourceKind.DOCUMENT
     current: Version
     searchable_version: int | None
     index_mode: IndexMode

@@ -27,6 +27,7 @@ from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
 from entrypoints.http.purposes import PurposesController
+from entrypoints.http.records import RecordsController
 from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
@@ -39,6 +40,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *INTROSPECTION_ROUTES,
     DocumentsController,
     CollectionsController,
+    RecordsController,
     SchemasController,
     GrantsController,
     ConsentsController,
@@ -86,6 +88,8 @@ EXPOSED = (
     "take_from_collection",
     "delete_collection",
     "describe_collections",
+    "read_record",
+    "keep_records",
     "schemas",
     "declare_schema",
     "consents",

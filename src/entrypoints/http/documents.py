@@ -23,7 +23,7 @@ from application.vault.ports import Documents
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from domain.errors import NotFound
-from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
+from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose, ResourceKind
 from domain.vault.document import (
     Description,
     IndexMode,
@@ -286,6 +286,8 @@ async def _progress(
 async def _own(documents: Documents, caller: Caller, document_id: DocumentId) -> Any:
     document = await documents.find(caller, document_id)
     if document is None or document.owner_id != caller.person_id:
+        raise NotFound
+    if document.kind is not ResourceKind.DOCUMENT:
         raise NotFound
     return document
 

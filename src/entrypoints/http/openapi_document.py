@@ -118,7 +118,8 @@ def _complete(
     if description := operation.get("description"):
         operation["summary"] = _first_sentence(description)
     if "example" in handler.opt:
-        operation["requestBody"]["content"]["application/json"]["example"] = handler.opt["example"]
+        (body,) = operation["requestBody"]["content"].values()
+        body["example"] = handler.opt["example"]
     if isinstance(upload := handler.opt.get("upload"), Upload):
         operation["requestBody"] = _upload_body(upload, schemas)
     responses = operation.setdefault("responses", {})

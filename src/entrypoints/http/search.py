@@ -45,7 +45,7 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `text` is the bytes [start, end) of the version's extracted text in UTF-8. `score` runs from
     0 to 1 and compares the items of this answer only. `page` is there where the format has
-    pages, and `grant_id` where the passage is someone else's.
+    pages, `field` (a JSON Pointer) in records, and `grant_id` where the passage is someone else's.
     """
 
     document_id: UUID
@@ -58,6 +58,7 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     end: int
     score: float
     page: int | None = None
+    field: str | None = None
     grant_id: UUID | None = None
 
 
@@ -127,5 +128,6 @@ def _shown(hit: Hit) -> HitShown:
         end=passage.end,
         score=round(hit.score, 6),
         page=passage.page,
+        field=passage.field,
         grant_id=hit.grant_id,
     )

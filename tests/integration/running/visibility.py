@@ -67,11 +67,17 @@ def _schema(ids: Ids) -> dict[str, Any]:
     return {"headers": {"If-Match": '"1"'}, "json": {"type": "object"}}
 
 
+def _patch(ids: Ids) -> dict[str, Any]:
+    headers = {"If-Match": '"1"', "Content-Type": "application/merge-patch+json"}
+    return {"headers": headers, "json": {"diagnosis": "None."}}
+
+
 def _title(ids: Ids) -> dict[str, Any]:
     return {"json": {"title": "Herons"}}
 
 
 _DOCUMENT = "/v1/documents/{document_id}"
+_RECORD = "/v1/records/{record_id}"
 _COLLECTION = "/v1/collections/{collection_id}"
 _CONVERSATION = "/v1/conversations/{conversation_id}"
 _RUN = "/v1/runs/{run_id}"
@@ -89,6 +95,9 @@ RULES: dict[str, Rule] = {
     "PUT /v1/schemas/{schema_name}": Rule(
         owner=200, granted=403, withdrawn=403, hidden=412, neighbours=403, options=_schema
     ),
+    f"GET {_RECORD}": Rule(owner=200),
+    f"GET {_RECORD}/versions": Rule(owner=200),
+    f"PATCH {_RECORD}": Rule(owner=200, options=_patch),
     f"GET {_COLLECTION}": Rule(owner=200),
     f"PATCH {_COLLECTION}": Rule(owner=200, options=_title),
     f"GET {_COLLECTION}/items": Rule(owner=200),
@@ -117,6 +126,7 @@ RULES: dict[str, Rule] = {
     "POST /v1/consents/{consent_id}/withdraw": Rule(owner=409, ends=True),
     f"DELETE {_COLLECTION}/items/{{document_id}}": Rule(owner=200, ends=True),
     f"DELETE {_COLLECTION}": Rule(owner=200, ends=True),
+    f"DELETE {_RECORD}": Rule(owner=200, ends=True),
     f"DELETE {_CONVERSATION}": Rule(owner=204, ends=True),
     f"PUT {_DOCUMENT}/content": Rule(owner=202, ends=True, options=_new_version),
     f"DELETE {_DOCUMENT}": Rule(owner=200, ends=True),

@@ -5,13 +5,21 @@
 WITH given AS (
     SELECT * FROM unnest(
         CAST(:ordinals AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[]),
-        CAST(:pages AS integer[]), CAST(:sealed AS bytea[]), CAST(:words AS text[])
-    ) WITH ORDINALITY AS t (ordinal, start_byte, end_byte, page, sealed_text, words, place)
+        CAST(:pages AS integer[]), CAST(:fields AS text[]), CAST(:sealed AS bytea[]),
+        CAST(:words AS text[])
+    ) WITH ORDINALITY AS t (ordinal, start_byte, end_byte, page, field, sealed_text, words, place)
+), counted AS MATERIALIZED (
+    SELECT g.ordinal, l.lexeme, coalesce(cardinality(l.positions), 1) AS frequency
+    FROM given g CROSS JOIN LATERAL unnest(to_tsvector('english', g.words)) AS l
+), measured AS MATERIALIZED (
+    SELECT ordinal, sum(frequency) AS length FROM counted GROUP BY ordinal
 ), added AS (
     INSERT INTO passages
-        (tenant_id, document_id, version, ordinal, start_byte, end_byte, page, sealed_text)
-    SELECT :tenant, :document, :version, ordinal, start_byte, end_byte, page, sealed_text
-    FROM given ORDER BY place
+        (tenant_id, document_id, version, ordinal, start_byte, end_byte, page, field,
+         lexeme_count, sealed_text)
+    SELECT :tenant, :document, :version, ordinal, start_byte, end_byte, page, field,
+           coalesce(m.length, 0), sealed_text
+    FROM given LEFT JOIN measured m USING (ordinal) ORDER BY place
     RETURNING id, ordinal
 ), vectors AS (
     INSERT INTO passage_vectors
@@ -21,17 +29,12 @@ WITH given AS (
     FROM added a JOIN given g USING (ordinal)
     CROSS JOIN (SELECT CAST(:vectors AS real[])) AS numbers (all_of_them)
     ORDER BY a.id
-), counted AS (
-    SELECT a.id, l.lexeme, coalesce(cardinality(l.positions), 1) AS frequency
-    FROM added a JOIN given g USING (ordinal)
-    CROSS JOIN LATERAL unnest(to_tsvector('english', g.words)) AS l
-), measured AS (
-    SELECT id, lexeme, frequency, sum(frequency) OVER (PARTITION BY id) AS length FROM counted
 ), posted AS (
     INSERT INTO postings
         (tenant_id, owner_id, lexeme, document_id, version, passage_id, frequency, length)
-    SELECT :tenant, :owner, lexeme, :document, :version, id, frequency, length
-    FROM measured ORDER BY lexeme, id
+    SELECT :tenant, :owner, c.lexeme, :document, :version, a.id, c.frequency, m.length
+    FROM added a JOIN counted c USING (ordinal) JOIN measured m USING (ordinal)
+    ORDER BY c.lexeme, a.id
 )
 UPDATE versions v
 SET passage_count = v.passage_count + (SELECT count(*) FROM given),

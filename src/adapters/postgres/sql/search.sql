@@ -21,7 +21,7 @@ WITH wanted AS MATERIALIZED (
       AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
       AND (:everything OR d.id = ANY(CAST(:documents AS uuid[])))
 ), permitted AS MATERIALIZED (
-    SELECT g.id, g.owner_id, g.resource_kind, g.resource_id, g.versions
+    SELECT g.id, g.owner_id, g.resource_kind, g.resource_id, g.versions, g.fields
     FROM grants g
     WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.owner_id <> :person
       AND g.purpose = :purpose AND :action = ANY(g.actions) AND g.revoked_at IS NULL
@@ -35,13 +35,14 @@ WITH wanted AS MATERIALIZED (
            WHERE c.tenant_id = :tenant AND c.id = ANY(g.ancestors || g.id)
              AND (c.uses_left = 0 OR (c.interval_left = 0 AND clock_timestamp()
                   < c.interval_started_at + make_interval(secs => c.interval_seconds)))))
-), shared AS MATERIALIZED (
-    SELECT DISTINCT d.*
+), granted AS MATERIALIZED (
+    SELECT d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count,
+           CASE WHEN NOT bool_or(g.fields IS NULL) THEN array_agg(f.pointer) END AS fields
     FROM (
-        SELECT p.owner_id, p.resource_id AS document_id, p.versions FROM permitted p
+        SELECT p.owner_id, p.resource_id AS document_id, p.versions, p.fields FROM permitted p
         WHERE p.resource_kind <> 'collection'
         UNION ALL
-        SELECT p.owner_id, i.document_id, NULL FROM permitted p
+        SELECT p.owner_id, i.document_id, NULL, NULL FROM permitted p
         CROSS JOIN LATERAL (
             SELECT i.document_id FROM collection_items i
             WHERE i.tenant_id = :tenant AND i.collection_id = p.resource_id
@@ -58,7 +59,22 @@ WITH wanted AS MATERIALIZED (
           AND (g.versions IS NULL OR d.searchable_version = ANY(g.versions))
         OFFSET 0
     ) d
+    LEFT JOIN LATERAL (SELECT unnest(g.fields) AS pointer OFFSET 0) f ON true
     WHERE :everything OR d.document_id = ANY(CAST(:documents AS uuid[]))
+    GROUP BY d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count
+), shared AS MATERIALIZED (
+    -- Of a record that was granted in part, the other fields are not even counted.
+    SELECT g.owner_id, g.document_id, g.version, g.fields,
+           coalesce(c.passage_count, g.passage_count) AS passage_count,
+           coalesce(c.lexeme_count, g.lexeme_count) AS lexeme_count
+    FROM granted g
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS passage_count, coalesce(sum(p.lexeme_count), 0) AS lexeme_count
+        FROM passages p
+        WHERE g.fields IS NOT NULL AND p.tenant_id = :tenant AND p.document_id = g.document_id
+          AND p.version = g.version AND fields_covered(g.fields, ARRAY[p.field])
+        HAVING g.fields IS NOT NULL
+    ) c ON true
 ), corpus AS MATERIALIZED (
     SELECT sum(passage_count)::float8 AS passages,
            sum(lexeme_count)::float8 / greatest(sum(passage_count), 1) AS length_mean
@@ -81,6 +97,9 @@ WITH wanted AS MATERIALIZED (
         SELECT p.* FROM postings p
         WHERE p.tenant_id = :tenant AND p.owner_id = s.owner_id AND p.lexeme = w.lexeme
           AND p.document_id = s.document_id AND p.version = s.version
+          AND CASE WHEN s.fields IS NULL THEN true ELSE
+              (SELECT fields_covered(s.fields, ARRAY[f.field]) FROM passages f
+               WHERE f.tenant_id = :tenant AND f.id = p.passage_id) END
         OFFSET 0
     ) p
 ), rarity AS MATERIALIZED (
@@ -112,6 +131,9 @@ WITH wanted AS MATERIALIZED (
             SELECT x.* FROM passage_vectors x
             WHERE x.tenant_id = :tenant AND x.owner_id = s.owner_id
               AND x.document_id = s.document_id AND x.version = s.version AND x.model = :model
+              AND CASE WHEN s.fields IS NULL THEN true ELSE
+                  (SELECT fields_covered(s.fields, ARRAY[f.field]) FROM passages f
+                   WHERE f.tenant_id = :tenant AND f.id = x.passage_id) END
             OFFSET 0
         ) x
         WHERE CAST(:vector AS halfvec) IS NOT NULL
@@ -127,10 +149,10 @@ WITH wanted AS MATERIALIZED (
 SELECT (SELECT count(*) FROM wanted) AS words, f.*
 FROM (SELECT) AS always
 LEFT JOIN (
-    SELECT p.id, p.document_id, p.version, f.semantic, f.keyword
+    SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword
     FROM found f
     CROSS JOIN LATERAL (
-        SELECT p.id, p.document_id, p.version FROM passages p
+        SELECT p.id, p.document_id, p.version, p.field FROM passages p
         WHERE p.tenant_id = :tenant AND p.id = f.passage_id
         OFFSET 0
     ) p

@@ -1,0 +1,92 @@
+"""Read a record through the gate: all of it, or the fields that one was granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from application.ports import Cipher, ReleaseGate
+from application.vault.descriptions import Descriptions
+from application.vault.ports import Blobs, Documents, content_context
+from domain.identity import Action, Caller, DocumentId, Purpose, ResourceKind, VersionRef
+from domain.json_pointer import Json, Pointers, select
+from domain.vault.document import Document, Version
+from domain.vault.record import RecordNotFound, content_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRecord:
+    """A version of a record as far as one may see it.
+
+    `fields` are the JSON Pointers that were shown; None: everything. Its title may tell what is
+    in fields that were not, so it is None then.
+    """
+
+    document: Document
+    version: Version
+    title: str | None
+    content: Json
+    fields: Pointers | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRecord:
+    """One release, one version. What is not selected is dropped before anything leaves."""
+
+    documents: Documents
+    blobs: Blobs
+    cipher: Cipher
+    descriptions: Descriptions
+    gate: ReleaseGate
+
+    async def __call__(
+        self,
+        *,
+        caller: Caller,
+        record_id: DocumentId,
+        purpose: Purpose,
+        version: int | None = None,
+        field: str | None = None,
+        action: Action = Action.READ,
+    ) -> OpenRecord:
+        """`field` asks for one part, by its JSON Pointer.
+
+        Raises NotFound for what does not exist or may not be seen: one path for both.
+        """
+        document = await self.documents.find(caller, record_id)
+        if document is not None and document.kind is not ResourceKind.RECORD:
+            document = None
+        current = 0 if document is None else document.current.ref.version
+        # What is no record is asked for as what does not exist.
+        wanted = (version or current) if document is not None else 0
+        ref = VersionRef(document_id=record_id, version=wanted)
+        found = await self.documents.version(caller, ref)
+        release = await self.gate(
+            caller=caller,
+            action=action,
+            purpose=purpose,
+            versions=[ref],
+            fields=None if field is None else {ref: frozenset([field])},
+        )
+        if document is None or found is None:
+            raise RecordNotFound
+        opened = release.opened[ref]
+        sealed_length = await self.blobs.length(caller.tenant_id, found.content_blob)
+        if sealed_length is None:  # erased since
+            raise RecordNotFound
+        pieces = self.cipher.open_stream(
+            opened.content,
+            lambda start, end: self.blobs.read(caller.tenant_id, found.content_blob, start, end),
+            content_context(caller.tenant_id, document.owner_id, ref, b"content"),
+            sealed_length=sealed_length,
+            start=0,
+            end=self.cipher.plain_length(sealed_length),
+        )
+        content: Json = dict(content_of(b"".join([piece async for piece in pieces])))
+        title = None
+        if opened.fields is None:
+            title = self.descriptions.open(document, opened.metadata, caller.tenant_id).title
+        else:
+            content = select(content, opened.fields)
+        return OpenRecord(
+            document=document, version=found, title=title, content=content, fields=opened.fields
+        )
