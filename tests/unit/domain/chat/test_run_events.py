@@ -78,7 +78,7 @@ TOLD = [
             )
         ),
         {"excerpt_id", "document_id", "version", "start", "end", "quote", "answer_start",
-         "answer_end", "verified"},
+         "answer_end", "verified", "field"},
     ),
     (Guardrail(kind="links", decision="neutralised"), {"kind", "decision"}),
     (
