@@ -168,7 +168,8 @@ class OwnKeys(Protocol):
     """Keys of what people typed themselves, titles and chats, for those who typed it; and of the
     secret of their one-time codes.
 
-    Their owner may list titles and reread conversations without a release for each.
+    Their owner may list titles and reread conversations without a release for each, yet not
+    while the log cannot be written: then it raises Unavailable.
     """
 
     async def __call__(
@@ -178,6 +179,14 @@ class OwnKeys(Protocol):
 
         What the caller does not own is missing from the answer.
         """
+        ...
+
+
+class LogWritable(Protocol):
+    """Asked before something protected is shown or stored that is not logged one by one."""
+
+    async def __call__(self) -> None:
+        """Raises Unavailable unless an event could be written within the last second."""
         ...
 
 

@@ -31,6 +31,7 @@ from adapters.passwords.argon2id import Argon2idPasswords
 from adapters.passwords.one_time import PyotpCodes
 from adapters.postgres.accounts import PostgresAccounts
 from adapters.postgres.audit import PostgresLog
+from adapters.postgres.audit_probe import PostgresAuditProbe
 from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.blobs import PostgresBlobs
 from adapters.postgres.chat import PostgresChats
@@ -42,7 +43,7 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.gate import PostgresReleases
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
-from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
+from adapters.postgres.keys import LoggedOwnKeys, PostgresKeys, PostgresOwnKeys
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
@@ -120,6 +121,7 @@ from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
     Cipher,
     Leases,
+    LogWritable,
     OpaqueTokens,
     OwnKeys,
     RateLimits,
@@ -290,8 +292,16 @@ class Container(containers.DeclarativeContainer):
         evidence=evidence,
         new_id=new_id,
     )
-    own_keys: providers.Provider[OwnKeys] = providers.Singleton(
+    # Signing in shows nothing that is protected, and does not wait for the log.
+    sign_in_keys: providers.Provider[OwnKeys] = providers.Singleton(
         PostgresOwnKeys, engine=engine, keys=keys
+    )
+    audit_probe: providers.Provider[PostgresAuditProbe] = providers.Singleton(
+        PostgresAuditProbe, engine=run_engine
+    )
+    log_writable: providers.Provider[LogWritable] = providers.Singleton(lambda p: p, audit_probe)
+    own_keys: providers.Provider[OwnKeys] = providers.Singleton(
+        LoggedOwnKeys, own_keys=sign_in_keys, log_writable=log_writable
     )
     accounts: providers.Provider[Accounts] = providers.Singleton(PostgresAccounts, engine=engine)
     sessions: providers.Provider[Sessions] = providers.Singleton(PostgresSessions, engine=engine)
@@ -397,7 +407,7 @@ class Container(containers.DeclarativeContainer):
         SignUp, accounts=accounts, passwords=passwords, limits=attempts, new_id=new_id
     )
     time_codes = providers.Singleton(
-        TimeCodes, own_keys=own_keys, cipher=cipher, codes=one_time_codes
+        TimeCodes, own_keys=sign_in_keys, cipher=cipher, codes=one_time_codes
     )
     step_up: providers.Provider[StepUp] = providers.Singleton(
         CheckCode,
@@ -537,7 +547,11 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     add_collection = providers.Singleton(
-        AddCollection, collections=collections, cipher=cipher, new_id=new_id
+        AddCollection,
+        collections=collections,
+        log_writable=log_writable,
+        cipher=cipher,
+        new_id=new_id,
     )
     rename_collection = providers.Singleton(
         RenameCollection, collections=collections, own_keys=own_keys, cipher=cipher
@@ -613,7 +627,7 @@ class Container(containers.DeclarativeContainer):
         runs_at_once=settings.provided.runs_at_once,
     )
     start_conversation = providers.Singleton(
-        StartConversation, chats=chats, cipher=cipher, new_id=new_id
+        StartConversation, chats=chats, log_writable=log_writable, cipher=cipher, new_id=new_id
     )
     ask_question = providers.Singleton(
         AskQuestion,
@@ -637,7 +651,9 @@ class Container(containers.DeclarativeContainer):
     read_conversations = providers.Singleton(
         ReadConversations, chats=chats, own_keys=own_keys, cipher=cipher
     )
-    delete_conversation = providers.Singleton(DeleteConversation, chats=chats)
+    delete_conversation = providers.Singleton(
+        DeleteConversation, chats=chats, log_writable=log_writable
+    )
     fail_abandoned_runs = providers.Singleton(
         FailAbandonedRuns, chats=chats, stored=run_events, own_keys=own_keys, cipher=cipher
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from domain.errors import Unavailable
 from domain.identity import Action, Caller, DocumentId, Purpose
 
 SALT_BYTES = 32
+RECORD_SECONDS_MAX = 3.0
 RESOURCES_MAX = 128  # so that a leaf fits into a bundle of entries, with half of it to spare
 
 
@@ -95,7 +97,8 @@ async def record_event(
     values |= {name: [each[name] for each in sealed] for name in _SEALED}
     try:
         with translated_outages():
-            await connection.execute(statement("record_event"), values)
+            async with asyncio.timeout(RECORD_SECONDS_MAX):
+                await connection.execute(statement("record_event"), values)
     except DBAPIError as error:
         raise Unavailable("The access could not be recorded, so nothing was shown.") from error
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
@@ -25,6 +26,7 @@ from application.ports import DataKey, OpenedVersion
 from domain.consent.decision import ConsentedGrant
 from domain.consent.grant import Grant
 from domain.consent.record import ConsentState
+from domain.errors import Unavailable
 from domain.identity import (
     Action,
     Caller,
@@ -71,8 +73,14 @@ class PostgresReleases:
     async def take_keys(
         self, caller: Caller, release_id: ReleaseId
     ) -> Mapping[VersionRef, OpenedVersion]:
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            rows = (await connection.execute(_TAKE, {"release": release_id})).all()
+        try:
+            async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+                rows = (await connection.execute(_TAKE, {"release": release_id})).all()
+        except DBAPIError as refused:
+            # That keys were taken is recorded as well, and may fail like the release itself.
+            raise Unavailable(
+                "The access could not be recorded, so nothing was shown."
+            ) from refused
         taken: dict[VersionRef, dict[str, DataKey]] = defaultdict(dict)
         grants: dict[VersionRef, GrantId | None] = {}
         keys = await self.keys.unwrap(caller.tenant_id, rows)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from adapters.postgres.engine import transaction
 from adapters.postgres.key_chain import KeyChain, data_key_context
 from adapters.postgres.tables import data_keys, wrapping_keys
-from application.ports import DataKey, NewId
+from application.ports import DataKey, LogWritable, NewId, OwnKeys
 from domain.identity import Caller, PersonId, TenantId
 
 _TAKE_OWN = text("SELECT * FROM take_own_keys(:resources)")
@@ -157,3 +157,17 @@ class PostgresOwnKeys:
             rows = (await connection.execute(_TAKE_OWN, {"resources": list(resources)})).all()
         keys = await self.keys.unwrap(caller.tenant_id, rows)
         return {row.resource_id: key for row, key in zip(rows, keys, strict=True)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedOwnKeys:
+    """`OwnKeys` of what is protected: none while the log cannot be written."""
+
+    own_keys: OwnKeys
+    log_writable: LogWritable
+
+    async def __call__(
+        self, *, caller: Caller, resources: Sequence[UUID]
+    ) -> Mapping[UUID, DataKey]:
+        await self.log_writable()
+        return await self.own_keys(caller=caller, resources=resources)

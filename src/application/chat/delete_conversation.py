@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.chat.ports import Chats
+from application.ports import LogWritable
 from domain.chat.conversation import ConversationNotFound
 from domain.identity import Caller, ConversationId
 
@@ -14,8 +15,10 @@ class DeleteConversation:
     """The owner's last word on it. A run in flight ends with it."""
 
     chats: Chats
+    log_writable: LogWritable
 
     async def __call__(self, *, caller: Caller, conversation_id: ConversationId) -> None:
+        await self.log_writable()
         async with self.chats.begin(caller) as tx:
             if await tx.conversation(conversation_id, lock=True) is None:
                 raise ConversationNotFound

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from application.chat.ports import Chats
 from application.chat.sealed_chat import SealedChat
-from application.ports import Cipher, Idempotency, NewId
+from application.ports import Cipher, Idempotency, LogWritable, NewId
 from domain.chat.conversation import Conversation, ConversationNotFound, usable_title
 from domain.identity import Caller, ConversationId
 
@@ -16,6 +16,7 @@ class StartConversation:
     """An empty conversation of the caller's."""
 
     chats: Chats
+    log_writable: LogWritable
     cipher: Cipher
     new_id: NewId
 
@@ -23,6 +24,7 @@ class StartConversation:
         self, *, caller: Caller, title: str = "", idempotency: Idempotency | None = None
     ) -> Conversation:
         """Repeated with the same idempotency key it returns the conversation of the first time."""
+        await self.log_writable()
         fresh = ConversationId(self.new_id())
         key = self.cipher.new_key()
         chat = SealedChat(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from application.ports import Cipher, Idempotency, NewId, OwnKeys
+from application.ports import Cipher, Idempotency, LogWritable, NewId, OwnKeys
 from application.vault.ports import (
     Collections,
     CollectionTransaction,
@@ -22,6 +22,7 @@ class AddCollection:
     """A new collection, empty, with a title sealed under a key of its own."""
 
     collections: Collections
+    log_writable: LogWritable
     cipher: Cipher
     new_id: NewId
 
@@ -30,6 +31,7 @@ class AddCollection:
     ) -> CollectionId:
         """Repeated with the same idempotency key it returns the collection of the first time."""
         assert_title(title)
+        await self.log_writable()
         fresh, key = CollectionId(self.new_id()), self.cipher.new_key()
         context = collection_context(caller.tenant_id, caller.person_id, fresh)
         async with self.collections.begin(caller) as tx:

@@ -129,6 +129,9 @@ def _health(
         await container.key_service().secret("cursors")
         return None
 
+    async def audit() -> str | None:
+        return await container.audit_probe().look()
+
     async def signals() -> str | None:
         return None if container.postgres_signals().connected else "not listening"
 
@@ -145,7 +148,7 @@ def _health(
         return None
 
     return Health(
-        needed={"database": database, "key_service": key_service},
+        needed={"database": database, "audit": audit, "key_service": key_service},
         useful={"signals": signals, "log": log, "worker": work, "embedder": embedder},
     )
 

@@ -20,6 +20,7 @@ from adapters.identifiers import uuid7
 from adapters.inprocess.run_executor import RunExecutor
 from adapters.memory.excerpts import MemoryExcerpts
 from adapters.memory.scripted_model import ScriptedModel
+from adapters.postgres.audit_probe import PostgresAuditProbe
 from adapters.postgres.chat import PostgresChats
 from adapters.postgres.engine import APPLICATION, Database, transaction
 from adapters.postgres.key_chain import KeyChain
@@ -101,6 +102,7 @@ class Chat:
     def __post_init__(self) -> None:
         cipher = self.cipher = AesGcmCipher()
         keys = PostgresKeys(chain=KeyChain(root=self.keyring, cipher=cipher), new_id=uuid7)
+        log_writable = PostgresAuditProbe(engine=self.engine)
         self.own_keys = PostgresOwnKeys(engine=self.engine, keys=keys)
         self.signals = PostgresSignals(self.database)
         self.chats = PostgresChats(engine=self.engine, keys=keys)
@@ -122,13 +124,15 @@ class Chat:
         self.executor = RunExecutor(answer=self.answer, logs=self.writer)
         stored = PostgresRunEvents(engine=self.engine)
         shared = {"chats": self.chats, "own_keys": self.own_keys, "cipher": cipher}
-        self.start_conversation = StartConversation(chats=self.chats, cipher=cipher, new_id=uuid7)
+        self.start_conversation = StartConversation(
+            chats=self.chats, log_writable=log_writable, cipher=cipher, new_id=uuid7
+        )
         self.ask_question = AskQuestion(
             starter=self.executor, new_id=uuid7, model=self.models[0].name, **shared
         )
         self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)
         self.cancel_run = CancelRun(chats=self.chats)
-        self.delete_conversation = DeleteConversation(chats=self.chats)
+        self.delete_conversation = DeleteConversation(chats=self.chats, log_writable=log_writable)
         self.read = ReadConversations(**shared)
         self.fail_abandoned_runs = FailAbandonedRuns(stored=stored, **shared)
 
