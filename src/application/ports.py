@@ -223,6 +223,10 @@ class OpaqueTokens(Protocol):
 
     def new(self, tenant_id: TenantId) -> NewToken: ...
 
+    def derived(self, tenant_id: TenantId, *, secret: str, label: str) -> NewToken:
+        """The token that follows from a secret of 256 bits and a label: the same each time."""
+        ...
+
     def read(self, text: str) -> ReadToken | None:
         """None for what nobody can have been given."""
         ...
@@ -248,6 +252,14 @@ class TokenDescriber(Protocol):
     async def __call__(self, token: str) -> TokenDescription | None:
         """None for what does not work, whyever: of another kind, malformed, unknown, expired,
         used or revoked."""
+        ...
+
+
+class TokenRevoker(Protocol):
+    """Ends the tokens of one kind, for whoever holds one."""
+
+    async def __call__(self, *, token: str) -> None:
+        """Does nothing for what is none of its own."""
         ...
 
 

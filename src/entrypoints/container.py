@@ -21,6 +21,7 @@ from adapters.extraction.process import ProcessExtractor
 from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.inprocess.log_signer import KeyServiceLogSigner
+from adapters.inprocess.pass_codes import HashedPassCodes
 from adapters.inprocess.run_executor import RunExecutor
 from adapters.inprocess.version_content import VaultContent
 from adapters.json_schema.checker import ProcessSchemaChecker
@@ -45,6 +46,7 @@ from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import LoggedOwnKeys, PostgresKeys, PostgresOwnKeys
 from adapters.postgres.leases import PostgresLeases
+from adapters.postgres.links import PostgresGrantTokens, PostgresLinks
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.purposes import PostgresPurposes
@@ -59,7 +61,7 @@ from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
-from adapters.tokens.opaque_tokens import REFRESH, PrefixedTokens
+from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
 from adapters.tokens.receipts import JwsReceipts
 from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.signing_keys import SigningKeys
@@ -112,11 +114,26 @@ from application.consent.approval import Approval
 from application.consent.expire_consents import ExpireConsents
 from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
-from application.consent.ports import Consents, Purposes, ReceiptSigner, Releases
+from application.consent.grant_tokens import (
+    DescribeGrantToken,
+    HoldGrantToken,
+    RevokeGrantToken,
+)
+from application.consent.ports import (
+    Consents,
+    GrantTokens,
+    Links,
+    PassCodes,
+    Purposes,
+    ReceiptSigner,
+    Releases,
+)
+from application.consent.redeem_link import RedeemLink
 from application.consent.register_purpose import RegisterPurpose
 from application.consent.release_content import ReleaseContent
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
+from application.consent.share_by_link import RevokeLink, ShareByLink
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
     Cipher,
@@ -129,6 +146,7 @@ from application.ports import (
     Signals,
     StepUp,
     TokenDescriber,
+    TokenRevoker,
 )
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
@@ -167,6 +185,7 @@ def _rates(settings: Settings) -> dict[str, str]:
         "sign_up_rate_per_address",
         "totp_rate_per_account",
         "access_request_rate_per_person",
+        "redeem_rate_per_address",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -333,6 +352,21 @@ class Container(containers.DeclarativeContainer):
     consents: providers.Provider[Consents] = providers.Singleton(
         PostgresConsents, engine=engine, evidence=evidence, new_id=new_id
     )
+    links: providers.Provider[Links] = providers.Singleton(
+        PostgresLinks, engine=engine, evidence=evidence, new_id=new_id
+    )
+    grant_tokens: providers.Provider[GrantTokens] = providers.Singleton(
+        PostgresGrantTokens, engine=engine
+    )
+    link_token_form: providers.Provider[OpaqueTokens] = providers.Singleton(
+        PrefixedTokens, prefix=LINK
+    )
+    grant_token_form: providers.Provider[OpaqueTokens] = providers.Singleton(
+        PrefixedTokens, prefix=GRANT
+    )
+    pass_codes: providers.Provider[PassCodes] = providers.Singleton(
+        HashedPassCodes, passwords=passwords
+    )
     purposes: providers.Provider[Purposes] = providers.Singleton(
         PostgresPurposes, engine=engine, evidence=evidence, new_id=new_id
     )
@@ -456,8 +490,14 @@ class Container(containers.DeclarativeContainer):
         refresh_token_lifetime=lifetime,
     )
     sign_out = providers.Singleton(SignOut, sessions=sessions)
+    revoke_grant_token: providers.Provider[TokenRevoker] = providers.Singleton(
+        RevokeGrantToken, tokens=grant_token_form, grant_tokens=grant_tokens
+    )
     revoke_token = providers.Singleton(
-        RevokeToken, sessions=sessions, refresh_tokens=refresh_tokens
+        RevokeToken,
+        sessions=sessions,
+        refresh_tokens=refresh_tokens,
+        others=providers.Singleton(lambda *others: others, revoke_grant_token),
     )
     describe_access_token: providers.Provider[TokenDescriber] = providers.Singleton(
         DescribeAccessToken, access_tokens=access_tokens, sessions=sessions
@@ -465,10 +505,19 @@ class Container(containers.DeclarativeContainer):
     describe_refresh_token: providers.Provider[TokenDescriber] = providers.Singleton(
         DescribeRefreshToken, refresh_tokens=refresh_tokens, sessions=sessions
     )
+    hold_grant_token = providers.Singleton(
+        HoldGrantToken, tokens=grant_token_form, grant_tokens=grant_tokens
+    )
+    describe_grant_token: providers.Provider[TokenDescriber] = providers.Singleton(
+        DescribeGrantToken, hold_grant_token=hold_grant_token
+    )
     introspect_token = providers.Singleton(
         IntrospectToken,
         describers=providers.Singleton(
-            lambda *describers: describers, describe_access_token, describe_refresh_token
+            lambda *describers: describers,
+            describe_access_token,
+            describe_refresh_token,
+            describe_grant_token,
         ),
     )
     set_role = providers.Singleton(SetRole, accounts=accounts)
@@ -499,6 +548,24 @@ class Container(containers.DeclarativeContainer):
     revoke_grant = providers.Singleton(
         RevokeGrant, consents=consents, withdraw_consent=withdraw_consent
     )
+    share_by_link = providers.Singleton(
+        ShareByLink,
+        consents=consents,
+        give_grant=give_grant,
+        approval=approval,
+        tokens=link_token_form,
+        pass_codes=pass_codes,
+        new_id=new_id,
+    )
+    redeem_link = providers.Singleton(
+        RedeemLink,
+        links=links,
+        link_tokens=link_token_form,
+        grant_tokens=grant_token_form,
+        pass_codes=pass_codes,
+        limits=rate_limits,
+    )
+    revoke_link = providers.Singleton(RevokeLink, links=links, revoke_grant=revoke_grant)
     descriptions = providers.Singleton(Descriptions, cipher=cipher)
     sealed_upload = providers.Singleton(
         SealedUpload,

@@ -31,10 +31,12 @@ from adapters.postgres.tables import (
     notices,
     people,
     purposes,
+    share_links,
 )
 from application.consent.ports import Party, Revocation, SharedResource
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GrantWiderThanParent
+from domain.consent.link import ShareLink
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.receipt import record_claims
 from domain.consent.record import ConsentEvent, ConsentRecord
@@ -47,6 +49,7 @@ from domain.identity import (
     Purpose,
     ResourceKind,
     ResourceRef,
+    Role,
 )
 
 
@@ -95,6 +98,38 @@ class PostgresConsentTransaction:
         )
         row = (await self.connection.execute(person)).one_or_none()
         return row and Party(person_id=PersonId(row.id), display_name=row.display_name)
+
+    async def add_link_grantee(self, person_id: PersonId) -> Party:
+        party = Party(person_id=person_id, display_name="Whoever has the link")
+        await self.connection.execute(
+            insert(people).values(
+                tenant_id=self.caller.tenant_id,
+                id=person_id,
+                email=f"{person_id}@link.invalid",  # no address: RFC 2606
+                display_name=party.display_name,
+                password_hash="-",  # noqa: S106 - none that a password could have
+                role=Role.MEMBER,
+                kind="link",
+            )
+        )
+        return party
+
+    async def keep_link(
+        self, link: ShareLink, *, token_hash: bytes, pass_code_hash: str | None, attempts: int
+    ) -> None:
+        await self.connection.execute(
+            insert(share_links).values(
+                tenant_id=self.caller.tenant_id,
+                id=link.id,
+                grant_id=link.grant.id,
+                creator_id=link.creator_id,
+                token_hash=token_hash,
+                pass_code_hash=pass_code_hash,
+                redemptions_max=link.redemptions_max,
+                redemptions_left=link.redemptions_left,
+                attempts_left=attempts,
+            )
+        )
 
     async def purpose(self, code: Purpose) -> RegisteredPurpose | None:
         one = select(purposes.c.title, purposes.c.dpv_term).where(

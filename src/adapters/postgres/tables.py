@@ -707,3 +707,39 @@ idempotency_keys = _table(
     _refers("people", "person_id"),
     key=("person_id", "route", "key"),
 )
+
+share_links = _table(
+    "share_links",
+    _id("id"),
+    _id("grant_id"),
+    _id("creator_id"),
+    _of(LargeBinary, "token_hash"),
+    _of(Text, "pass_code_hash", optional=True),
+    _of(Integer, "redemptions_max"),
+    _of(Integer, "redemptions_left"),
+    _of(Integer, "attempts_left"),
+    _count("refused_count"),
+    _time("refused_at", optional=True),
+    _time("created_at", now=True),
+    _refers("people", "id"),
+    _refers("people", "creator_id"),
+    _refers("grants", "grant_id"),
+    UniqueConstraint("tenant_id", "token_hash", name="share_links_token_key"),
+    UniqueConstraint("tenant_id", "grant_id", name="share_links_grant_key"),
+    Index("share_links_creator_idx", "tenant_id", "creator_id", "id"),
+    key=("id",),
+)
+
+grant_tokens = _table(
+    "grant_tokens",
+    _of(LargeBinary, "token_hash"),
+    _id("grant_id"),
+    _id("person_id"),
+    _time("created_at", now=True),
+    _time("expires_at"),
+    _time("revoked_at", optional=True),
+    _refers("grants", "grant_id"),
+    _refers("people", "person_id"),
+    Index("grant_tokens_grant_idx", "tenant_id", "grant_id"),
+    key=("token_hash",),
+)

@@ -37,7 +37,14 @@ class PrefixedTokens:
     prefix: str
 
     def new(self, tenant_id: TenantId) -> NewToken:
-        content = tenant_id.bytes + secrets.token_bytes(RANDOM_BYTES)
+        return self._token(tenant_id, secrets.token_bytes(RANDOM_BYTES))
+
+    def derived(self, tenant_id: TenantId, *, secret: str, label: str) -> NewToken:
+        message = b"strongroom token\x00" + self.prefix.encode() + b"\x00" + label.encode()
+        return self._token(tenant_id, hmac.digest(secret.encode(), message, "sha256"))
+
+    def _token(self, tenant_id: TenantId, random: bytes) -> NewToken:
+        content = tenant_id.bytes + random
         text = self.prefix + urlsafe_b64encode(content + self._checksum(content)).decode()
         return NewToken(text=text, hash=_hash(text))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from application.consent.agreement import Agreement
 from application.consent.approval import Approval, assert_sure
-from application.consent.ports import Consents, ConsentTransaction, SharedResource
+from application.consent.ports import Consents, ConsentTransaction, Party, SharedResource
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GranteeUnknown, GrantNotFound
 from domain.consent.record import ConsentState, next_event
@@ -49,37 +49,61 @@ class GiveGrant:
                 earlier = await tx.grant(claimed)
                 assert earlier is not None
                 return earlier
-            resource, parent = await _sharable(tx, caller, terms, parent_id)
-            assert_sure(caller, resource)
-            grantor, recipient = await tx.party(caller.person_id), await tx.party(grantee)
-            if grantor is None or recipient is None:
+            recipient = await tx.party(grantee)
+            if recipient is None:
+                await _sharable(tx, caller, terms, parent_id)
                 raise GranteeUnknown(field="/grantee")
-            now = await tx.now()
-            grant = terms.grant(
-                id=fresh,
-                consent_id=ConsentId(self.new_id()),
-                owner_id=resource.owner_id,
-                grantor_id=caller.person_id,
-                grantee_id=recipient.person_id,
-                now=now,
-                parent=parent,
-            )
-            record = await self.agreement.record(
+            return await self.within(
                 tx,
-                terms,
-                consent_id=grant.consent_id,
-                principal_id=resource.owner_id,
-                grantor=grantor,
+                caller,
                 grantee=recipient,
-                at=now,
-                index_mode=resource.index_mode,
-                parent_id=None if parent is None else parent.consent_id,
+                terms=terms,
+                parent_id=parent_id,
+                grant_id=fresh,
             )
-            given = next_event(
-                [], ConsentState.GIVEN, by=caller.person_id, at=now, valid_until=grant.expires_at
-            )
-            receipts = await self.agreement.receipts_for(record, [given], grant)
-            await tx.keep(record, given, grant, receipts)
+
+    async def within(
+        self,
+        tx: ConsentTransaction,
+        caller: Caller,
+        *,
+        grantee: Party,
+        terms: Terms,
+        parent_id: GrantId | None,
+        grant_id: GrantId,
+    ) -> Grant:
+        """Within a transaction: whoever the grantee is, and whatever else happens in it."""
+        resource, parent = await _sharable(tx, caller, terms, parent_id)
+        assert_sure(caller, resource)
+        grantor = await tx.party(caller.person_id)
+        if grantor is None:
+            raise NotFound
+        now = await tx.now()
+        grant = terms.grant(
+            id=grant_id,
+            consent_id=ConsentId(self.new_id()),
+            owner_id=resource.owner_id,
+            grantor_id=caller.person_id,
+            grantee_id=grantee.person_id,
+            now=now,
+            parent=parent,
+        )
+        record = await self.agreement.record(
+            tx,
+            terms,
+            consent_id=grant.consent_id,
+            principal_id=resource.owner_id,
+            grantor=grantor,
+            grantee=grantee,
+            at=now,
+            index_mode=resource.index_mode,
+            parent_id=None if parent is None else parent.consent_id,
+        )
+        given = next_event(
+            [], ConsentState.GIVEN, by=caller.person_id, at=now, valid_until=grant.expires_at
+        )
+        receipts = await self.agreement.receipts_for(record, [given], grant)
+        await tx.keep(record, given, grant, receipts)
         return grant
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
 from domain.consent.grant import Grant
+from domain.consent.link import ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.identity import (
@@ -27,6 +28,7 @@ from domain.identity import (
     ReleaseId,
     ResourceRef,
     RunId,
+    TenantId,
     VersionRef,
 )
 
@@ -167,6 +169,14 @@ class ConsentTransaction(Protocol):
         """A person of this tenant, by email address or id."""
         ...
 
+    async def add_link_grantee(self, person_id: PersonId) -> Party:
+        """A new grantee of kind `link`: it has no password, and signs in nowhere."""
+        ...
+
+    async def keep_link(
+        self, link: ShareLink, *, token_hash: bytes, pass_code_hash: str | None, attempts: int
+    ) -> None: ...
+
     async def purpose(self, code: Purpose) -> RegisteredPurpose | None: ...
 
     async def keep(
@@ -239,6 +249,71 @@ class Consents(Protocol):
 
     async def run_out(self) -> Sequence[RunOutConsent]:
         """Some consents of any tenant whose time is over and that do not say so yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkAttempt:
+    """A link that somebody came with, and what their pass-code is compared with."""
+
+    link_id: PersonId
+    pass_code_hash: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRedeemed:
+    """The grant that a token acts under, and until when."""
+
+    grant: Grant
+    expires_at: datetime
+
+
+class Links(Protocol):
+    """Share links, for their creator and for whoever has one."""
+
+    async def find(self, caller: Caller, link_id: PersonId) -> ShareLink | None:
+        """The caller's own."""
+        ...
+
+    async def made(
+        self, caller: Caller, *, after: PersonId | None, limit: int
+    ) -> Sequence[ShareLink]: ...
+
+    async def attempt(self, tenant_id: TenantId, token_hash: bytes) -> LinkAttempt | None:
+        """Count an attempt, where a pass-code is asked for; None for a link that is unknown or
+        locked. Committed before anything is compared, so that a crash gives no attempt back."""
+        ...
+
+    async def redeem(
+        self, tenant_id: TenantId, link_id: PersonId, grant_token: bytes
+    ) -> LinkRedeemed | None:
+        """Take one redemption and keep the token, in one guarded statement; give the attempts
+        back. The same token again takes nothing. None where there is none left, or the grant is
+        not in force."""
+        ...
+
+    async def refused(self, tenant_id: TenantId, link_id: PersonId) -> None:
+        """Tell the creator that somebody came in vain: on the link, and in the log."""
+        ...
+
+
+class GrantTokens(Protocol):
+    """Tokens that act under one grant."""
+
+    async def find(self, tenant_id: TenantId, token_hash: bytes) -> TokenStanding | None:
+        """None where the token, or its grant, is over."""
+        ...
+
+    async def revoke(self, tenant_id: TenantId, token_hash: bytes) -> None: ...
+
+
+class PassCodes(Protocol):
+    """Slow, salted hashes of pass-codes, and comparing with them."""
+
+    async def hash(self, pass_code: str) -> str: ...
+
+    async def matches(self, pass_code: str, pass_code_hash: str | None) -> bool:
+        """False for None, at the cost of a comparison."""
         ...
 
 

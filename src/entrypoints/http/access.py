@@ -10,9 +10,23 @@ from litestar.handlers import BaseRouteHandler
 
 from domain.errors import NotAuthenticated
 from domain.identity import Caller
+from entrypoints.http.refusals import HttpRefusal
 
 PUBLIC = {"public": True}
 """`opt=PUBLIC` on a handler, controller or router: no caller is needed there."""
+
+WITH_GRANT_TOKEN = {"grant_tokens": True}
+"""`opt=WITH_GRANT_TOKEN` on a handler: whoever acts under one grant alone may call it, too."""
+
+
+class GrantTokenNotEnough(HttpRefusal):
+    """A token that acts under one grant is for reading what was granted, and nothing else."""
+
+    code = "insufficient_scope"
+    status = 403
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}
 
 
 def authenticated_unless_public(
@@ -25,8 +39,14 @@ def authenticated_unless_public(
     """
     if is_public(route_handler):
         return
+    if connection.scope["state"].get("grant_token") and not takes_grant_tokens(route_handler):
+        raise GrantTokenNotEnough
     if not isinstance(connection.scope["state"].get("caller"), Caller):
         raise NotAuthenticated
+
+
+def takes_grant_tokens(route_handler: BaseRouteHandler) -> bool:
+    return route_handler.opt.get("grant_tokens") is True
 
 
 def is_public(route_handler: BaseRouteHandler) -> bool:

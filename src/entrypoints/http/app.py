@@ -23,6 +23,7 @@ from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health, live, ready
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
+from entrypoints.http.links import LinksController
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.pages import Cursors
@@ -44,6 +45,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     SchemasController,
     GrantsController,
     ConsentsController,
+    LinksController,
     PurposesController,
     SearchController,
     ConversationsController,
@@ -102,6 +104,10 @@ EXPOSED = (
     "purposes",
     "register_purpose",
     "revoke_grant",
+    "links",
+    "share_by_link",
+    "redeem_link",
+    "revoke_link",
     "withdraw_consent",
     "search",
     "chats",
@@ -145,7 +151,7 @@ def http_application(
         version=version,
         drain=drain,
         dependencies=dependencies,
-        middleware=[Authentication(container.access_tokens())],
+        middleware=[Authentication(container.access_tokens(), container.hold_grant_token())],
         observe=measured.observe,
     )
 

@@ -13,7 +13,9 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from adapters.tokens.opaque_tokens import GRANT
 from application.accounts.ports import AccessTokens, Authenticated
+from application.consent.grant_tokens import HoldGrantToken
 from domain.accounts.session import AccessTokenNotValid
 from domain.errors import NotAuthenticated
 from entrypoints.http.access import is_public
@@ -35,8 +37,11 @@ class Authentication(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP, ScopeType.WEBSOCKET)
 
-    def __init__(self, access_tokens: AccessTokens) -> None:
+    def __init__(
+        self, access_tokens: AccessTokens, hold_grant_token: HoldGrantToken | None = None
+    ) -> None:
         self._access_tokens = access_tokens
+        self._hold_grant_token = hold_grant_token
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises TokenRefused for credentials that are there and wrong, whatever is wrong."""
@@ -47,6 +52,9 @@ class Authentication(ASGIMiddleware):
         await next_app(scope, receive, send)
 
     async def _identify(self, scope: Scope, token: str) -> None:
+        if token.startswith(GRANT):
+            await self._identify_by_grant(scope, token)
+            return
         try:
             authenticated = await self._access_tokens.verify(token)
         except AccessTokenNotValid as refused:
@@ -54,6 +62,15 @@ class Authentication(ASGIMiddleware):
         scope["state"]["authenticated"] = authenticated
         scope["state"]["caller"] = authenticated.caller
         structlog.contextvars.bind_contextvars(tenant_id=str(authenticated.caller.tenant_id))
+
+    async def _identify_by_grant(self, scope: Scope, token: str) -> None:
+        hold = self._hold_grant_token
+        standing = None if hold is None else await hold(token)
+        if standing is None:
+            raise TokenRefused
+        scope["state"]["grant_token"] = True
+        scope["state"]["caller"] = standing.caller
+        structlog.contextvars.bind_contextvars(tenant_id=str(standing.caller.tenant_id))
 
 
 def provide_authenticated(request: Request[object, object, object]) -> Authenticated:  # type: ignore[type-var]

@@ -23,6 +23,7 @@ from application.vault.ports import Collections, EndedSharing
 from domain.identity import Caller, CollectionId, DocumentId, ResourceKind
 from domain.vault.collection import CollectionItem, CollectionNotFound
 from domain.vault.document import TITLE_LENGTH_MAX
+from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
@@ -156,7 +157,7 @@ class CollectionsController(Controller):
         ended = await delete_collection(caller=caller, collection_id=CollectionId(collection_id))
         return _ended(ended)
 
-    @get("/{collection_id:uuid}/items")
+    @get("/{collection_id:uuid}/items", opt=WITH_GRANT_TOKEN)
     async def list_items(
         self,
         caller: Injected[Caller],

@@ -29,6 +29,7 @@ from domain.vault.document import (
     IndexMode,
     VersionState,
 )
+from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.document_shapes import (
     DocumentFields,
     DocumentShown,
@@ -142,7 +143,7 @@ class DocumentsController(Controller):
             tenant_id=caller.tenant_id,
         )
 
-    @get("/{document_id:uuid}")
+    @get("/{document_id:uuid}", opt=WITH_GRANT_TOKEN)
     async def get_document(
         self,
         caller: Injected[Caller],
@@ -167,7 +168,7 @@ class DocumentsController(Controller):
         receipt = await erase_document(caller=caller, document_id=DocumentId(document_id))
         return erasure_shown(receipt)
 
-    @get("/{document_id:uuid}/content")
+    @get("/{document_id:uuid}/content", opt=WITH_GRANT_TOKEN)
     async def get_content(
         self,
         request: Request[Any, Any, Any],
@@ -217,7 +218,7 @@ class DocumentsController(Controller):
         )
         return _answer(described, status=202)
 
-    @get("/{document_id:uuid}/text")
+    @get("/{document_id:uuid}/text", opt=WITH_GRANT_TOKEN)
     async def get_text(
         self,
         request: Request[Any, Any, Any],

@@ -126,9 +126,12 @@ class OAuthController(Controller):
 
     @post("/revoke", status_code=200, operation_class=_RevocationForm, responses=RESPONSES)
     async def revoke(
-        self, request: Request[Any, Any, Any], revoke_token: Injected[RevokeToken]
+        self,
+        request: Request[Any, Any, Any],
+        revoke_token: Injected[RevokeToken],
     ) -> Response[bytes]:
-        """End the session of a refresh token (RFC 7009). What was no token is no error."""
+        """End a refresh token's session, or a grant token (RFC 7009). What was no token is no
+        error."""
         token = required_field(await form_fields(request), "token")
         if token.count(".") == 2:
             raise OAuthRefused(

@@ -27,6 +27,7 @@ from domain.vault.document import (
     VersionState,
 )
 from domain.vault.record import PATCH_TYPE, RECORD_BYTES_MAX, RecordNotFound
+from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.document_shapes import (
     ErasureShown,
     IndexModeOffered,
@@ -178,7 +179,7 @@ class RecordsController(Controller):
             tenant_id=caller.tenant_id,
         )
 
-    @get("/{record_id:uuid}")
+    @get("/{record_id:uuid}", opt=WITH_GRANT_TOKEN)
     async def get_record(
         self,
         caller: Injected[Caller],

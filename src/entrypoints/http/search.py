@@ -21,7 +21,10 @@ from domain.retrieval.query import (
     SearchMode,
     SearchQuery,
 )
+from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.injected import Injected
+
+EXAMPLE = {"query": "How much is the deposit?", "limit": 5}
 
 
 class Filters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -84,7 +87,7 @@ class SearchController(Controller):
     path = "/v1/search"
     tags = ("Search",)
 
-    @post(status_code=200, opt={"example": {"query": "How much is the deposit?", "limit": 5}})
+    @post(status_code=200, opt=WITH_GRANT_TOKEN | {"example": EXAMPLE})
     async def search_passages(
         self,
         caller: Injected[Caller],

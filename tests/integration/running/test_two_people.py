@@ -14,6 +14,7 @@ import pytest
 from tests.integration.running.people import Json, Person, json_of, problem_of, signed_up
 from tests.integration.running.program import Program, command
 from tests.integration.running.test_collections import collection
+from tests.integration.running.test_links import link
 from tests.integration.running.test_records import record
 from tests.integration.running.visibility import (
     POSITIONS,
@@ -79,6 +80,7 @@ async def scene(running: Program, api: Json, asha: Person, ben: Person) -> Async
         ids["event_id"] = await _event_in_the_log(asha)
         ids["schema_name"] = await _schema(asha)
         ids["record_id"] = (await record(asha))["id"]
+        ids["link_id"] = (await link(asha, document["id"]))["id"]
         ids["collection_id"] = await collection(asha)
         offered = {name for name, _ in operations(api)}
         if "POST /v1/conversations" in offered:

@@ -72,11 +72,18 @@ def _patch(ids: Ids) -> dict[str, Any]:
     return {"headers": headers, "json": {"diagnosis": "None."}}
 
 
+def _link(ids: Ids) -> dict[str, Any]:
+    body = grant_body(ids["document_id"], "")
+    del body["grantee"]
+    return {"json": body}
+
+
 def _title(ids: Ids) -> dict[str, Any]:
     return {"json": {"title": "Herons"}}
 
 
 _DOCUMENT = "/v1/documents/{document_id}"
+_LINK = "/v1/links/{link_id}"
 _RECORD = "/v1/records/{record_id}"
 _COLLECTION = "/v1/collections/{collection_id}"
 _CONVERSATION = "/v1/conversations/{conversation_id}"
@@ -102,6 +109,9 @@ RULES: dict[str, Rule] = {
     f"PATCH {_COLLECTION}": Rule(owner=200, options=_title),
     f"GET {_COLLECTION}/items": Rule(owner=200),
     f"PUT {_COLLECTION}/items/{{document_id}}": Rule(owner=200),
+    "POST /v1/links": Rule(owner=201, options=_link),
+    f"GET {_LINK}": Rule(owner=200),
+    f"POST {_LINK}/revoke": Rule(owner=200, ends=True),
     "POST /v1/grants": Rule(owner=201, options=_grant),
     "GET /v1/grants/{grant_id}": _EITHER_SIDE,
     "GET /v1/consents/{consent_id}": _EITHER_SIDE,
@@ -141,6 +151,8 @@ PUBLIC = {
     "GET /v1/checkpoints/key",
     "GET /v1/checkpoints/consistency",
     "GET /v1/checkpoints/tile/{level}/{index}",
+    "GET /v1/links/open",
+    "POST /v1/links/redeem",
     "POST /v1/accounts",
     "POST /v1/sessions",
     "POST /v1/oauth/token",

@@ -1,0 +1,89 @@
+"""Share by a link: a consent and a grant like any, whose grantee is the link itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from application.consent.approval import Approval
+from application.consent.give_grant import GiveGrant
+from application.consent.ports import Consents, Links, PassCodes
+from application.consent.withdraw_consent import RevocationReceipt, RevokeGrant
+from application.ports import NewId, OpaqueTokens
+from domain.consent.link import PASS_CODE_ATTEMPTS, LinkNotFound, ShareLink
+from domain.consent.terms import Terms
+from domain.identity import Caller, GrantId, PersonId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeLink:
+    """A new link, and its token, which is not kept and not shown again."""
+
+    link: ShareLink
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareByLink:
+    """By whoever owns the thing, or was given it to share onward."""
+
+    consents: Consents
+    give_grant: GiveGrant
+    approval: Approval
+    tokens: OpaqueTokens
+    pass_codes: PassCodes
+    new_id: NewId
+
+    async def __call__(
+        self,
+        *,
+        caller: Caller,
+        terms: Terms,
+        redemptions_max: int = 1,
+        pass_code: str | None = None,
+        parent_id: GrantId | None = None,
+        code: str | None = None,
+    ) -> MadeLink:
+        """`code` is a second factor, where the resource demands one. Raises as GiveGrant does."""
+        hashed = None if pass_code is None else await self.pass_codes.hash(pass_code)
+        caller = await self.approval.proven(caller, code)
+        token = self.tokens.new(caller.tenant_id)
+        async with self.consents.begin(caller) as tx:
+            grantee = await tx.add_link_grantee(PersonId(self.new_id()))
+            grant = await self.give_grant.within(
+                tx,
+                caller,
+                grantee=grantee,
+                terms=terms,
+                parent_id=parent_id,
+                grant_id=GrantId(self.new_id()),
+            )
+            link = ShareLink(
+                id=grantee.person_id,
+                creator_id=caller.person_id,
+                grant=grant,
+                has_pass_code=hashed is not None,
+                redemptions_max=redemptions_max,
+                redemptions_left=redemptions_max,
+                is_locked=False,
+                refused_count=0,
+                refused_at=None,
+            )
+            await tx.keep_link(
+                link, token_hash=token.hash, pass_code_hash=hashed, attempts=PASS_CODE_ATTEMPTS
+            )
+        return MadeLink(link=link, token=token.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeLink:
+    """The link, and every token that it was redeemed for: their grant ends."""
+
+    links: Links
+    revoke_grant: RevokeGrant
+
+    async def __call__(self, *, caller: Caller, link_id: PersonId) -> RevocationReceipt:
+        """Raises LinkNotFound unless the caller made it, GrantAlreadyRevoked if it ended."""
+        link = await self.links.find(caller, link_id)
+        if link is None:
+            raise LinkNotFound
+        return await self.revoke_grant(caller=caller, grant_id=link.grant.id)

@@ -1,0 +1,55 @@
+"""Share links: whoever has one can redeem it, a number of times, for a token under one grant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.consent.grant import Grant
+from domain.errors import NotFound
+from domain.identity import Caller, PersonId
+
+REDEMPTIONS_MAX = 1_000
+PASS_CODE_ATTEMPTS = 10
+TOKEN_LIFETIME = timedelta(hours=1)
+
+
+class LinkNotFound(NotFound):
+    """There is nothing here for you: it does not exist, or you may not see it."""
+
+
+class LinkNotUsable(NotFound):
+    """This link does not open anything: it is unknown, used up, over, or the pass-code is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLink:
+    """A link as its creator sees it. `id` is that of the grantee in whose name it acts.
+
+    `refused_count` tells how often somebody came who could not redeem it: a second redemption, a
+    wrong pass-code. After ten wrong ones the link is locked.
+    """
+
+    id: PersonId
+    creator_id: PersonId
+    grant: Grant
+    has_pass_code: bool
+    redemptions_max: int
+    redemptions_left: int
+    is_locked: bool
+    refused_count: int
+    refused_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenStanding:
+    """What a grant token is good for, as long as it and its grant are."""
+
+    caller: Caller
+    grant: Grant
+    created_at: datetime
+    expires_at: datetime
+
+
+def token_expiry(grant: Grant, now: datetime) -> datetime:
+    return min(now + TOKEN_LIFETIME, grant.expires_at)

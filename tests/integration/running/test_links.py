@@ -1,0 +1,218 @@
+"""Share links: redeemed as often as they may be, whoever races, and never by being opened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from tests.integration.running.people import (
+    PURPOSE,
+    Json,
+    Person,
+    grant_body,
+    json_of,
+    problem_of,
+    signed_up,
+)
+from tests.integration.running.program import Program, ending
+from tests.integration.running.test_records import record
+
+REDEEMERS = int(os.environ.get("STRONGROOM_REDEEMERS", "50"))
+ROUNDS = int(os.environ.get("STRONGROOM_REDEEM_ROUNDS", "2"))
+
+
+async def link(person: Person, document_id: str, **terms: object) -> Json:
+    body = grant_body(document_id, "") | {"actions": ["read"]} | terms
+    del body["grantee"]
+    made = await person.http.post("/v1/links", json=body)
+    assert made.status_code == 201, made.text
+    return json_of(made)
+
+
+async def redeem(
+    program: Program, token: str, *, pass_code: str | None = None, key: str | None = None
+) -> httpx2.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    body = {"token": token} | ({"pass_code": pass_code} if pass_code else {})
+    async with program.client() as http:
+        return await http.post("/v1/links/redeem", json=body, headers=headers)
+
+
+@asynccontextmanager
+async def holder(program: Program, redeemed: httpx2.Response) -> AsyncIterator[httpx2.AsyncClient]:
+    assert redeemed.status_code == 200, redeemed.text
+    async with program.client() as http:
+        http.headers["Authorization"] = f"Bearer {json_of(redeemed)['access_token']}"
+        yield http
+
+
+async def test_a_link_from_its_making_to_its_end(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        document, other = await asha.ready("A heron by link."), await asha.ready("Not shared.")
+        made = await link(asha, document["id"])
+        assert made["url"].endswith(f"#{made['token']}")
+        path = f"/v1/links/{made['id']}"
+        async with running.client() as http:
+            for _ in range(5):  # mail scanners
+                page = await http.get("/v1/links/open")
+                assert page.headers["content-type"].startswith("text/html")
+        assert json_of(await asha.http.get(path))["redemptions_left"] == 1
+
+        first = await redeem(running, made["token"])
+        assert first.headers["cache-control"] == "no-store"
+        async with holder(running, first) as http:
+            content = f"/v1/documents/{document['id']}/content"
+            read = await http.get(content, params={"purpose": PURPOSE})
+            assert read.text == "A heron by link."
+            problem_of(await http.get(content), [404])
+            hidden = f"/v1/documents/{other['id']}/content"
+            problem_of(await http.get(hidden, params={"purpose": PURPOSE}), [404])
+            for method, elsewhere in (
+                ("GET", "/v1/documents"),
+                ("GET", "/v1/me"),
+                ("POST", "/v1/grants"),
+                ("GET", "/v1/audit/events"),
+                ("DELETE", f"/v1/documents/{document['id']}"),
+            ):
+                refused = await http.request(method, elsewhere)
+                assert problem_of(refused, [403])["code"] == "insufficient_scope"
+            token = json_of(first)["access_token"]
+            described = await asha.http.post("/v1/oauth/introspect", data={"token": token})
+            assert json_of(described)["token_type"] == "grant_token"
+            assert json_of(described)["sub"] == made["id"]
+
+            again = await redeem(running, made["token"])
+            assert problem_of(again, [404])["code"] == "not_found"
+            told = json_of(await asha.http.get(path))
+            assert (told["redemptions_left"], told["refused_count"]) == (0, 1)
+            problem_of(await ben.http.get(path), [404])
+            assert json_of(await ben.http.get("/v1/links"))["items"] == []
+
+            accesses = await asha.http.get(f"/v1/documents/{document['id']}/accesses")
+            people = {each["person_id"]: each for each in json_of(accesses)["items"]}
+            assert people[made["id"]]["display_name"] == "Whoever has the link"
+
+            ended = await asha.http.post(f"{path}/revoke")
+            assert [each["id"] for each in json_of(ended)["grants"]] == [made["grant"]["id"]]
+            assert (await http.get(content, params={"purpose": PURPOSE})).status_code == 401
+            described = await asha.http.post("/v1/oauth/introspect", data={"token": token})
+            assert json_of(described) == {"active": False}
+        consent = f"/v1/consents/{made['grant']['consent_id']}"
+        assert (await asha.http.get(f"{consent}/receipt")).is_success
+
+
+async def test_whatever_is_wrong_with_a_link_the_answer_is_the_same(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        document = await asha.upload("Behind a pass-code.")
+        coded = await link(asha, document["id"], pass_code="seven hills")
+        used, revoked = await link(asha, document["id"]), await link(asha, document["id"])
+        await redeem(running, used["token"])
+        await asha.http.post(f"/v1/links/{revoked['id']}/revoke")
+        unknown = used["token"][:-9] + "AAAAAAAAA"
+        told = []
+        for token, code in (
+            (coded["token"], None),
+            (coded["token"], "eight hills"),
+            (used["token"], None),
+            (revoked["token"], None),
+            (unknown, None),
+            ("nothing", "seven hills"),
+        ):
+            problem = problem_of(await redeem(running, token, pass_code=code), [404])
+            del problem["request_id"]
+            told.append(problem)
+        assert all(each == told[0] for each in told)
+        assert (await redeem(running, coded["token"], pass_code="seven hills")).is_success
+
+
+async def test_wrong_pass_codes_lock_a_link(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        document = await asha.upload("Behind a pass-code.")
+        made = await link(asha, document["id"], pass_code="seven hills", redemptions_max=5)
+        for _ in range(10):
+            problem_of(await redeem(running, made["token"], pass_code="wrong"), [404])
+        problem_of(await redeem(running, made["token"], pass_code="seven hills"), [404])
+        told = json_of(await asha.http.get(f"/v1/links/{made['id']}"))
+        assert (told["is_locked"], told["refused_count"]) == (True, 10)
+
+
+async def test_a_redemption_whose_answer_was_lost_is_repeated_with_its_key(
+    running: Program,
+) -> None:
+    async with signed_up(running, "Asha") as asha:
+        document = await asha.upload("Once.")
+        made = await link(asha, document["id"])
+        answers = await asyncio.gather(
+            *(redeem(running, made["token"], key="mine") for _ in range(8))
+        )
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({json_of(answer)["access_token"] for answer in answers}) == 1
+        problem_of(await redeem(running, made["token"], key="another"), [404])
+        token = json_of(answers[0])["access_token"]
+        async with running.client() as http:
+            await http.post("/v1/oauth/revoke", data={"token": token})
+            http.headers["Authorization"] = f"Bearer {token}"
+            problem_of(await http.get(f"/v1/documents/{document['id']}"), [401])
+
+
+async def test_a_link_to_some_fields_shows_no_others(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        made = await record(asha)
+        shared = await link(
+            asha,
+            made["id"],
+            resource={"kind": "record", "id": made["id"]},
+            fields=["/name"],
+            max_uses=1,
+        )
+        async with holder(running, await redeem(running, shared["token"])) as http:
+            path, purpose = f"/v1/records/{made['id']}", {"purpose": PURPOSE}
+            shown = await http.get(path, params=purpose)
+            assert json_of(shown)["content"] == {"name": "Canary Rao"}
+            assert (await http.get(path, params=purpose)).status_code == 401  # used up
+
+
+async def test_many_redeemers_at_two_servers_never_get_more_than_allowed(
+    places: Callable[[], Path], own: Program, figure: Callable[[str], None]
+) -> None:
+    """Invariant 9. In every second round one server is killed while they redeem."""
+    rates = {"redeem_rate_per_address": "100000/minute"}
+    await own.running(**rates)
+    second = Program(
+        places(), data_dir=own.data_dir, database_url=own.database_url, worker="false", **rates
+    )
+    allowed = redeemed = over = killed = lost = 0
+    async with ending(second), signed_up(own, "Asha") as asha:
+        document = await asha.upload("Contested.")
+        for number in range(ROUNDS):
+            if not second.is_running:
+                await second.start()
+            made = await link(asha, document["id"], redemptions_max=3)
+            racers = [
+                asyncio.create_task(redeem((own, second)[n % 2], made["token"]))
+                for n in range(REDEEMERS)
+            ]
+            if number % 2:
+                await asyncio.sleep(0.15)
+                await second.kill()
+                killed += 1
+            answers = await asyncio.gather(*racers, return_exceptions=True)
+            won = sum(1 for each in answers if getattr(each, "status_code", 0) == 200)
+            lost += sum(isinstance(each, BaseException) for each in answers)
+            left = json_of(await asha.http.get(f"/v1/links/{made['id']}"))["redemptions_left"]
+            allowed += 3
+            redeemed += won
+            over += max(0, won - 3)
+            assert won <= 3
+            assert left == 0 if number % 2 == 0 else 3 - left >= won
+            assert number % 2 or won == 3
+    assert over == 0
+    figure(
+        f"{redeemed} of {allowed} redemptions in {ROUNDS} rounds of {REDEEMERS} redeemers at two "
+        f"servers, {killed} kills, {lost} answers lost, over-redemptions {over}"
+    )
