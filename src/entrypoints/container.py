@@ -90,8 +90,10 @@ from application.accounts.sign_out import SignOut
 from application.accounts.sign_up import SignUp
 from application.accounts.step_up_session import StepUpSession
 from application.accounts.time_codes import TimeCodes
+from application.audit.bundle_accesses import BundleAccesses
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
+from application.audit.list_denials import ListDenials
 from application.audit.ports import AuditTrail, Log, LogSigner
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
@@ -732,6 +734,8 @@ class Container(containers.DeclarativeContainer):
         verify=providers.Object(ed25519_verify),
     )
     list_accesses = providers.Singleton(ListAccesses, trail=audit_trail)
+    list_denials = providers.Singleton(ListDenials, trail=audit_trail)
+    bundle_accesses = providers.Singleton(BundleAccesses, trail=audit_trail)
     prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
     prove_checkpoint = providers.Singleton(
         ProveCheckpoint, trail=audit_trail, prove_entry=prove_entry

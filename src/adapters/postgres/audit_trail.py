@@ -16,7 +16,13 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import PostgresEvidence, body_context, evidence_context
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_checkpoints, audit_leaves, documents
-from application.audit.ports import Access, Entry, StoredCheckpoint
+from application.audit.ports import (
+    Access,
+    AccessFilter,
+    DeniedAccess,
+    Entry,
+    StoredCheckpoint,
+)
 from application.ports import DataKey
 from domain.audit.leaf import LoggedEvent
 from domain.audit.tree import Nodes, Position
@@ -65,19 +71,22 @@ class PostgresAuditTrail:
         async with transaction(self.engine, tenant_id) as connection:
             return (await connection.execute(wanted)).scalars().all()
 
-    async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
-        values = {"tenant": caller.tenant_id, "person": caller.person_id, "event": event_id}
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            rows = (await connection.execute(statement("log_entry"), values)).all()
-            wrapped = await self.evidence.opening_keys(connection, [event_id])
-        if not rows:
-            return None
-        keys = await self.evidence.open_keys(caller.tenant_id, wrapped)
-        return replace(
-            _entry_of(rows),
-            event=self._with_evidence(caller.tenant_id, logged_event(rows), rows, keys),
-            body=self._body(caller.tenant_id, rows[0], keys),
-        )
+    async def entries(self, caller: Caller, event_ids: Sequence[UUID]) -> Mapping[UUID, Entry]:
+        tenant_id, wanted = caller.tenant_id, list(event_ids)
+        values = {"tenant": tenant_id, "person": caller.person_id, "events": wanted}
+        async with transaction(self.engine, tenant_id, caller.person_id) as connection:
+            found = (await connection.execute(statement("log_entries"), values)).all()
+            wrapped = await self.evidence.opening_keys(connection, wanted) if found else []
+        keys = await self.evidence.open_keys(tenant_id, wrapped)
+        entries = {}
+        for event_id, same in groupby(found, key=lambda row: row.id):
+            rows = list(same)
+            entries[event_id] = replace(
+                _entry_of(rows),
+                event=self._with_evidence(tenant_id, logged_event(rows), rows, keys),
+                body=self._body(tenant_id, rows[0], keys),
+            )
+        return entries
 
     async def own_events(
         self, caller: Caller, *, after: UUID | None, limit: int
@@ -102,14 +111,15 @@ class PostgresAuditTrail:
             return (await connection.execute(own)).one_or_none() is not None
 
     async def accesses(
-        self, caller: Caller, document_id: DocumentId, *, after: int, limit: int
+        self,
+        caller: Caller,
+        document_id: DocumentId,
+        *,
+        only: AccessFilter,
+        after: int,
+        limit: int,
     ) -> Sequence[Access]:
-        values = {
-            "tenant": caller.tenant_id,
-            "document": document_id,
-            "after": after,
-            "limit": limit,
-        }
+        values = _filtered(caller, document_id, only) | {"after": after, "limit": limit}
         async with transaction(self.engine, caller.tenant_id) as connection:
             rows = (await connection.execute(statement("document_accesses"), values)).all()
         return [
@@ -123,6 +133,32 @@ class PostgresAuditTrail:
                 purpose=row.purpose,
                 version=row.version,
                 grant_id=row.grant_id and GrantId(row.grant_id),
+            )
+            for row in rows
+        ]
+
+    async def denials(
+        self,
+        caller: Caller,
+        document_id: DocumentId,
+        *,
+        only: AccessFilter,
+        after: UUID | None,
+        limit: int,
+    ) -> Sequence[DeniedAccess]:
+        values = _filtered(caller, document_id, only) | {"after": after, "limit": limit}
+        async with transaction(self.engine, caller.tenant_id) as connection:
+            rows = (await connection.execute(statement("document_denials"), values)).all()
+        return [
+            DeniedAccess(
+                event_id=row.id,
+                at=row.at,
+                person_id=PersonId(row.actor_id),
+                display_name=row.display_name,
+                action=row.action,
+                purpose=row.purpose,
+                version=row.version,
+                integrated=row.integrated,
             )
             for row in rows
         ]
@@ -164,3 +200,16 @@ def _entry_of(rows: Sequence[Any]) -> Entry:
         index=first.leaf_index,
         leaf=first.leaf,
     )
+
+
+def _filtered(caller: Caller, document_id: DocumentId, only: AccessFilter) -> dict[str, object]:
+    return {
+        "tenant": caller.tenant_id,
+        "document": document_id,
+        "person": only.person_id,
+        "action": only.action,
+        "purpose": only.purpose,
+        "grant": only.grant_id,
+        "since": only.since,
+        "until": only.until,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.audit.ports import Access, AuditTrail
+from application.audit.ports import Access, AccessFilter, AuditTrail
 from domain.errors import NotFound
 from domain.identity import Caller, DocumentId
 
@@ -17,7 +17,13 @@ class ListAccesses:
     trail: AuditTrail
 
     async def __call__(
-        self, *, caller: Caller, document_id: DocumentId, after: int, limit: int
+        self,
+        *,
+        caller: Caller,
+        document_id: DocumentId,
+        only: AccessFilter = AccessFilter(),  # noqa: B008 - it cannot be changed
+        after: int,
+        limit: int,
     ) -> Sequence[Access]:
         """Those numbered above `after`, in order; then those that have no number yet.
 
@@ -25,4 +31,4 @@ class ListAccesses:
         """
         if not await self.trail.owns(caller, document_id):
             raise NotFound
-        return await self.trail.accesses(caller, document_id, after=after, limit=limit)
+        return await self.trail.accesses(caller, document_id, only=only, after=after, limit=limit)

@@ -11,7 +11,15 @@ from uuid import UUID
 
 from domain.audit.leaf import LoggedEvent
 from domain.audit.tree import Nodes, Position
-from domain.identity import Caller, DocumentId, GrantId, PersonId, TenantId
+from domain.identity import (
+    Action,
+    Caller,
+    DocumentId,
+    GrantId,
+    PersonId,
+    Purpose,
+    TenantId,
+)
 
 Canonical = Callable[[Mapping[str, object]], bytes]
 """JSON in the one form of RFC 8785."""
@@ -126,6 +134,33 @@ class Access:
     grant_id: GrantId | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessFilter:
+    """Which accesses are meant; None stands for all. The time is in [since, until)."""
+
+    person_id: PersonId | None = None
+    action: Action | None = None
+    purpose: Purpose | None = None
+    grant_id: GrantId | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeniedAccess:
+    """What was asked of one version and refused. `reason` is None where nothing tells it."""
+
+    event_id: UUID
+    at: datetime
+    person_id: PersonId
+    display_name: str
+    action: str
+    purpose: str
+    version: int
+    integrated: bool
+    reason: str | None = None
+
+
 class AuditTrail(Protocol):
     """The logs as those see them who may read. Raises Unavailable while the database is away."""
 
@@ -145,7 +180,7 @@ class AuditTrail(Protocol):
         """Those of the leaves [first, first + count) that are there, in order."""
         ...
 
-    async def entry(self, caller: Caller, event_id: UUID) -> Entry | None:
+    async def entries(self, caller: Caller, event_ids: Sequence[UUID]) -> Mapping[UUID, Entry]:
         """Whoever acted: being found says nothing about being allowed to see it.
 
         Evidence and body are opened as far as the caller has keys: to own documents and own
@@ -162,7 +197,25 @@ class AuditTrail(Protocol):
     async def owns(self, caller: Caller, document_id: DocumentId) -> bool: ...
 
     async def accesses(
-        self, caller: Caller, document_id: DocumentId, *, after: int, limit: int
+        self,
+        caller: Caller,
+        document_id: DocumentId,
+        *,
+        only: AccessFilter,
+        after: int,
+        limit: int,
     ) -> Sequence[Access]:
         """Releases by number, then, in the same view of the database, those still pending."""
+        ...
+
+    async def denials(
+        self,
+        caller: Caller,
+        document_id: DocumentId,
+        *,
+        only: AccessFilter,
+        after: UUID | None,
+        limit: int,
+    ) -> Sequence[DeniedAccess]:
+        """In the order of ids, without their reasons. No grant is named in a denial."""
         ...

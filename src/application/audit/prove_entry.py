@@ -43,7 +43,7 @@ class ProveEntry:
 
     async def __call__(self, *, caller: Caller, event_id: UUID) -> EntryProof:
         """Raises NotFound, or EntryNotIntegrated between the commit and the next checkpoint."""
-        entry = await self.trail.entry(caller, event_id)
+        entry = (await self.trail.entries(caller, [event_id])).get(event_id)
         if entry is None:
             raise NotFound
         acted = entry.event.actor_id == caller.person_id

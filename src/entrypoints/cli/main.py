@@ -92,8 +92,8 @@ def demo(fast: bool) -> None:
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def verify(arguments: tuple[str, ...]) -> None:
-    """Verify a proof offline, trusting nothing but the log's key; `verify --help` says how."""
-    from entrypoints.cli.verify import main as run
+    """Verify what a log claims, trusting nothing but its key; `verify --help` says how."""
+    from entrypoints.verifier.command import main as run
 
     sys.exit(run(list(arguments)))
 

@@ -10,9 +10,10 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
 from entrypoints.container import Container
+from entrypoints.http.accesses import AccessesController
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.app_kit import application
-from entrypoints.http.audit import AuditController, list_accesses
+from entrypoints.http.audit import AuditController
 from entrypoints.http.audit_tiles import TilesController
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.chat import ConversationsController
@@ -54,7 +55,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     TilesController,
     LogOfCheckpointsController,
     prove_checkpoint,
-    list_accesses,
+    AccessesController,
     live,
     ready,
     metrics,
@@ -118,6 +119,8 @@ EXPOSED = (
     "read_conversations",
     "delete_conversation",
     "list_accesses",
+    "list_denials",
+    "bundle_accesses",
     "prove_entry",
     "prove_checkpoint",
     "prove_consistency",

@@ -8,20 +8,17 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
-from application.audit.list_accesses import ListAccesses
 from application.audit.ports import AuditTrail, LogSigner
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from domain.audit.checkpoint import log_name
 from domain.audit.note import VerifierKey
 from domain.errors import NotFound
-from domain.identity import Caller, DocumentId
+from domain.identity import Caller
 from entrypoints.http.audit_shapes import (
-    AccessesShown,
     ConsistencyShown,
     EventShown,
     ProofShown,
-    access_shown,
     consistency_shown,
     event_shown,
     proof_shown,
@@ -32,9 +29,6 @@ from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, 
 SIZE_MAX = 2**53 - 1
 EVENTS = "audit events"
 
-After = Annotated[
-    int, QueryParameter(ge=0, le=SIZE_MAX, description="The number of the last access seen.")
-]
 OldSize = Annotated[
     int, QueryParameter(name="from", ge=1, le=SIZE_MAX, description="The smaller size.")
 ]
@@ -117,20 +111,3 @@ class AuditController(Controller):
         """That a later tree begins with exactly an earlier one: nothing was rewritten."""
         proven = await prove_consistency(tenant_id=caller.tenant_id, old=old, new=new)
         return consistency_shown(proven)
-
-
-@get("/v1/documents/{document_id:uuid}/accesses", tags=["Audit"])
-async def list_accesses(
-    caller: Injected[Caller],
-    list_accesses: Injected[ListAccesses],
-    document_id: FromPath[UUID],
-    after: After = 0,
-    limit: Limit = LIMIT_DEFAULT,
-) -> AccessesShown:
-    """Every release of one's own document, numbered without gaps."""
-    found = await list_accesses(
-        caller=caller, document_id=DocumentId(document_id), after=after, limit=limit + 1
-    )
-    shown = found[:limit]
-    last = shown[-1].number if len(found) > limit else None
-    return AccessesShown(items=[access_shown(each) for each in shown], next_after=last)

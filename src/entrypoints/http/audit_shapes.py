@@ -7,11 +7,14 @@ from uuid import UUID
 
 import msgspec
 
-from application.audit.ports import Access, Entry
+from application.audit.bundle_accesses import Bundle
+from application.audit.ports import Access, DeniedAccess, Entry
 from application.audit.prove_consistency import ConsistencyProof
 from application.audit.prove_entry import EntryProof
 from domain.audit.leaf import OpenedResource, Opening
 from domain.audit.note import to_base64
+
+BUNDLE_FORMAT = "strongroom-accesses@v1"
 
 
 class AccessShown(msgspec.Struct, kw_only=True):
@@ -34,6 +37,20 @@ class AccessesShown(msgspec.Struct, kw_only=True):
 
     items: list[AccessShown]
     next_after: int | None
+
+
+class DenialShown(msgspec.Struct, kw_only=True):
+    """Something that was asked of a version and refused. `reason` is told to the owner alone."""
+
+    event_id: UUID
+    integrated: bool
+    at: datetime
+    person_id: UUID
+    display_name: str
+    action: str
+    purpose: str
+    version: int
+    reason: str | None
 
 
 class ResourceShown(msgspec.Struct, kw_only=True):
@@ -111,6 +128,32 @@ class ProofShown(msgspec.Struct, kw_only=True):
     opening: OpeningShown | None
 
 
+class BundledEntryShown(msgspec.Struct, kw_only=True):
+    """`leaf` is the exact text that was hashed, `index` its place in the tree, and `hashes` lead
+    from it to the root that the bundle's checkpoint states (RFC 9162, section 2.1.3)."""
+
+    event_id: UUID
+    index: int
+    leaf: str
+    hashes: list[str]
+    opening: OpeningShown | None
+
+
+class BundleShown(msgspec.Struct, kw_only=True):
+    """The releases of one document numbered above `after`, under one signed checkpoint.
+
+    All that is needed, beside the log's key, to verify without asking us. Go on with
+    `?after=next_after` until that is null.
+    """
+
+    format: str
+    document_id: UUID
+    checkpoint: str
+    after: int
+    entries: list[BundledEntryShown]
+    next_after: int | None
+
+
 class ConsistencyShown(msgspec.Struct, kw_only=True, rename={"old": "from", "new": "to"}):
     """Hashes (RFC 9162, section 2.1.4) from the tree of `from` leaves to that of `to`."""
 
@@ -131,6 +174,40 @@ def access_shown(access: Access) -> AccessShown:
         purpose=access.purpose,
         version=access.version,
         grant_id=access.grant_id,
+    )
+
+
+def denial_shown(denial: DeniedAccess) -> DenialShown:
+    return DenialShown(
+        event_id=denial.event_id,
+        integrated=denial.integrated,
+        at=denial.at,
+        person_id=denial.person_id,
+        display_name=denial.display_name,
+        action=denial.action,
+        purpose=denial.purpose,
+        version=denial.version,
+        reason=denial.reason,
+    )
+
+
+def bundle_shown(bundle: Bundle) -> BundleShown:
+    return BundleShown(
+        format=BUNDLE_FORMAT,
+        document_id=bundle.document_id,
+        checkpoint=bundle.checkpoint,
+        after=bundle.after,
+        entries=[
+            BundledEntryShown(
+                event_id=each.event_id,
+                index=each.index,
+                leaf=each.leaf.decode(),
+                hashes=[to_base64(hash_) for hash_ in each.hashes],
+                opening=None if each.opening is None else _opening_shown(each.opening),
+            )
+            for each in bundle.entries
+        ],
+        next_after=bundle.next_after,
     )
 
 

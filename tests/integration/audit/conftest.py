@@ -20,8 +20,10 @@ from adapters.inprocess.log_signer import KeyServiceLogSigner
 from adapters.postgres.audit import PostgresLog
 from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.engine import Database
+from application.audit.bundle_accesses import BundleAccesses
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
+from application.audit.list_denials import ListDenials
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
@@ -31,7 +33,8 @@ from domain.audit.note import VerifierKey
 from domain.identity import PERSONAL_USE, Action, Caller, PersonId, Role, TenantId
 from domain.vault.document import Document
 from entrypoints.container import Container
-from entrypoints.http.audit import AuditController, list_accesses
+from entrypoints.http.accesses import AccessesController
+from entrypoints.http.audit import AuditController
 from entrypoints.http.audit_tiles import TilesController
 from entrypoints.http.checkpoints import LogOfCheckpointsController, prove_checkpoint
 from entrypoints.http.pages import Cursors
@@ -177,6 +180,8 @@ async def client(log: TestedLog, serve: over_http.Serve) -> AsyncIterator[AuditC
         "audit_trail": log.trail,
         "log_signer": KeyServiceLogSigner(signer=log.container.key_service()),
         "list_accesses": log.list_accesses,
+        "list_denials": ListDenials(trail=log.trail),
+        "bundle_accesses": BundleAccesses(trail=log.trail),
         "prove_entry": log.prove_entry,
         "prove_consistency": log.prove_consistency,
         "prove_checkpoint": ProveCheckpoint(trail=log.trail, prove_entry=log.prove_entry),
@@ -187,7 +192,7 @@ async def client(log: TestedLog, serve: over_http.Serve) -> AsyncIterator[AuditC
         TilesController,
         LogOfCheckpointsController,
         prove_checkpoint,
-        list_accesses,
+        AccessesController,
         dependencies={name: _constant(value) for name, value in given.items()},
         middleware=[SignsInById(tenant_id=log.owner.tenant_id)],
     ) as running:

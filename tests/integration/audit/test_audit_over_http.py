@@ -10,6 +10,7 @@ import pytest
 
 from adapters.encryption.signatures import ed25519_verify
 from adapters.identifiers import uuid7
+from application.audit.ports import AccessFilter
 from application.ports import Release
 from domain.audit.checkpoint import log_name, open_checkpoint
 from domain.audit.leaf import opens
@@ -20,7 +21,7 @@ from domain.audit.tree import leaf_hash
 from domain.consent.terms import Terms
 from domain.identity import PERSONAL_USE, Action, Caller, ResourceKind, ResourceRef
 from domain.vault.document import Document
-from entrypoints.cli.verify import opened
+from entrypoints.verifier.entry import opened
 from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
 from tests.integration.conftest import add_text, new_tenant
 
@@ -185,6 +186,9 @@ async def test_logs_of_tenants_are_apart(
     release = await log.release()
     await log.integrate_all()
     stranger = await caller_in(await new_tenant(database))
-    assert await log.trail.entry(stranger, release.id) is None
+    assert not await log.trail.entries(stranger, [release.id])
     assert await log.trail.checkpoint(stranger.tenant_id) is None
-    assert await log.trail.accesses(stranger, log.document.id, after=0, limit=9) == []
+    everything = AccessFilter()
+    assert not await log.trail.accesses(
+        stranger, log.document.id, only=everything, after=0, limit=9
+    )

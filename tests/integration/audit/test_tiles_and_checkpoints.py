@@ -15,7 +15,7 @@ from domain.audit.proof import is_included
 from domain.audit.tlog_proof import TlogProof
 from domain.audit.tree import append, leaf_hash, root
 from domain.identity import Role
-from entrypoints.cli.verify import opened
+from entrypoints.verifier.entry import opened
 from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
 from tests.integration.conftest import new_tenant
 

@@ -98,6 +98,8 @@ RULES: dict[str, Rule] = {
     f"GET {_DOCUMENT}/versions": Rule(owner=200),
     f"GET {_DOCUMENT}/events": Rule(owner=200),
     f"GET {_DOCUMENT}/accesses": Rule(owner=200),
+    f"GET {_DOCUMENT}/accesses/bundle": Rule(owner=200),
+    f"GET {_DOCUMENT}/denials": Rule(owner=200),
     "GET /v1/schemas/{schema_name}": Rule(owner=200, granted=200, withdrawn=200, neighbours=200),
     "PUT /v1/schemas/{schema_name}": Rule(
         owner=200, granted=403, withdrawn=403, hidden=412, neighbours=403, options=_schema

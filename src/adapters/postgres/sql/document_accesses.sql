@@ -10,6 +10,12 @@
     JOIN audit_events e ON e.tenant_id = :tenant AND e.id = n.event_id
     JOIN people p ON p.tenant_id = :tenant AND p.id = e.actor_id
     WHERE n.tenant_id = :tenant AND n.document_id = :document AND n.release_seq > :after
+      AND (CAST(:person AS uuid) IS NULL OR e.actor_id = :person)
+      AND (CAST(:action AS text) IS NULL OR e.action = :action)
+      AND (CAST(:purpose AS text) IS NULL OR e.purpose = :purpose)
+      AND (CAST(:since AS timestamptz) IS NULL OR e.at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR e.at < :until)
+      AND (CAST(:grant AS uuid) IS NULL OR r.grant_id = :grant)
     ORDER BY n.release_seq
     LIMIT :limit
 )
@@ -22,6 +28,12 @@ UNION ALL
          AND e.transaction_id = r.transaction_id
     JOIN people p ON p.tenant_id = :tenant AND p.id = e.actor_id
     WHERE q.tenant_id = :tenant AND r.document_id = :document AND e.type = 'release'
+      AND (CAST(:person AS uuid) IS NULL OR e.actor_id = :person)
+      AND (CAST(:action AS text) IS NULL OR e.action = :action)
+      AND (CAST(:purpose AS text) IS NULL OR e.purpose = :purpose)
+      AND (CAST(:since AS timestamptz) IS NULL OR e.at >= :since)
+      AND (CAST(:until AS timestamptz) IS NULL OR e.at < :until)
+      AND (CAST(:grant AS uuid) IS NULL OR r.grant_id = :grant)
     ORDER BY e.at, e.id, r.version
     LIMIT :limit
 )

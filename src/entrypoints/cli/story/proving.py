@@ -92,7 +92,7 @@ def _verifier(directory: Path) -> tuple[int, str]:
     files = ["proof.json", "--key", "log.key"]
     files += ["--checkpoint", "kept.checkpoint", "--consistency", "consistency.json"]
     done = subprocess.run(
-        [sys.executable, "-m", "entrypoints.cli.verify", *files],
+        [sys.executable, "-m", "entrypoints.verifier", *files],
         cwd=directory,
         env=BARE_ENVIRONMENT,
         capture_output=True,

@@ -31,7 +31,7 @@ from domain.audit.tree import (
     root,
 )
 from domain.identity import DocumentId, PersonId
-from entrypoints.cli.verify import main
+from entrypoints.verifier.command import main
 
 SRC = Path(__file__).parents[4] / "src"
 SALT = bytes(range(32))
@@ -112,7 +112,7 @@ def test_a_true_proof_is_told_in_words(verify: Verify, capsys: pytest.CaptureFix
     assert f"person {PERSON}" in said
     assert f"document {DOCUMENT}, version 1" in said
     assert "begins with exactly the 6 kept earlier" in said
-    assert said.endswith("The proof holds.\n")
+    assert said.endswith("Everything holds.\n")
 
 
 def test_any_character_altered_in_leaf_or_proof_is_noticed(verify: Verify) -> None:
@@ -147,7 +147,7 @@ def test_what_is_no_bundle_at_all_is_refused(verify: Verify, tmp_path: Path) -> 
         assert not verify(wrong)
     (tmp_path / "proof.json").write_bytes(b"\xff")
     assert main([str(tmp_path / "proof.json"), "--key", KEY.printed]) == 1
-    assert main([str(tmp_path / "nowhere.json"), "--key", KEY.printed]) == 1
+    assert main([str(tmp_path / "nowhere.json"), "--key", KEY.printed]) == 2
 
 
 def test_another_key_is_not_trusted(verify: Verify, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_the_verifier_needs_nothing_of_the_service(tmp_path: Path) -> None:
     """Run on its own, it loads neither adapters nor use cases nor a database driver."""
     (tmp_path / "proof.json").write_text(json.dumps(a_bundle()))
     program = (
-        "import sys; from entrypoints.cli.verify import main;"
+        "import sys; from entrypoints.verifier.command import main;"
         f"code = main([{str(tmp_path / 'proof.json')!r}, '--key', {KEY.printed!r}]);"
         "loaded = {'application', 'adapters', 'sqlalchemy', 'litestar'} & set(sys.modules);"
         "sys.exit(code or (9 if loaded else 0))"

@@ -1,5 +1,5 @@
--- One event with its leaf, body and evidence, a row for each version it is about, and whether the
--- asker owns that document.
+-- Events with their leaves, bodies and evidence, a row for each version that one is about, and
+-- whether the asker owns that document.
 SELECT e.id, e.type, e.at, e.actor_id, e.action, e.purpose, e.policy_version,
        e.actor_commitment, e.body_commitment, b.salt, b.body, b.key_id AS body_key_id, b.sealed_body,
        l.leaf_index, l.leaf,
@@ -17,5 +17,5 @@ LEFT JOIN audit_openings o ON o.tenant_id = :tenant AND o.document_id = r.docume
 LEFT JOIN audit_numbers n ON n.tenant_id = :tenant AND n.event_id = r.event_id
      AND n.document_id = r.document_id AND n.version = r.version
 LEFT JOIN documents d ON d.tenant_id = :tenant AND d.id = r.document_id AND d.owner_id = :person
-WHERE e.tenant_id = :tenant AND e.id = :event
-ORDER BY r.document_id, r.version
+WHERE e.tenant_id = :tenant AND e.id = ANY (CAST(:events AS uuid[]))
+ORDER BY e.id, r.document_id, r.version

@@ -1,0 +1,109 @@
+"""Bundle: the releases of one document with all that proves them, to be verified offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.audit.ports import AccessFilter, AuditTrail, Entry
+from domain.audit.leaf import Opening, opening_of
+from domain.audit.tree import Nodes, inclusion_path, positions, range_hash
+from domain.errors import NotFound
+from domain.identity import Caller, DocumentId
+
+ENTRIES_MAX = 100
+"""In one bundle. One release may hold up to 100 versions, so more entries make no larger page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundledEntry:
+    """A leaf, canonical JSON, its place in the tree, and the hashes that lead to the root."""
+
+    event_id: UUID
+    index: int
+    leaf: bytes
+    hashes: Sequence[bytes]
+    opening: Opening | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The releases numbered above `after`, under one checkpoint; `next_after` goes on with more."""
+
+    document_id: DocumentId
+    checkpoint: str
+    after: int
+    entries: Sequence[BundledEntry]
+    next_after: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleAccesses:
+    """For the owner of the document, who is told of no other document in the same release."""
+
+    trail: AuditTrail
+
+    async def __call__(
+        self, *, caller: Caller, document_id: DocumentId, after: int, limit: int
+    ) -> Bundle:
+        """Raises NotFound for all but the owner, and while the log is empty."""
+        if not await self.trail.owns(caller, document_id):
+            raise NotFound
+        found = await self.trail.accesses(
+            caller, document_id, only=AccessFilter(), after=after, limit=limit + 1
+        )
+        numbered = [each for each in found if each.number is not None]
+        shown = _whole_events([each.event_id for each in numbered], limit)
+        entries = await self.trail.entries(caller, shown)
+        # The checkpoint is read after the leaves, so it is large enough.
+        latest = await self.trail.checkpoint(caller.tenant_id)
+        if latest is None:
+            raise NotFound
+        paths = {
+            each.event.id: inclusion_path(each.index, latest.size)
+            for each in entries.values()
+            if each.index is not None
+        }
+        needed = frozenset().union(*(positions(path) for path in paths.values()))
+        nodes = await self.trail.nodes(caller.tenant_id, needed)
+        return Bundle(
+            document_id=document_id,
+            checkpoint=latest.note,
+            after=after,
+            entries=[_bundled(entries[each], document_id, latest.size, nodes) for each in shown],
+            next_after=_last_number(entries.values(), document_id) if len(found) > limit else None,
+        )
+
+
+def _whole_events(events: Sequence[UUID], limit: int) -> list[UUID]:
+    """Each once, in order. The last one of a full page may go on in the next, so it is left to
+    that, unless it is all there is."""
+    ordered = list(dict.fromkeys(events))
+    return ordered[:-1] if len(events) > limit and len(ordered) > 1 else ordered
+
+
+def _last_number(entries: Iterable[Entry], document_id: DocumentId) -> int | None:
+    return max(
+        (
+            each.release_seq
+            for entry in entries
+            for each in entry.event.resources
+            if each.document_id == document_id and each.release_seq is not None
+        ),
+        default=None,
+    )
+
+
+def _bundled(entry: Entry, document_id: DocumentId, size: int, nodes: Nodes) -> BundledEntry:
+    assert entry.index is not None  # it has a number
+    assert entry.leaf is not None
+    own = {document_id}
+    path = inclusion_path(entry.index, size)
+    return BundledEntry(
+        event_id=entry.event.id,
+        index=entry.index,
+        leaf=entry.leaf,
+        hashes=[range_hash(each, nodes) for each in path],
+        opening=opening_of(entry.event, documents=own, evidence_of=own, body=None),
+    )

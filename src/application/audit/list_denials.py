@@ -1,0 +1,51 @@
+"""List: what was asked of a document and refused, for its owner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from application.audit.ports import AccessFilter, AuditTrail, DeniedAccess, Entry
+from domain.errors import NotFound
+from domain.identity import Caller, DocumentId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDenials:
+    """Who was refused, when, for what, and why.
+
+    The reason stands in evidence that is sealed to the document, so nobody but its owner, who gave
+    the grants that it speaks of, is ever told; whoever asked learned nothing but 'not found'.
+    """
+
+    trail: AuditTrail
+
+    async def __call__(
+        self,
+        *,
+        caller: Caller,
+        document_id: DocumentId,
+        only: AccessFilter,
+        after: UUID | None,
+        limit: int,
+    ) -> Sequence[DeniedAccess]:
+        """Those after the event `after`, oldest first. Raises NotFound for all but the owner."""
+        if not await self.trail.owns(caller, document_id):
+            raise NotFound
+        found = await self.trail.denials(caller, document_id, only=only, after=after, limit=limit)
+        entries = await self.trail.entries(caller, [each.event_id for each in found])
+        return [
+            replace(each, reason=_reason(entries[each.event_id], document_id, each.version))
+            for each in found
+        ]
+
+
+def _reason(entry: Entry, document_id: DocumentId, version: int) -> str | None:
+    for each in entry.event.resources:
+        if (each.document_id, each.version) == (document_id, version) and each.evidence:
+            outcome = (json.loads(each.evidence) or {}).get("outcome", {})
+            reason: str | None = outcome.get("denial")
+            return reason
+    return None

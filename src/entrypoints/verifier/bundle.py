@@ -1,0 +1,125 @@
+"""Bundles: all releases of one document, each with its proof, numbered without gaps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from domain.audit.checkpoint import Checkpoint
+from domain.audit.note import NoteNotValid, VerifierKey, from_base64
+from entrypoints.verifier.entry import CheckedEntry, check_entry
+from entrypoints.verifier.findings import Findings, NotVerified, require
+from entrypoints.verifier.history import trusted_checkpoint
+
+FORMAT = "strongroom-accesses@v1"
+UNREADABLE = (NoteNotValid, ValueError, KeyError, TypeError, AttributeError)
+"""What reading something malformed raises."""
+
+
+@dataclass(slots=True)
+class CheckedBundle:
+    """What the pages of a bundle told so far: its releases from `after` on `through` the last."""
+
+    key: VerifierKey
+    after: int = 0
+    through: int = field(init=False)
+    document_id: UUID | None = None
+    entries: int = 0
+    replayed: int = 0
+    unexplained: int = 0
+    who: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.through = self.after
+
+    def add(self, page: dict[str, Any], findings: Findings) -> Checkpoint:
+        """Check one page, which goes on where the one before ended.
+
+        Raises NotVerified where the page as a whole is not one; what is wrong with an entry is
+        told, and the others are checked all the same.
+        """
+        require(page["format"] == FORMAT, "other_format", f"this is not a {FORMAT}")
+        checkpoint = trusted_checkpoint(page["checkpoint"], self.key)
+        document = UUID(page["document_id"])
+        same = self.document_id in (None, document)
+        require(same, "other_document", f"the bundle goes on with document {document}")
+        self.document_id = document
+        require(
+            page["after"] == self.through,
+            "gap",
+            f"after release {self.through} the bundle goes on after {page['after']}",
+        )
+        for given in page["entries"]:
+            self._add_entry(given, checkpoint, document, findings)
+        return checkpoint
+
+    def conclude(self, findings: Findings) -> None:
+        """Sum up in words."""
+        findings.ok(
+            "entries",
+            f"document {self.document_id}: {self.entries} entries are in the log, with the releases"
+            f" {self.after + 1} to {self.through}",
+        )
+        findings.ok(
+            "replayed",
+            f"{self.replayed} decisions were made again, and came out as they were logged",
+        )
+        if self.unexplained:
+            findings.ok(
+                "unexplained",
+                f"{self.unexplained} decisions have no evidence that this program can replay",
+            )
+        for (person, action, purpose), times in sorted(self.who.items()):
+            findings.ok("who", f"person {person}: {action}, for {purpose}, {times} times")
+
+    def _add_entry(
+        self, given: dict[str, Any], checkpoint: Checkpoint, document: UUID, findings: Findings
+    ) -> None:
+        """The numbers of an entry count as seen even where something else is wrong with it, so that
+        one fault is told once."""
+        try:
+            checked = check_entry(
+                given,
+                index=given["index"],
+                hashes=[from_base64(each) for each in given["hashes"]],
+                checkpoint=checkpoint,
+            )
+            numbers = checked.numbers_of(document)
+            self._assert_next(checked, numbers)
+        except NotVerified as failed:
+            findings.violated(failed.code, str(failed))
+        except UNREADABLE as malformed:
+            findings.violated("malformed", f"an entry cannot be read: {malformed!r}"[:300])
+        else:
+            self._count(checked, numbers)
+
+    def _assert_next(self, checked: CheckedEntry, numbers: list[int]) -> None:
+        """Raises NotVerified for an entry that was there before, or leaves a gap before it.
+
+        After a gap the numbers go on from there: one hole is one finding.
+        """
+        event = str(checked.leaf["event_id"])
+        require(event not in self.seen, "repeated", f"entry {checked.index} is given twice")
+        self.seen.add(event)
+        require(
+            bool(numbers) and checked.leaf["type"] == "release",
+            "not_a_release",
+            f"entry {checked.index} is no release of the document",
+        )
+        expected = self.through + 1
+        self.through = numbers[-1]
+        require(
+            numbers == list(range(expected, expected + len(numbers))),
+            "gap",
+            f"entry {checked.index} has the release numbers {numbers}, and {expected} was next",
+        )
+
+    def _count(self, checked: CheckedEntry, numbers: list[int]) -> None:
+        self.entries += 1
+        self.replayed += checked.replayed
+        self.unexplained += len(numbers) - checked.replayed
+        actor = "unknown" if checked.opening is None else str(checked.opening.actor_id)
+        self.who[actor, checked.leaf["action"], checked.leaf["purpose"]] += len(numbers)

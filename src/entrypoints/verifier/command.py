@@ -1,0 +1,167 @@
+"""`strongroom verify`: files or a service in, words and an exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from domain.audit.checkpoint import Checkpoint
+from domain.audit.note import VerifierKey
+from domain.audit.tlog_proof import TlogProof
+from entrypoints.verifier.bundle import UNREADABLE, CheckedBundle
+from entrypoints.verifier.entry import CheckedEntry, check_entry
+from entrypoints.verifier.findings import Findings, NotChecked, NotVerified
+from entrypoints.verifier.history import continues, hashes_between, trusted_checkpoint
+from entrypoints.verifier.reading import read_text
+from entrypoints.verifier.service import TOKEN_VARIABLE, Service
+from entrypoints.verifier.whole_tree import check_whole_tree
+
+HOLDS, VIOLATED, NOT_CHECKED = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when everything that was given holds, 1 when something does not, 2 when it could not be
+    checked at all."""
+    given = _parser().parse_args(arguments)
+    findings, status = Findings(), NOT_CHECKED
+    try:
+        _check(given, findings)
+        status = HOLDS if findings.verified else VIOLATED
+    except NotVerified as failed:
+        findings.violated(failed.code, str(failed))
+        status = VIOLATED
+    except NotChecked as failed:
+        findings.violated("not_checked", str(failed))
+    except UNREADABLE as malformed:
+        findings.violated("malformed", f"what was given cannot be read: {malformed!r}"[:300])
+        status = VIOLATED
+    if given.json:
+        print(json.dumps(findings.as_json(), indent=2))
+    else:
+        print("\n".join(findings.lines()))
+        print("Everything holds." if status == HOLDS else "It does NOT hold.")
+    return status
+
+
+def _check(given: argparse.Namespace, findings: Findings) -> None:
+    if given.what.startswith(("http://", "https://")):
+        _check_service(given, Service.at(given.what), findings)
+        return
+    key = _key(given.key)
+    bundle = json.loads(read_text(Path(given.what)))
+    check = _check_pages if "entries" in bundle else _check_proof
+    latest = check(key, bundle, findings)
+    if given.checkpoint is not None:
+        kept = trusted_checkpoint(read_text(given.checkpoint), key)
+        # Which of the two is older their sizes tell: a proof may be from before.
+        old, new = sorted((kept, latest), key=lambda each: each.size)
+        steps: Sequence[bytes] = []
+        if given.consistency is not None:
+            steps = hashes_between(json.loads(read_text(given.consistency)), old, new)
+        findings.ok("consistent", continues(old, new, steps))
+
+
+def _check_service(given: argparse.Namespace, service: Service, findings: Findings) -> None:
+    """All that the service shows, page by page, and that each page continues the one before."""
+    key = _key(given.key)
+    kept = None
+    if given.checkpoint is not None:
+        kept = trusted_checkpoint(read_text(given.checkpoint), key)
+    if given.document is not None:
+        latest = _check_accesses(key, service, given.document, findings)
+    else:
+        latest = trusted_checkpoint(service.text("/v1/audit/checkpoint"), key)
+        findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
+    if given.tree:
+        latest = check_whole_tree(key, service, findings)
+    if kept is not None:
+        findings.ok("consistent", _continues(service, kept, latest))
+
+
+def _check_accesses(
+    key: VerifierKey, service: Service, document: str, findings: Findings
+) -> Checkpoint:
+    checked, latest, after = CheckedBundle(key), None, 0
+    while True:
+        page = service.json(f"/v1/documents/{document}/accesses/bundle", after=after)
+        newer = checked.add(page, findings)
+        if latest is not None:
+            _continues(service, latest, newer)
+        latest = newer
+        if page["next_after"] is None or not page["entries"]:
+            break
+        after = page["next_after"]
+    findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
+    checked.conclude(findings)
+    return latest
+
+
+def _continues(service: Service, old: Checkpoint, new: Checkpoint) -> str:
+    hashes: Sequence[bytes] = []
+    if old.size < new.size:
+        steps = service.json("/v1/audit/consistency", **{"from": old.size, "to": new.size})
+        hashes = hashes_between(steps, old, new)
+    return continues(old, new, hashes)
+
+
+def _check_pages(key: VerifierKey, bundle: dict[str, Any], findings: Findings) -> Checkpoint:
+    checked = CheckedBundle(key, after=bundle["after"])
+    latest = checked.add(bundle, findings)
+    findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
+    checked.conclude(findings)
+    return latest
+
+
+def _check_proof(key: VerifierKey, bundle: dict[str, Any], findings: Findings) -> Checkpoint:
+    proof = TlogProof.parse(bundle["proof"])
+    latest = trusted_checkpoint(proof.checkpoint, key)
+    findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
+    checked = check_entry(bundle, index=proof.index, hashes=proof.hashes, checkpoint=latest)
+    findings.ok("included", f"the entry is number {proof.index} (from 0) in this tree")
+    _tell(checked, findings)
+    return latest
+
+
+def _tell(checked: CheckedEntry, findings: Findings) -> None:
+    leaf, opening = checked.leaf, checked.opening
+    findings.ok(
+        "says", f"it says: {leaf['type']} at {leaf['at']}, purpose {leaf['purpose'] or 'none'}"
+    )
+    if opening is None:
+        findings.ok("erased", "what it committed to was erased")
+        return
+    findings.ok("actor", f"it was done by person {opening.actor_id}")
+    for each in opening.resources:
+        findings.ok("resource", f"it was about document {each.document_id}, version {each.version}")
+    if checked.replayed:
+        findings.ok(
+            "replayed", f"{checked.replayed} decisions were made again, and came out as logged"
+        )
+
+
+def _key(given: str) -> VerifierKey:
+    """Printed, or the file that it is in."""
+    return VerifierKey.parse(read_text(Path(given)) if Path(given).is_file() else given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="strongroom verify",
+        description="Verify what a log claims, trusting nothing but its key.",
+        epilog=f"With an address, {TOKEN_VARIABLE} holds the access token to ask with.",
+    )
+    parser.add_argument("what", help="a file with a proof or a bundle, or the address of a service")
+    parser.add_argument("--key", required=True, help="the log's key, printed, or a file of it")
+    parser.add_argument("--checkpoint", type=Path, help="a checkpoint that was kept from earlier")
+    parser.add_argument(
+        "--consistency", type=Path, help="what /v1/audit/consistency answered (for files)"
+    )
+    parser.add_argument("--document", help="with an address: check all accesses of this document")
+    parser.add_argument(
+        "--tree", action="store_true", help="with an address: compute the whole tree (auditors)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return parser

@@ -1,0 +1,71 @@
+"""What a verifier found, in words, and whether it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+SHOWN_MAX = 50
+
+
+class NotVerified(Exception):
+    """A check failed: `code` names the violation, the message tells it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotChecked(Exception):
+    """Nothing can be said: what was to be checked could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    holds: bool
+    code: str
+    says: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """In the order in which they were made."""
+
+    found: list[Finding] = field(default_factory=list)
+
+    def ok(self, code: str, says: str) -> None:
+        self.found.append(Finding(True, code, says))
+
+    def violated(self, code: str, says: str) -> None:
+        self.found.append(Finding(False, code, says))
+
+    @property
+    def verified(self) -> bool:
+        """Something was checked, and all of it holds."""
+        return bool(self.found) and all(each.holds for each in self.found)
+
+    @property
+    def violations(self) -> Sequence[Finding]:
+        return [each for each in self.found if not each.holds]
+
+    def lines(self) -> list[str]:
+        """For people. Of very many violations the first ones are told."""
+        told = [f"ok    {each.says}" for each in self.found if each.holds]
+        told += [f"FAIL  {each.says} [{each.code}]" for each in self.violations[:SHOWN_MAX]]
+        if len(self.violations) > SHOWN_MAX:
+            told.append(f"FAIL  and {len(self.violations) - SHOWN_MAX} more")
+        return told
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "verified": self.verified,
+            "findings": [
+                {"holds": each.holds, "code": each.code, "says": each.says} for each in self.found
+            ],
+        }
+
+
+def require(holds: bool, code: str, otherwise: str) -> None:
+    if not holds:
+        raise NotVerified(code, otherwise)

@@ -1,0 +1,255 @@
+"""A bundle is verified offline, whole; whatever is altered in it is noticed and named."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.errors import NotFound
+from domain.identity import Caller
+from entrypoints.verifier.command import main
+from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
+from tests.integration.audit.test_audit_over_http import share
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def reader(log: TestedLog, caller_in: CallerIn) -> Caller:
+    reader = await caller_in(log.owner.tenant_id)
+    await share(log, log.owner, reader, log.document)
+    return reader
+
+
+@pytest.fixture
+async def bundle(log: TestedLog, client: AuditClient, reader: Caller) -> Json:
+    """Five releases: two of the owner's, one of them beside another document; three by a grant."""
+    other = await log.another_document()
+    await log.release()
+    for _ in range(2):
+        await log.release(caller=reader)
+    await log.integrate_all()
+    await log.release(log.document, other)
+    await log.release(caller=reader)
+    await log.integrate_all()
+    return await fetched(client, log)
+
+
+async def fetched(client: AuditClient, log: TestedLog, query: str = "") -> Json:
+    content = await client.content(f"/v1/documents/{log.document.id}/accesses/bundle{query}")
+    found: Json = json.loads(content)
+    return found
+
+
+Verified = Callable[[Json], tuple[int, str]]
+
+
+@pytest.fixture
+def verified(log: TestedLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verified:
+    def run(bundle: Json) -> tuple[int, str]:
+        path = tmp_path / "bundle.json"
+        path.write_text(json.dumps(bundle))
+        capsys.readouterr()
+        status = main([str(path), "--key", log.key.printed])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+async def test_all_releases_are_proven_and_decided_again(
+    log: TestedLog, bundle: Json, verified: Verified, reader: Caller
+) -> None:
+    status, said = verified(bundle)
+    assert status == 0, said
+    assert f"document {log.document.id}: 5 entries are in the log, with the releases 1 to 5" in said
+    assert "5 decisions were made again, and came out as they were logged" in said
+    assert f"person {reader.person_id}: read, for personal_use, 3 times" in said
+    told = json.dumps(bundle)
+    assert told.count('"document_id"') > 5
+    assert len({json.loads(each["leaf"])["event_id"] for each in bundle["entries"]}) == 5
+
+
+def _grants(bundle: Json, place: int) -> Json:
+    resource = bundle["entries"][place]["opening"]["resources"][0]
+    evidence: Json = json.loads(resource["evidence"]["text"])
+    return evidence
+
+
+ALTERATIONS: dict[str, Callable[[Json], object]] = {
+    "first left out": lambda b: b["entries"].pop(0),
+    "middle left out": lambda b: b["entries"].pop(2),
+    "swapped": lambda b: b["entries"].insert(0, b["entries"].pop(1)),
+    "given twice": lambda b: b["entries"].insert(1, b["entries"][0]),
+    "begins later": lambda b: b.update(after=1),
+    "of another index": lambda b: b["entries"][1].update(index=b["entries"][2]["index"]),
+    "of another event": lambda b: b["entries"][1].update(event_id=b["entries"][2]["event_id"]),
+    "hash left out": lambda b: b["entries"][0]["hashes"].pop(),
+    "opening exchanged": lambda b: b["entries"][1].update(opening=b["entries"][3]["opening"]),
+    "opening withheld": lambda b: b["entries"][1].update(opening=None),
+    "resource withheld": lambda b: b["entries"][1]["opening"].update(resources=[]),
+    "other actor": lambda b: b["entries"][1]["opening"]["actor"].update(
+        person_id=b["entries"][0]["opening"]["actor"]["person_id"]
+    ),
+    "other evidence": lambda b: b["entries"][1]["opening"]["resources"][0]["evidence"].update(
+        text=json.dumps(_grants(b, 1) | {"owner_id": _grants(b, 1)["request"]["person_id"]})
+    ),
+    "another document": lambda b: b.update(document_id=b["entries"][0]["event_id"]),
+    "another format": lambda b: b.update(format="strongroom-accesses@v0"),
+    "nothing of an entry": lambda b: b["entries"].append({}),
+}
+
+
+async def test_whatever_is_altered_is_noticed(bundle: Json, verified: Verified) -> None:
+    missed = []
+    for what, alter in ALTERATIONS.items():
+        altered = copy.deepcopy(bundle)
+        alter(altered)
+        assert altered != bundle, f"{what} landed nowhere"
+        status, said = verified(altered)
+        if status != 1 or "FAIL" not in said:
+            missed.append(what)
+    assert missed == []
+
+
+async def test_one_hole_is_one_finding(bundle: Json, verified: Verified) -> None:
+    bundle["entries"].pop(2)
+    _, said = verified(bundle)
+    assert said.count("FAIL") == 1
+    assert "has the release numbers [4], and 3 was next [gap]" in said
+
+
+async def test_an_administrators_invented_release_contradicts_its_evidence(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified, reader: Caller
+) -> None:
+    """The grant was revoked, and yet the rows say that something was released under it."""
+    [grant] = await log.rows("SELECT id FROM grants WHERE tenant_id = $1")
+    await log.tamper(
+        f"UPDATE grants SET revoked_at = now() WHERE tenant_id = $1 AND id = '{grant['id']}'"
+    )
+    with pytest.raises(NotFound):
+        await log.release(caller=reader)
+    await log.tamper(
+        "UPDATE audit_events SET type = 'release' WHERE tenant_id = $1 AND type = 'denial'"
+    )
+    await log.integrate_all()
+    status, said = verified(await fetched(client, log))
+    assert status == 1
+    assert "the decision was denied (revoked) [decision_differs]" in said
+
+
+async def test_pages_of_a_bundle_go_on_where_the_one_before_ended(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified
+) -> None:
+    numbers, after, pages = [], 0, 0
+    while True:
+        page = await fetched(client, log, f"?limit=2&after={after}")
+        status, said = verified(page)
+        assert status == 0, said
+        for each in page["entries"]:
+            leaf = json.loads(each["leaf"])
+            numbers += [r["release_seq"] for r in leaf["resources"] if r["release_seq"]]
+        pages += 1
+        if page["next_after"] is None:
+            break
+        after = page["next_after"]
+    assert pages == 3
+    assert set(numbers) >= {1, 2, 3, 4, 5}
+
+
+async def test_a_verifier_reads_it_from_the_service_itself(
+    log: TestedLog,
+    client: AuditClient,
+    bundle: Json,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = str(client.http.base_url)
+    monkeypatch.setenv("STRONGROOM_TOKEN", f"{log.owner.person_id}/auditor")
+    kept = tmp_path / "kept"
+    kept.write_text(bundle["checkpoint"])
+    await log.release()
+    await log.integrate_all()
+    arguments = [address, "--key", log.key.printed, "--checkpoint", str(kept)]
+    arguments += ["--document", str(log.document.id), "--tree"]
+    assert await asyncio.to_thread(main, arguments) == 0
+    said = capsys.readouterr().out
+    assert "with the releases 1 to 6" in said
+    assert "is the signed one" in said
+    assert "kept earlier" in said
+
+    monkeypatch.setenv("STRONGROOM_TOKEN", "nobody")
+    assert await asyncio.to_thread(main, arguments) == 2
+    monkeypatch.setenv("STRONGROOM_TOKEN", f"{log.owner.person_id}/auditor")
+    await log.tamper(
+        "UPDATE audit_leaves SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'),"
+        " 'personal_use', 'care'), 'UTF8') WHERE tenant_id = $1 AND leaf_index = 4"
+    )
+    assert await asyncio.to_thread(main, arguments) == 1
+
+
+async def test_a_bundle_is_for_the_owner_alone(
+    log: TestedLog, client: AuditClient, bundle: Json, reader: Caller
+) -> None:
+    for path in ("accesses/bundle", "denials"):
+        refused = await client.get(f"/v1/documents/{log.document.id}/{path}", reader)
+        assert refused.status_code == 404
+
+
+async def test_accesses_are_filtered_and_keep_their_numbers(
+    log: TestedLog, client: AuditClient, bundle: Json, reader: Caller
+) -> None:
+    path = f"/v1/documents/{log.document.id}/accesses"
+    everything = json.loads(await client.content(path))["items"]
+
+    async def numbers(**wanted: object) -> list[int]:
+        query = "&".join(f"{name}={value}" for name, value in wanted.items())
+        return [e["number"] for e in json.loads(await client.content(f"{path}?{query}"))["items"]]
+
+    grant = everything[1]["grant_id"]
+    third = everything[2]["at"].replace("+00:00", "Z")
+    assert await numbers(person_id=reader.person_id) == [2, 3, 5]
+    assert await numbers(person_id=reader.person_id, after=2) == [3, 5]
+    assert await numbers(grant_id=grant) == [2, 3, 5]
+    assert await numbers(since=third) == [3, 4, 5]
+    assert await numbers(until=third) == [1, 2]
+    assert await numbers(action="read", purpose="personal_use") == [1, 2, 3, 4, 5]
+    assert await numbers(action="quote") == []
+    assert await numbers(purpose="care") == []
+    wrong = await client.get(f"{path}?action=peek")
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "/query/action")
+
+
+async def test_an_owner_sees_who_was_refused_and_why(
+    log: TestedLog, client: AuditClient, bundle: Json, reader: Caller, caller_in: CallerIn
+) -> None:
+    stranger = await caller_in(log.owner.tenant_id)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await log.release(caller=stranger)
+    await log.tamper("UPDATE grants SET revoked_at = now() WHERE tenant_id = $1")
+    with pytest.raises(NotFound):
+        await log.release(caller=reader)
+    path = f"/v1/documents/{log.document.id}/denials"
+    told = [
+        (each["person_id"], each["reason"], each["integrated"])
+        for each in json.loads(await client.content(path))["items"]
+    ]
+    assert told == [
+        (str(stranger.person_id), "no_grant", False),
+        (str(stranger.person_id), "no_grant", False),
+        (str(reader.person_id), "revoked", False),
+    ]
+    await log.integrate_all()
+    first = json.loads(await client.content(f"{path}?limit=1"))
+    assert [each["integrated"] for each in first["items"]] == [True]
+    rest = json.loads(await client.content(f"{path}?limit=9&cursor={first['next_cursor']}"))
+    assert len(rest["items"]) == 2
+    mine = json.loads(await client.content(f"{path}?person_id={reader.person_id}"))["items"]
+    assert [each["reason"] for each in mine] == ["revoked"]
