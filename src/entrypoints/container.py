@@ -90,11 +90,13 @@ from application.accounts.sign_out import SignOut
 from application.accounts.sign_up import SignUp
 from application.accounts.step_up_session import StepUpSession
 from application.accounts.time_codes import TimeCodes
+from application.audit.accept_cosignatures import AcceptCosignatures
 from application.audit.bundle_accesses import BundleAccesses
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
 from application.audit.list_denials import ListDenials
 from application.audit.ports import AuditTrail, Log, LogSigner
+from application.audit.promise_entry import PromiseEntry
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
@@ -737,6 +739,20 @@ class Container(containers.DeclarativeContainer):
     list_denials = providers.Singleton(ListDenials, trail=audit_trail)
     bundle_accesses = providers.Singleton(BundleAccesses, trail=audit_trail)
     prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
+    promise_entry = providers.Singleton(
+        PromiseEntry,
+        trail=audit_trail,
+        signer=log_signer,
+        canonical=providers.Object(canonical_json),
+        within=settings.provided.max_merge_delay,
+    )
+    accept_cosignatures = providers.Singleton(
+        AcceptCosignatures,
+        trail=audit_trail,
+        signer=log_signer,
+        verify=providers.Object(ed25519_verify),
+        witnesses=settings.provided.witnesses,
+    )
     prove_checkpoint = providers.Singleton(
         ProveCheckpoint, trail=audit_trail, prove_entry=prove_entry
     )

@@ -11,12 +11,16 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+
+from domain.audit.cosignature import WitnessKey
+from domain.audit.note import NoteNotValid
 
 PREFIX = "STRONGROOM_"
 FILE_VARIABLE = "STRONGROOM_CONFIG"
@@ -83,6 +87,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     backup_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 35
     gate_seconds_max: Seconds = 5.0
 
+    # The log: by when an event is in it, and the printed keys of witnesses, with spaces between.
+    max_merge_delay_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    witness_keys: str = ""
+
     # Documents.
     upload_bytes_max: Bytes = 100 * 1024**2
     extraction_bytes_max: Bytes = 64 * 1024**2
@@ -117,6 +125,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("model_key is set, but model_url is not")
         if self.vault_url is not None and not _is_private(self.vault_url):
             raise ValueError("vault_url: only on this machine may it be http; set an https address")
+        try:
+            self.witnesses  # noqa: B018 - parsed, to say at start what is wrong
+        except NoteNotValid as wrong:
+            raise ValueError(f"witness_keys: {wrong}") from None
+
+    @property
+    def max_merge_delay(self) -> timedelta:
+        return timedelta(seconds=self.max_merge_delay_seconds)
+
+    @property
+    def witnesses(self) -> tuple[WitnessKey, ...]:
+        return tuple(WitnessKey.parse(each) for each in self.witness_keys.split())
 
 
 def forbid_reports_home() -> None:

@@ -8,14 +8,20 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.audit import logged_event, nodes_at
 from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import PostgresEvidence, body_context, evidence_context
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import audit_checkpoints, audit_leaves, documents
+from adapters.postgres.tables import (
+    audit_checkpoints,
+    audit_cosignatures,
+    audit_leaves,
+    documents,
+)
 from application.audit.ports import (
     Access,
     AccessFilter,
@@ -24,6 +30,8 @@ from application.audit.ports import (
     StoredCheckpoint,
 )
 from application.ports import DataKey
+from domain.audit.checkpoint import Checkpoint
+from domain.audit.cosignature import Cosignature
 from domain.audit.leaf import LoggedEvent
 from domain.audit.tree import Nodes, Position
 from domain.identity import Caller, DocumentId, GrantId, PersonId, TenantId
@@ -48,6 +56,47 @@ class PostgresAuditTrail:
         async with transaction(self.engine, tenant_id) as connection:
             row = (await connection.execute(latest)).one_or_none()
         return row and StoredCheckpoint(size=row.size, note=row.note)
+
+    async def cosigned(self, tenant_id: TenantId) -> StoredCheckpoint | None:
+        signed, made = audit_checkpoints.c, audit_cosignatures.c
+        latest = (
+            select(signed.size, signed.note, made.line)
+            .join_from(audit_checkpoints, audit_cosignatures)
+            .where(
+                signed.tenant_id == tenant_id,
+                signed.size
+                == select(func.max(made.size)).where(made.tenant_id == tenant_id).scalar_subquery(),
+            )
+            .order_by(made.witness)
+        )
+        async with transaction(self.engine, tenant_id) as connection:
+            rows = (await connection.execute(latest)).all()
+        if not rows:
+            return None
+        lines = "".join(f"{row.line}\n" for row in rows)
+        return StoredCheckpoint(size=rows[0].size, note=rows[0].note + lines)
+
+    async def keep_cosignatures(
+        self, tenant_id: TenantId, checkpoint: Checkpoint, cosignatures: Sequence[Cosignature]
+    ) -> bool:
+        ours = select(audit_checkpoints.c.root).where(
+            audit_checkpoints.c.tenant_id == tenant_id, audit_checkpoints.c.size == checkpoint.size
+        )
+        new = [
+            {
+                "tenant_id": tenant_id,
+                "size": checkpoint.size,
+                "witness": f"{each.witness.name}+{each.witness.id.hex()}",
+                "at": each.at,
+                "line": each.line,
+            }
+            for each in cosignatures
+        ]
+        async with transaction(self.engine, tenant_id) as connection:
+            if (await connection.execute(ours)).scalar_one_or_none() != checkpoint.root:
+                return False
+            await connection.execute(insert(audit_cosignatures).on_conflict_do_nothing(), new)
+        return True
 
     async def nodes(self, tenant_id: TenantId, positions: Collection[Position]) -> Nodes:
         async with transaction(self.engine, tenant_id) as connection:

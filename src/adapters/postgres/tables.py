@@ -74,6 +74,7 @@ def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConst
         "purposes": ["tenant_id", "code"],
         "versions": ["tenant_id", "document_id", "version"],
         "schemas": ["tenant_id", "name"],
+        "audit_checkpoints": ["tenant_id", "size"],
         "audit_resources": ["tenant_id", "event_id", "document_id", "version"],
     }
     target = [f"{table}.{column}" for column in keys.get(table, ["tenant_id", "id"])]
@@ -570,6 +571,16 @@ audit_checkpoints = _table(
     _time("at", now=True),
     _refers("tenants"),
     key=("size",),
+)
+
+audit_cosignatures = _table(
+    "audit_cosignatures",
+    _of(BigInteger, "size"),
+    _of(Text, "witness"),
+    _time("at"),
+    _of(Text, "line"),
+    _refers("audit_checkpoints", "size"),
+    key=("size", "witness"),
 )
 
 passages = _table(

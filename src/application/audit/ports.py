@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from domain.audit.checkpoint import Checkpoint
+from domain.audit.cosignature import Cosignature
 from domain.audit.leaf import LoggedEvent
 from domain.audit.tree import Nodes, Position
 from domain.identity import (
@@ -166,6 +168,16 @@ class AuditTrail(Protocol):
 
     async def checkpoint(self, tenant_id: TenantId) -> StoredCheckpoint | None:
         """The latest; None while the log is empty."""
+        ...
+
+    async def cosigned(self, tenant_id: TenantId) -> StoredCheckpoint | None:
+        """The latest that a witness cosigned, with all cosignatures that it has."""
+        ...
+
+    async def keep_cosignatures(
+        self, tenant_id: TenantId, checkpoint: Checkpoint, cosignatures: Sequence[Cosignature]
+    ) -> bool:
+        """False where the log has no such checkpoint. Those that are there already stay."""
         ...
 
     async def nodes(self, tenant_id: TenantId, positions: Collection[Position]) -> Nodes:

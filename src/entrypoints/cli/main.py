@@ -98,6 +98,15 @@ def verify(arguments: tuple[str, ...]) -> None:
     sys.exit(run(list(arguments)))
 
 
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def witness(arguments: tuple[str, ...]) -> None:
+    """Watch a log, and cosign what continues it; `witness --help` says how."""
+    from entrypoints.verifier.witness import main as run
+
+    sys.exit(run(list(arguments)))
+
+
 @cli.group()
 def tenant() -> None:
     """Tenants are isolated spaces."""

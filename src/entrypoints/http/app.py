@@ -122,6 +122,8 @@ EXPOSED = (
     "list_denials",
     "bundle_accesses",
     "prove_entry",
+    "promise_entry",
+    "accept_cosignatures",
     "prove_checkpoint",
     "prove_consistency",
     "audit_trail",

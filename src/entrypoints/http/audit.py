@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, get
-from litestar.params import FromPath, QueryParameter
+from litestar import Controller, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 
+from application.audit.accept_cosignatures import AcceptCosignatures
 from application.audit.ports import AuditTrail, LogSigner
+from application.audit.promise_entry import PromiseEntry
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from domain.audit.checkpoint import log_name
@@ -16,10 +18,14 @@ from domain.audit.note import VerifierKey
 from domain.errors import NotFound
 from domain.identity import Caller
 from entrypoints.http.audit_shapes import (
+    COSIGNED_EXAMPLE,
     ConsistencyShown,
+    CosignaturesShown,
+    CosignedCheckpoint,
     EventShown,
     ProofShown,
     consistency_shown,
+    cosignatures_shown,
     event_shown,
     proof_shown,
 )
@@ -58,6 +64,34 @@ class AuditController(Controller):
         if latest is None:
             raise NotFound
         return latest.note
+
+    @get("/cosigned", media_type="text/plain")
+    async def get_cosigned(
+        self, caller: Injected[Caller], audit_trail: Injected[AuditTrail]
+    ) -> str:
+        """The latest checkpoint that a witness cosigned, with all cosignatures that it has.
+
+        There is none, and so 404, where nobody watches.
+        """
+        latest = await audit_trail.cosigned(caller.tenant_id)
+        if latest is None:
+            raise NotFound
+        return latest.note
+
+    @post("/cosignatures", status_code=200, opt={"example": COSIGNED_EXAMPLE})
+    async def accept_cosignatures(
+        self,
+        caller: Injected[Caller],
+        accept_cosignatures: Injected[AcceptCosignatures],
+        data: JSONBody[CosignedCheckpoint],
+    ) -> CosignaturesShown:
+        """Hand in what a witness signed. Which witnesses there are the operator says.
+
+        409 for a checkpoint that this log signed and does not have: it was rolled back.
+        """
+        return cosignatures_shown(
+            await accept_cosignatures(tenant_id=caller.tenant_id, note=data.checkpoint)
+        )
 
     @get("/key", media_type="text/plain")
     async def get_key(self, caller: Injected[Caller], log_signer: Injected[LogSigner]) -> str:
@@ -99,6 +133,19 @@ class AuditController(Controller):
     ) -> ProofShown:
         """That an event is in the log: for whoever acted, and the owners of what it was about."""
         return proof_shown(await prove_entry(caller=caller, event_id=event_id))
+
+    @get("/events/{event_id:uuid}/promise", media_type="text/plain")
+    async def promise_entry(
+        self,
+        caller: Injected[Caller],
+        promise_entry: Injected[PromiseEntry],
+        event_id: FromPath[UUID],
+    ) -> str:
+        """That an event will be in the log, and by when: signed, as soon as the event is there.
+
+        Of what one read it is also in the header `X-Release-Promise`, in base64.
+        """
+        return await promise_entry(caller=caller, event_id=event_id)
 
     @get("/consistency")
     async def prove_consistency(

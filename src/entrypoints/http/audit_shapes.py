@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from application.audit.bundle_accesses import Bundle
 from application.audit.ports import Access, DeniedAccess, Entry
 from application.audit.prove_consistency import ConsistencyProof
 from application.audit.prove_entry import EntryProof
+from domain.audit.cosignature import Cosignature
 from domain.audit.leaf import OpenedResource, Opening
-from domain.audit.note import to_base64
+from domain.audit.note import NOTE_BYTES_MAX, to_base64
 
 BUNDLE_FORMAT = "strongroom-accesses@v1"
+COSIGNED_EXAMPLE = {
+    "checkpoint": "strongroom.local/checkpoints\n20\n"
+    "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+    "— strongroom.local/checkpoints Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5…\n"
+    "— witness.example KgAAAAZWdl2vUlPp5AtVBKKJZmgZcfrH2cLBvtYcUIqAlGUbyQVQPNWKTBvKxxx5…\n"
+}
 
 
 class AccessShown(msgspec.Struct, kw_only=True):
@@ -154,6 +164,25 @@ class BundleShown(msgspec.Struct, kw_only=True):
     next_after: int | None
 
 
+class CosignedCheckpoint(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A checkpoint of the log, as a signed note with the line of a witness under it."""
+
+    checkpoint: Annotated[str, Meta(min_length=1, max_length=NOTE_BYTES_MAX)]
+
+
+class CosignatureShown(msgspec.Struct, kw_only=True):
+    """`witness` is the name of its key; `at` is when it signed, as it says."""
+
+    witness: str
+    at: datetime
+
+
+class CosignaturesShown(msgspec.Struct, kw_only=True):
+    """Those that were accepted."""
+
+    items: list[CosignatureShown]
+
+
 class ConsistencyShown(msgspec.Struct, kw_only=True, rename={"old": "from", "new": "to"}):
     """Hashes (RFC 9162, section 2.1.4) from the tree of `from` leaves to that of `to`."""
 
@@ -244,6 +273,11 @@ def proof_shown(proof: EntryProof) -> ProofShown:
 def consistency_shown(proof: ConsistencyProof) -> ConsistencyShown:
     hashes = [to_base64(each) for each in proof.hashes]
     return ConsistencyShown(old=proof.old, new=proof.new, hashes=hashes)
+
+
+def cosignatures_shown(found: Sequence[Cosignature]) -> CosignaturesShown:
+    items = [CosignatureShown(witness=each.witness.name, at=each.at) for each in found]
+    return CosignaturesShown(items=items)
 
 
 def _opening_shown(opening: Opening) -> OpeningShown:

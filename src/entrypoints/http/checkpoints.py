@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from litestar import Controller, Response, get
-from litestar.params import FromPath
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, JSONBody
 
+from application.audit.accept_cosignatures import AcceptCosignatures
 from application.audit.ports import AuditTrail, LogSigner
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
@@ -15,9 +16,13 @@ from domain.identity import Caller
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.audit import NewSize, OldSize
 from entrypoints.http.audit_shapes import (
+    COSIGNED_EXAMPLE,
     ConsistencyShown,
+    CosignaturesShown,
+    CosignedCheckpoint,
     ProofShown,
     consistency_shown,
+    cosignatures_shown,
     proof_shown,
 )
 from entrypoints.http.audit_tiles import hash_tile
@@ -38,6 +43,25 @@ class LogOfCheckpointsController(Controller):
         if latest is None:
             raise NotFound
         return latest.note
+
+    @get("/cosigned", media_type="text/plain")
+    async def get_cosigned_checkpoint(self, audit_trail: Injected[AuditTrail]) -> str:
+        """The newest one that a witness cosigned, with all cosignatures that it has."""
+        latest = await audit_trail.cosigned(LOG_OF_CHECKPOINTS)
+        if latest is None:
+            raise NotFound
+        return latest.note
+
+    @post("/cosignatures", status_code=200, opt={"example": COSIGNED_EXAMPLE})
+    async def accept_cosignatures_of_checkpoints(
+        self,
+        accept_cosignatures: Injected[AcceptCosignatures],
+        data: JSONBody[CosignedCheckpoint],
+    ) -> CosignaturesShown:
+        """Hand in what a witness signed. It needs no account: its signature says who it is."""
+        return cosignatures_shown(
+            await accept_cosignatures(tenant_id=LOG_OF_CHECKPOINTS, note=data.checkpoint)
+        )
 
     @get("/key", media_type="text/plain")
     async def get_key_of_checkpoints(self, log_signer: Injected[LogSigner]) -> str:

@@ -11,6 +11,7 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 
+from application.audit.promise_entry import PromiseEntry
 from application.ports import Signals
 from application.vault.add_document import AddDocument, DocumentDetails
 from application.vault.describe_documents import (
@@ -174,6 +175,7 @@ class DocumentsController(Controller):
         request: Request[Any, Any, Any],
         caller: Injected[Caller],
         read_content: Injected[ReadContent],
+        promise_entry: Injected[PromiseEntry],
         document_id: FromPath[UUID],
         version: AskedVersion = None,
         purpose: AskedPurpose = PERSONAL_USE,
@@ -185,7 +187,7 @@ class DocumentsController(Controller):
             purpose=Purpose(purpose),
             version=version,
         )
-        return download(request, content)
+        return await download(request, caller, content, promise_entry)
 
     @put(
         "/{document_id:uuid}/content",
@@ -224,6 +226,7 @@ class DocumentsController(Controller):
         request: Request[Any, Any, Any],
         caller: Injected[Caller],
         read_content: Injected[ReadContent],
+        promise_entry: Injected[PromiseEntry],
         document_id: FromPath[UUID],
         version: AskedVersion = None,
         purpose: AskedPurpose = PERSONAL_USE,
@@ -236,7 +239,7 @@ class DocumentsController(Controller):
             version=version,
             text=True,
         )
-        return download(request, content)
+        return await download(request, caller, content, promise_entry)
 
     @get("/{document_id:uuid}/versions")
     async def list_versions(

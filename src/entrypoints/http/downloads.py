@@ -16,8 +16,11 @@ from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import Receive, Scope, Send, TypeEncodersMap
 
+from application.audit.promise_entry import PromiseEntry
 from application.ports import LeaseLost
 from application.vault.read_content import OpenContent
+from domain.audit.note import to_base64
+from domain.identity import Caller
 from entrypoints.http.connection import close_of
 from entrypoints.http.etags import etag_of, is_unchanged
 from entrypoints.http.ranges import byte_range
@@ -26,14 +29,24 @@ from entrypoints.http.streams import disconnected
 _log = structlog.get_logger(__name__)
 
 
-def download(request: Request[Any, Any, Any], content: OpenContent) -> Response[Any]:
-    """The whole, one range, or 304: the content of a version never changes."""
+async def download(
+    request: Request[Any, Any, Any],
+    caller: Caller,
+    content: OpenContent,
+    promise_entry: PromiseEntry,
+) -> Response[Any]:
+    """The whole, one range, or 304: the content of a version never changes.
+
+    Whoever reads holds a promise that the log will say so, before the first byte.
+    """
+    promise = await promise_entry(caller=caller, event_id=content.release.id)
     etag = etag_of(content.version.version)
     headers = {
         "ETag": etag,
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'attachment; filename="{content.version.document_id}"',
         "X-Release-Id": str(content.release.id),
+        "X-Release-Promise": to_base64(promise.encode()),
     }
     if is_unchanged(request.headers.get("if-none-match"), etag):
         return Response(None, status_code=304, headers=headers)

@@ -73,7 +73,7 @@ class CheckedBundle:
                 f"{self.unexplained} decisions have no evidence that this program can replay",
             )
         for (person, action, purpose), times in sorted(self.who.items()):
-            findings.ok("who", f"person {person}: {action}, for {purpose}, {times} times")
+            findings.ok("who", f"person {person}: {action}, for {purpose}: {times}")
 
     def _add_entry(
         self, given: dict[str, Any], checkpoint: Checkpoint, document: UUID, findings: Findings

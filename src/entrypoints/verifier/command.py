@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from domain.audit.checkpoint import Checkpoint
+from domain.audit.cosignature import WitnessKey, cosignatures_of
 from domain.audit.note import VerifierKey
 from domain.audit.tlog_proof import TlogProof
 from entrypoints.verifier.bundle import UNREADABLE, CheckedBundle
 from entrypoints.verifier.entry import CheckedEntry, check_entry
-from entrypoints.verifier.findings import Findings, NotChecked, NotVerified
+from entrypoints.verifier.findings import Findings, NotChecked, NotVerified, require
 from entrypoints.verifier.history import continues, hashes_between, trusted_checkpoint
-from entrypoints.verifier.reading import read_text
+from entrypoints.verifier.promise import check_promise, proof_of, read_promise
+from entrypoints.verifier.reading import ed25519_verify, read_key, read_text
 from entrypoints.verifier.service import TOKEN_VARIABLE, Service
 from entrypoints.verifier.whole_tree import check_whole_tree
 
@@ -50,10 +52,12 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
     if given.what.startswith(("http://", "https://")):
         _check_service(given, Service.at(given.what), findings)
         return
-    key = _key(given.key)
+    key = read_key(given.key)
     bundle = json.loads(read_text(Path(given.what)))
     check = _check_pages if "entries" in bundle else _check_proof
     latest = check(key, bundle, findings)
+    if given.promise is not None:
+        check_promise(read_promise(read_text(given.promise), key), bundle, findings)
     if given.checkpoint is not None:
         kept = trusted_checkpoint(read_text(given.checkpoint), key)
         # Which of the two is older their sizes tell: a proof may be from before.
@@ -66,7 +70,9 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
 
 def _check_service(given: argparse.Namespace, service: Service, findings: Findings) -> None:
     """All that the service shows, page by page, and that each page continues the one before."""
-    key = _key(given.key)
+    key = read_key(given.key)
+    if given.promise is not None:
+        _check_promise(key, service, given.promise, findings)
     kept = None
     if given.checkpoint is not None:
         kept = trusted_checkpoint(read_text(given.checkpoint), key)
@@ -77,6 +83,8 @@ def _check_service(given: argparse.Namespace, service: Service, findings: Findin
         findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
     if given.tree:
         latest = check_whole_tree(key, service, findings)
+    if given.witness is not None:
+        _check_witness(key, service, latest, given.witness, findings)
     if kept is not None:
         findings.ok("consistent", _continues(service, kept, latest))
 
@@ -97,6 +105,35 @@ def _check_accesses(
     findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
     checked.conclude(findings)
     return latest
+
+
+def _check_promise(key: VerifierKey, service: Service, file: Path, findings: Findings) -> None:
+    promise = read_promise(read_text(file), key)
+    proof = proof_of(promise, service, findings)
+    if proof is not None:
+        _check_proof(key, proof, findings)
+        check_promise(promise, proof, findings)
+
+
+def _check_witness(
+    key: VerifierKey, service: Service, latest: Checkpoint, witness: str, findings: Findings
+) -> None:
+    """A witness saw the history that is shown here, or what it saw begins with that."""
+    note = service.text("/v1/audit/cosigned")
+    seen = trusted_checkpoint(note, key)
+    _cosigned(note, seen, witness, findings)
+    old, new = sorted((seen, latest), key=lambda each: each.size)
+    findings.ok("consistent", _continues(service, old, new))
+
+
+def _cosigned(note: str, checkpoint: Checkpoint, witness: str, findings: Findings) -> None:
+    known = WitnessKey.parse(read_text(Path(witness)) if Path(witness).is_file() else witness)
+    found = cosignatures_of(note, checkpoint, [known], ed25519_verify)
+    require(bool(found), "not_cosigned", f"{known.name} did not cosign this checkpoint")
+    findings.ok(
+        "cosigned",
+        f"{known.name} cosigned the log at {checkpoint.size} entries, {found[0].at.isoformat()}",
+    )
 
 
 def _continues(service: Service, old: Checkpoint, new: Checkpoint) -> str:
@@ -142,11 +179,6 @@ def _tell(checked: CheckedEntry, findings: Findings) -> None:
         )
 
 
-def _key(given: str) -> VerifierKey:
-    """Printed, or the file that it is in."""
-    return VerifierKey.parse(read_text(Path(given)) if Path(given).is_file() else given)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="strongroom verify",
@@ -158,6 +190,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint that was kept from earlier")
     parser.add_argument(
         "--consistency", type=Path, help="what /v1/audit/consistency answered (for files)"
+    )
+    parser.add_argument("--promise", type=Path, help="a promise that was given for an event")
+    parser.add_argument(
+        "--witness", help="with an address: the key of a witness that must have cosigned"
     )
     parser.add_argument("--document", help="with an address: check all accesses of this document")
     parser.add_argument(

@@ -18,7 +18,14 @@ class NotVerified(Exception):
 
 
 class NotChecked(Exception):
-    """Nothing can be said: what was to be checked could not be had."""
+    """Nothing can be said: what was to be checked could not be had.
+
+    `status` is the one that a service refused it with, if one did.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from domain.audit.note import VerifierKey
 from entrypoints.verifier.findings import NotChecked
 
 BYTES_MAX = 4 * 1024 * 1024
@@ -30,6 +31,11 @@ def canonical(value: Any) -> bytes:
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
     return written.encode()
+
+
+def read_key(given: str) -> VerifierKey:
+    """Printed, or the file that it is in. Raises NoteNotValid for what is none."""
+    return VerifierKey.parse(read_text(Path(given)) if Path(given).is_file() else given)
 
 
 def read_text(path: Path) -> str:

@@ -70,7 +70,8 @@ class Service:
             with build_opener(_NoRedirects).open(request, timeout=TIMEOUT_SECONDS) as answer:
                 content: bytes = answer.read(BYTES_MAX + 1)
         except HTTPError as refused:
-            raise NotChecked(f"{path} answered {refused.code}: {_said(refused)}") from None
+            said = f"{path} answered {refused.code}: {_said(refused)}"
+            raise NotChecked(said, refused.code) from None
         except (URLError, TimeoutError, OSError, http.client.HTTPException) as away:
             raise NotChecked(f"{path} could not be had: {away}") from None
         if len(content) > BYTES_MAX:

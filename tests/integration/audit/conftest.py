@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,15 +21,18 @@ from adapters.inprocess.log_signer import KeyServiceLogSigner
 from adapters.postgres.audit import PostgresLog
 from adapters.postgres.audit_trail import PostgresAuditTrail
 from adapters.postgres.engine import Database
+from application.audit.accept_cosignatures import AcceptCosignatures
 from application.audit.bundle_accesses import BundleAccesses
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
 from application.audit.list_denials import ListDenials
+from application.audit.promise_entry import PromiseEntry
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from application.ports import Release
 from domain.audit.checkpoint import Checkpoint, log_name, open_checkpoint
+from domain.audit.cosignature import WitnessKey
 from domain.audit.note import VerifierKey
 from domain.identity import PERSONAL_USE, Action, Caller, PersonId, Role, TenantId
 from domain.vault.document import Document
@@ -58,6 +62,8 @@ class TestedLog:
     integrate: IntegrateEntries
     trail: PostgresAuditTrail
     key: VerifierKey
+    within: timedelta = timedelta(seconds=60)
+    witnesses: list[WitnessKey] = field(default_factory=list)
 
     @property
     def list_accesses(self) -> ListAccesses:
@@ -176,13 +182,20 @@ class AuditClient:
 
 @pytest.fixture
 async def client(log: TestedLog, serve: over_http.Serve) -> AsyncIterator[AuditClient]:
+    signer = KeyServiceLogSigner(signer=log.container.key_service())
     given = {
         "audit_trail": log.trail,
-        "log_signer": KeyServiceLogSigner(signer=log.container.key_service()),
+        "log_signer": signer,
         "list_accesses": log.list_accesses,
         "list_denials": ListDenials(trail=log.trail),
         "bundle_accesses": BundleAccesses(trail=log.trail),
         "prove_entry": log.prove_entry,
+        "promise_entry": PromiseEntry(
+            trail=log.trail, signer=signer, canonical=canonical_json, within=log.within
+        ),
+        "accept_cosignatures": AcceptCosignatures(
+            trail=log.trail, signer=signer, verify=ed25519_verify, witnesses=log.witnesses
+        ),
         "prove_consistency": log.prove_consistency,
         "prove_checkpoint": ProveCheckpoint(trail=log.trail, prove_entry=log.prove_entry),
         "cursors": Cursors(secret=bytes(32)),

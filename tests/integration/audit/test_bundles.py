@@ -69,7 +69,7 @@ async def test_all_releases_are_proven_and_decided_again(
     assert status == 0, said
     assert f"document {log.document.id}: 5 entries are in the log, with the releases 1 to 5" in said
     assert "5 decisions were made again, and came out as they were logged" in said
-    assert f"person {reader.person_id}: read, for personal_use, 3 times" in said
+    assert f"person {reader.person_id}: read, for personal_use: 3" in said
     told = json.dumps(bundle)
     assert told.count('"document_id"') > 5
     assert len({json.loads(each["leaf"])["event_id"] for each in bundle["entries"]}) == 5

@@ -127,6 +127,7 @@ RULES: dict[str, Rule] = {
         owner=403, granted=403, withdrawn=403, hidden=403, options=_purpose
     ),
     "GET /v1/audit/events/{event_id}/proof": Rule(owner=200),
+    "GET /v1/audit/events/{event_id}/promise": Rule(owner=200),
     f"GET {_CONVERSATION}": Rule(owner=200),
     f"GET {_CONVERSATION}/messages": Rule(owner=200),
     f"POST {_CONVERSATION}/messages": Rule(owner=202, options=_question),
@@ -150,6 +151,8 @@ POSITIONS = {"GET /v1/audit/tile/{level}/{index}", "GET /v1/audit/tile/entries/{
 # Operations that need no token at all.
 PUBLIC = {
     "GET /v1/checkpoints/checkpoint",
+    "GET /v1/checkpoints/cosigned",
+    "POST /v1/checkpoints/cosignatures",
     "GET /v1/checkpoints/key",
     "GET /v1/checkpoints/consistency",
     "GET /v1/checkpoints/tile/{level}/{index}",

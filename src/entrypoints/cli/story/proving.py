@@ -45,6 +45,8 @@ async def asha_has_it_proven(plot: Plot) -> None:
     )
     with TemporaryDirectory(prefix="strongroom-proof-", dir=plot.instance.home) as directory:
         await _verify(plot, Path(directory), his[-1]["event_id"])
+        await _verify_all(plot, Path(directory), len(accesses))
+        await _witness(plot, Path(directory))
 
 
 async def _integrated(plot: Plot) -> list[dict[str, Any]]:
@@ -82,19 +84,57 @@ async def _verify(plot: Plot, directory: Path, event_id: str) -> None:
     different = sum(a != b for a, b in zip(bundle["leaf"], altered, strict=True))
     stage.check("one byte of the entry is changed", expected=1, seen=different)
     status, said = await asyncio.to_thread(_verifier, directory)
-    stage.aside(said.splitlines()[-1])
+    stage.aside(said.splitlines()[-2])
     stage.check("and the verifier rejects it", expected=1, seen=status)
-    stage.aside("This version signs checkpoints itself; witnesses that cosign them come later.")
+
+
+async def _verify_all(plot: Plot, directory: Path, releases: int) -> None:
+    """Every access at once, decided again from its evidence."""
+    stage = plot.stage
+    stage.tell("She downloads all accesses with their evidence, and has every decision made again.")
+    bundle = await plot.asha.bytes_of(f"/v1/documents/{plot.shared}/accesses/bundle")
+    (directory / "bundle.json").write_bytes(bundle)
+    told = f"with the releases 1 to {releases}"
+    status, said = await asyncio.to_thread(_run, directory, VERIFIER, "bundle.json", *KEY)
+    for line in said.splitlines()[:4]:
+        stage.aside(line)
+    found = (status, told in said)
+    stage.check("none is missing, and all come out the same", expected=(0, True), seen=found)
+
+
+async def _witness(plot: Plot, directory: Path) -> None:
+    """She need not believe that the log is shown to others in the same way."""
+    stage = plot.stage
+    stage.tell("She watches the log herself: a witness signs only what continues what it signed.")
+    watching = (plot.instance.url, *KEY, "--name", "asha", "--directory", "witness")
+    token = plot.asha.client.headers["Authorization"].removeprefix("Bearer ")
+    statuses = []
+    for _ in range(2):
+        status, said = await asyncio.to_thread(_run, directory, WITNESS, *watching, token=token)
+        statuses.append(status)
+        stage.aside(said.strip())
+        await plot.asha.bytes_of(f"/v1/documents/{plot.shared}/text")
+        await _integrated(plot)
+    stage.check("it cosigns, and cosigns what was added", expected=[0, 0], seen=statuses)
+
+
+VERIFIER, WITNESS = "entrypoints.verifier", "entrypoints.verifier.witness"
+KEY = ("--key", "log.key")
 
 
 def _verifier(directory: Path) -> tuple[int, str]:
+    kept = ("--checkpoint", "kept.checkpoint", "--consistency", "consistency.json")
+    return _run(directory, VERIFIER, "proof.json", *KEY, *kept)
+
+
+def _run(
+    directory: Path, module: str, *arguments: str, token: str | None = None
+) -> tuple[int, str]:
     """Its exit status and what it said, as a process of its own."""
-    files = ["proof.json", "--key", "log.key"]
-    files += ["--checkpoint", "kept.checkpoint", "--consistency", "consistency.json"]
     done = subprocess.run(
-        [sys.executable, "-m", "entrypoints.verifier", *files],
+        [sys.executable, "-m", module, *arguments],
         cwd=directory,
-        env=BARE_ENVIRONMENT,
+        env=BARE_ENVIRONMENT | ({} if token is None else {"STRONGROOM_TOKEN": token}),
         capture_output=True,
         text=True,
         check=False,
