@@ -49,6 +49,7 @@ from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.links import PostgresGrantTokens, PostgresLinks
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
+from adapters.postgres.person_erasure import PostgresPersonErasure
 from adapters.postgres.purposes import PostgresPurposes
 from adapters.postgres.rewrapping import Rewrapping
 from adapters.postgres.root_rewrapping import RootRewrapping
@@ -67,6 +68,7 @@ from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
+from application.accounts.erase_account import EraseAccount
 from application.accounts.introspect_token import (
     DescribeAccessToken,
     DescribeRefreshToken,
@@ -608,14 +610,28 @@ class Container(containers.DeclarativeContainer):
     list_documents = providers.Singleton(
         ListDocuments, documents=documents, own_keys=own_keys, descriptions=descriptions
     )
+    backup_retention = providers.Singleton(
+        lambda days: timedelta(days=days), settings.provided.backup_retention_days
+    )
     erase_document = providers.Singleton(
         EraseDocument,
         documents=documents,
         receipts=receipts,
         new_id=new_id,
-        backup_retention=providers.Singleton(
-            lambda days: timedelta(days=days), settings.provided.backup_retention_days
+        backup_retention=backup_retention,
+    )
+    erase_account = providers.Singleton(
+        EraseAccount,
+        accounts=accounts,
+        people=providers.Singleton(
+            PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
         ),
+        passwords=passwords,
+        step_up=step_up,
+        attempts=attempts,
+        receipts=receipts,
+        new_id=new_id,
+        backup_retention=backup_retention,
     )
     add_collection = providers.Singleton(
         AddCollection,

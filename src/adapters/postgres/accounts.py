@@ -60,7 +60,11 @@ class PostgresAccounts:
                 tenants.c.sign_up_open,
             )
             .join(tenants, tenants.c.tenant_id == people.c.tenant_id)
-            .where(people.c.tenant_id == caller.tenant_id, people.c.id == caller.person_id)
+            .where(
+                people.c.tenant_id == caller.tenant_id,
+                people.c.id == caller.person_id,
+                people.c.erased_at.is_(None),
+            )
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             row = (await connection.execute(one)).one_or_none()

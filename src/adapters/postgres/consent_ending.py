@@ -89,8 +89,14 @@ async def close_grants_on(
     connection: AsyncConnection, caller: Caller, resource_id: UUID
 ) -> Sequence[Grant]:
     """A consent to something that is gone is invalidated, and its grants end."""
-    open_grants = grants.c.resource_id == resource_id, grants.c.revoked_at.is_(None)
-    ids = await _hold(connection, caller, and_(*open_grants))
+    return await close_grants(connection, caller, grants.c.resource_id == resource_id)
+
+
+async def close_grants(
+    connection: AsyncConnection, caller: Caller, which: ColumnElement[bool]
+) -> Sequence[Grant]:
+    """Those of these that are open end, and the consents that they follow from are invalidated."""
+    ids = await _hold(connection, caller, and_(which, grants.c.revoked_at.is_(None)))
     closed = await connection.execute(
         update(grants)
         .where(grants.c.tenant_id == caller.tenant_id, grants.c.id.in_(ids))

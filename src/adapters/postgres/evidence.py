@@ -21,6 +21,7 @@ from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.tables import data_keys, documents
 from application.audit.ports import Canonical
 from application.ports import Context, DataKey, SealedBoxes
+from domain.errors import NotAuthenticated
 from domain.identity import Caller, DocumentId, PersonId, TenantId
 
 KNOWN_MAX = 10_000
@@ -63,7 +64,10 @@ class PostgresEvidence:
 
     async def sealing(self, caller: Caller) -> Sealing:
         """For the caller's events. Asked before a transaction locks anything: the first time, a
-        pair of keys is made, and the key service may be slow."""
+        pair of keys is made, and the key service may be slow.
+
+        Raises NotAuthenticated for somebody who was erased, and whose token is still good.
+        """
         person = (caller.tenant_id, caller.person_id)
         if person not in self._known:
             key = await self._key_of_person(caller)
@@ -71,6 +75,10 @@ class PostgresEvidence:
             while len(self._known) > KNOWN_MAX:
                 self._known.popitem(last=False)
         return self._known[person]
+
+    def forget(self, caller: Caller) -> None:
+        """The pair of keys of somebody whose keys were destroyed."""
+        self._known.pop((caller.tenant_id, caller.person_id), None)
 
     async def make(self, connection: AsyncConnection, owner: Caller, resource: UUID) -> None:
         """A pair of keys of this document or person, in the caller's transaction."""
@@ -120,9 +128,10 @@ class PostgresEvidence:
                 async with transaction(self.engine, caller.tenant_id) as connection:
                     await self.make(connection, caller, caller.person_id)
             except IntegrityError:
-                pass  # another process was first; its key is the one
+                pass  # another process was first, and its key is the one; or the person was erased
             found = await self._find(caller)
-        assert found is not None
+        if found is None:
+            raise NotAuthenticated
         return found
 
     async def _find(self, caller: Caller) -> EvidenceKey | None:

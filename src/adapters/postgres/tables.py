@@ -117,6 +117,7 @@ people = _table(
     _of(Text, "role"),
     _of(Text, "kind", server_default=text("'person'")),
     _time("created_at", now=True),
+    _time("erased_at", optional=True),
     _refers("tenants"),
     UniqueConstraint("tenant_id", "email", name="people_email_key"),
     key=("id",),

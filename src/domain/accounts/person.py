@@ -41,6 +41,12 @@ class CredentialsWrong(NotAuthenticated):
     code = "credentials_wrong"
 
 
+class PasswordWrong(NotAllowed):
+    """This is not the password of this account."""
+
+    code = "password_wrong"
+
+
 class PersonUnknown(NotFound):
     """Nobody has an account with this email address there."""
 

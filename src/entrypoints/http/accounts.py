@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from adapters.memory.rate_limits import LimitReached
+from application.accounts.erase_account import EraseAccount
 from application.accounts.ports import Accounts, Authenticated, SecondFactors, SignedIn
 from application.accounts.sign_in import SignIn
 from application.accounts.sign_out import SignOut
@@ -72,6 +73,29 @@ class Credentials(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     password: Annotated[str, Meta(min_length=1, max_length=CHARACTERS_MAX)]
     totp: CodeText | None = None
     tenant: TenantName = TENANT_DEFAULT
+
+
+class LastWord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who erases an account proves again who they are."""
+
+    password: Annotated[str, Meta(min_length=1, max_length=CHARACTERS_MAX)]
+    totp: CodeText | None = None
+
+
+class AccountErasureShown(msgspec.Struct, kw_only=True):
+    """What an erasure destroyed, what a search for the rest found, and a signed receipt of it.
+
+    `kept` counts what others need as evidence: it has neither a name nor content. Until
+    `backup_horizon` a backup may still hold the wrapped keys.
+    """
+
+    person_id: UUID
+    destroyed: dict[str, int]
+    residue: dict[str, int]
+    kept: dict[str, int]
+    effective_at: datetime
+    backup_horizon: datetime
+    receipt: str
 
 
 class TokensShown(msgspec.Struct, kw_only=True):
@@ -164,7 +188,40 @@ async def get_me(
     return _account_shown(person, tenant.name, await second_factors.find(caller))
 
 
-ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsController, get_me]
+@delete(
+    "/v1/me",
+    status_code=200,
+    tags=["Accounts"],
+    opt={"example": {"password": "a long enough secret"}},
+    exception_handlers={LimitReached: limit_reached},
+)
+async def erase_me(
+    caller: Injected[Caller],
+    erase_account: Injected[EraseAccount],
+    data: JSONBody[LastWord],
+) -> AccountErasureShown:
+    """Erase one's account: every key, every document, every chat. Not to be undone.
+
+    What others shared is shared no longer, and answers that quote what is gone are taken back.
+    """
+    done = await erase_account(caller=caller, password=data.password, totp=data.totp)
+    return AccountErasureShown(
+        person_id=caller.person_id,
+        destroyed=dict(done.erased.destroyed),
+        residue=dict(done.erased.residue),
+        kept=dict(done.erased.kept),
+        effective_at=done.erased.at,
+        backup_horizon=done.backup_horizon,
+        receipt=done.signed,
+    )
+
+
+ACCOUNT_ROUTES: list[ControllerRouterHandler] = [
+    AccountsController,
+    SessionsController,
+    get_me,
+    erase_me,
+]
 
 
 def tokens_shown(signed_in: SignedIn) -> TokensShown:

@@ -66,6 +66,7 @@ EXPOSED = (
     "accounts",
     "sign_up",
     "sign_in",
+    "erase_account",
     "sign_out",
     "second_factors",
     "enrol_totp",

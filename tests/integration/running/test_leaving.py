@@ -1,0 +1,86 @@
+"""Who leaves takes all that is theirs along: keys, content, chats, and what they shared."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from tests.integration.running.people import (
+    PASSWORD,
+    PURPOSE,
+    Json,
+    grant_body,
+    json_of,
+    signed_up,
+)
+from tests.integration.running.program import Program
+
+CANARY = "spoonbillheron"
+
+
+async def _dump(program: Program) -> str:
+    """Every column of every table, as a superuser sees it."""
+    connection = await asyncpg.connect(program.database_url)
+    try:
+        names = await connection.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
+            " WHERE schemaname = 'public'"
+        )
+        rows = [
+            str(row)
+            for name in names
+            for row in await connection.fetch(f"SELECT t::text FROM {name['name']} t")
+        ]
+    finally:
+        await connection.close()
+    return "\n".join(rows)
+
+
+async def test_all_that_is_theirs_goes_and_what_others_prove_stays(running: Program) -> None:
+    program = running
+    async with signed_up(program, "Asha") as asha, signed_up(program, "Ben") as ben:
+        theirs = await asha.upload(f"A {CANARY} stood in the reeds.")
+        await asha.until_ended(theirs["id"])
+        bens = await ben.upload("The tide comes twice a day.")
+        await ben.until_ended(bens["id"])
+        for giver, document, taker in ((asha, theirs, ben), (ben, bens, asha)):
+            given = await giver.http.post(
+                "/v1/grants", json=grant_body(document["id"], taker.email)
+            )
+            assert given.status_code == 201, given.text
+        read = f"/v1/documents/{theirs['id']}/text"
+        assert (await ben.http.get(read, params={"purpose": PURPOSE})).status_code == 200
+        of_ben = f"/v1/documents/{bens['id']}/text"
+        assert (await asha.http.get(of_ben, params={"purpose": PURPOSE})).status_code == 200
+
+        assert CANARY in await _dump(program), "else the search below would prove nothing"
+        wrong = await asha.http.request("DELETE", "/v1/me", json={"password": "not this one"})
+        assert (wrong.status_code, json_of(wrong)["code"]) == (403, "password_wrong")
+        assert (await asha.http.get(read)).is_success, "nothing was changed"
+
+        done = await asha.http.request("DELETE", "/v1/me", json={"password": PASSWORD})
+        assert done.status_code == 200, done.text
+        receipt: Json = json_of(done)
+        assert set(receipt["residue"].values()) == {0}
+        assert receipt["destroyed"]["documents"] == 1
+        assert receipt["destroyed"]["subject_keys"] == 1
+        assert receipt["kept"]["consent_records"] == 2
+        assert receipt["receipt"].count(".") == 2
+        dump = await _dump(program)
+        assert theirs["id"] in dump, "the log tells that there was something"
+        assert [each for each in (CANARY, asha.email) if each in dump] == []
+
+        assert (await ben.http.get(read, params={"purpose": PURPOSE})).status_code == 404
+        for path in (of_ben, read):
+            answer = await asha.http.get(path, params={"purpose": PURPOSE})
+            assert answer.status_code == 401, "a token that is still good opens nothing"
+        again = await asha.http.request("DELETE", "/v1/me", json={"password": PASSWORD})
+        assert again.status_code == 401
+        gone = await asha.http.post(
+            "/v1/sessions", json={"email": asha.email, "password": PASSWORD}
+        )
+        assert gone.status_code == 401
+        new = await asha.http.post("/v1/documents", files={"file": ("new.txt", b"Something new.")})
+        assert new.status_code == 401, "nor is anything made with it"
+        accesses = json_of(await ben.http.get(f"/v1/documents/{bens['id']}/accesses"))["items"]
+        assert "Somebody who left" in {each["display_name"] for each in accesses}
+        assert json_of(await ben.http.get("/v1/me"))["email"] == ben.email
