@@ -37,7 +37,7 @@ BundleLimit = Annotated[
 ByPerson = Annotated[UUID | None, QueryParameter(description="Only what this person did.")]
 ByAction = Annotated[Action | None, QueryParameter(description="Only what was done like this.")]
 ByPurpose = Annotated[
-    str | None, QueryParameter(max_length=64, description="Only what was done for this purpose.")
+    str | None, QueryParameter(min_length=1, max_length=64, description="Only for this purpose.")
 ]
 ByGrant = Annotated[UUID | None, QueryParameter(description="Only what rested on this grant.")]
 Since = Annotated[datetime | None, QueryParameter(description="Only from this time on.")]

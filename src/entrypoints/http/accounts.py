@@ -216,12 +216,7 @@ async def erase_me(
     )
 
 
-ACCOUNT_ROUTES: list[ControllerRouterHandler] = [
-    AccountsController,
-    SessionsController,
-    get_me,
-    erase_me,
-]
+ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsController, get_me]
 
 
 def tokens_shown(signed_in: SignedIn) -> TokensShown:

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from entrypoints.container import Container
 from entrypoints.http.accesses import AccessesController
-from entrypoints.http.accounts import ACCOUNT_ROUTES
+from entrypoints.http.accounts import ACCOUNT_ROUTES, erase_me
 from entrypoints.http.app_kit import application
 from entrypoints.http.audit import AuditController
 from entrypoints.http.audit_tiles import TilesController
@@ -37,6 +37,7 @@ from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
+    erase_me,
     *SECOND_FACTOR_ROUTES,
     *OAUTH_ROUTES,
     *INTROSPECTION_ROUTES,
