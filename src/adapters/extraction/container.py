@@ -12,9 +12,17 @@ import zipfile
 from io import BytesIO
 
 from adapters.extraction.limits import ExtractionLimits
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import (
+    DAMAGED,
+    DECLARES_ENTITIES,
+    PARTS_OVERLAP,
+    PROTECTED,
+    DocumentRejected,
+    expands_beyond,
+    expands_times,
+    more_than,
+)
 
-_DAMAGED = "The document is damaged."
 _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _DIRECTORY_ENTRY_BYTES_MAX = 512  # 46, a name and some extra fields
@@ -34,41 +42,38 @@ def check_container(content: bytes, limits: ExtractionLimits) -> None:
             for member in members:
                 _check_declares_no_entities(container, member)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error, ValueError):
-        raise DocumentRejected(_DAMAGED) from None
+        raise DocumentRejected(DAMAGED) from None
 
 
 def _check_directory_size(content: bytes, limits: ExtractionLimits) -> None:
     # zipfile reads the whole directory into memory, many times its size, so look at it first.
     at = content.rfind(b"PK\x05\x06", max(0, len(content) - 65_557))
     if at < 0 or at + _END_OF_DIRECTORY.size > len(content):
-        raise DocumentRejected(_DAMAGED)
+        raise DocumentRejected(DAMAGED)
     fields = _END_OF_DIRECTORY.unpack_from(content, at)
     members, directory_bytes = fields[4], fields[5]
     if (
         members > limits.archive_members_max
         or directory_bytes > limits.archive_members_max * _DIRECTORY_ENTRY_BYTES_MAX
     ):
-        raise DocumentRejected(_too_many(limits))
+        raise _too_many(limits)
 
 
 def _check_members(members: list[zipfile.ZipInfo], limits: ExtractionLimits) -> None:
     if len(members) > limits.archive_members_max:
-        raise DocumentRejected(_too_many(limits))
+        raise _too_many(limits)
     if len({member.filename for member in members}) < len(members):
-        raise DocumentRejected(_DAMAGED)
+        raise DocumentRejected(DAMAGED)
     if any(member.flag_bits & _ENCRYPTED for member in members):
-        raise DocumentRejected("The document is protected by a password.")
+        raise DocumentRejected(PROTECTED)
     if sum(member.file_size for member in members) > limits.archive_bytes_max:
-        mebibytes = limits.archive_bytes_max >> 20
-        raise DocumentRejected(f"The file expands to more than {mebibytes} MiB.")
+        raise expands_beyond(limits.archive_bytes_max)
     for member in members:
         if (
             member.file_size > _SMALL_MEMBER_BYTES
             and member.file_size > member.compress_size * limits.archive_ratio_max
         ):
-            raise DocumentRejected(
-                f"The file expands to more than {limits.archive_ratio_max} times its size."
-            )
+            raise expands_times(limits.archive_ratio_max)
 
 
 def _check_apart(content: bytes, members: list[zipfile.ZipInfo]) -> None:
@@ -76,11 +81,11 @@ def _check_apart(content: bytes, members: list[zipfile.ZipInfo]) -> None:
     for member in sorted(members, key=lambda member: member.header_offset):
         header = _LOCAL_HEADER.unpack_from(content, member.header_offset)
         if header[0] != b"PK\x03\x04" or member.header_offset < reached:
-            raise DocumentRejected("The parts of the file overlap.")
+            raise DocumentRejected(PARTS_OVERLAP)
         reached = member.header_offset + _LOCAL_HEADER.size + header[9] + header[10]
         reached += member.compress_size
     if reached > len(content):
-        raise DocumentRejected(_DAMAGED)
+        raise DocumentRejected(DAMAGED)
 
 
 def _check_declares_no_entities(container: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
@@ -90,8 +95,8 @@ def _check_declares_no_entities(container: zipfile.ZipFile, member: zipfile.ZipI
     with container.open(member) as part:
         head = part.read(_XML_HEAD_BYTES).replace(b"\x00", b"")
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
-        raise DocumentRejected("The document declares entities, which is not accepted.")
+        raise DocumentRejected(DECLARES_ENTITIES)
 
 
-def _too_many(limits: ExtractionLimits) -> str:
-    return f"The file has more than {limits.archive_members_max} parts."
+def _too_many(limits: ExtractionLimits) -> DocumentRejected:
+    return more_than(limits.archive_members_max, "parts", holder="file")

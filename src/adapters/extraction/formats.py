@@ -13,7 +13,7 @@ from adapters.extraction.pdf import extract_pdf
 from adapters.extraction.plain_text import extract_plain_text
 from adapters.extraction.pptx import extract_pptx
 from domain.retrieval.extracted_text import ExtractedText
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import NOT_SUPPORTED, DocumentRejected
 
 _FORMATS: dict[str, Callable[[bytes, ExtractionLimits], ExtractedText]] = {
     PLAIN_TEXT: extract_plain_text,
@@ -32,5 +32,5 @@ def extract_any(content: bytes, media_type: str, limits: ExtractionLimits) -> Ex
     """
     extract = _FORMATS.get(media_type)
     if extract is None:
-        raise DocumentRejected("This type of content is not supported.")
+        raise DocumentRejected(NOT_SUPPORTED)
     return extract(content, limits)

@@ -15,7 +15,7 @@ from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.pdf_lines import Line, add_blocks
 from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import ExtractedText
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import DocumentRejected, more_bytes_than, more_than
 
 _NO_TEXT = "The PDF has no text; scanned pages are not read yet."
 
@@ -25,7 +25,7 @@ def extract_pdf(content: bytes, limits: ExtractionLimits) -> ExtractedText:
     document = _opened(content)
     pages = len(document)
     if pages > limits.pages_max:
-        raise DocumentRejected(f"The document has more than {limits.pages_max} pages.")
+        raise more_than(limits.pages_max, "pages")
     if pages < 1:
         raise DocumentRejected("The PDF has no pages.")
     transcript = Transcript(limits)
@@ -35,9 +35,7 @@ def extract_pdf(content: bytes, limits: ExtractionLimits) -> ExtractedText:
         lines = list(_lines(document, number))
         characters += sum(len(line.text) for line in lines)
         if characters > limits.text_bytes_max:
-            raise DocumentRejected(
-                f"The document has more than {limits.text_bytes_max >> 20} MiB of text."
-            )
+            raise more_bytes_than(limits.text_bytes_max)
         read.append(lines)
     add_blocks(read, transcript)
     return transcript.finish(_NO_TEXT)

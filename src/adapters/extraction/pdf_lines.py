@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapters.extraction.transcript import Transcript
+from domain.place import Place
 from domain.retrieval.extracted_text import BlockKind
 
 _PAGE_NUMBER = re.compile(r"[-–—|\s]*(?:page\s*)?#(?:\s*(?:of|/)\s*#)?[-–—|\s]*", re.IGNORECASE)
@@ -53,21 +54,22 @@ def add_blocks(pages: Sequence[Sequence[Line]], transcript: Transcript) -> None:
     levels = _heading_levels(sizes)
     for paragraph in _across_pages(_paragraphs(bodies)):
         first = paragraph[0]
+        place = Place(page=first.page)
         cells = _cells(paragraph)
         if len(cells) > 1:
-            transcript.add_row([_joined(cell, words) for cell in cells], page=first.page)
+            transcript.add_row([_joined(cell, words) for cell in cells], place=place)
             continue
         text = _joined(paragraph, words)
         level = levels.get(first.size, 0) if len(text) <= _HEADING_CHARACTERS_MAX else 0
         bullet = _BULLET.match(text)
         if level:
-            transcript.add(BlockKind.HEADING, text, level=level, page=first.page)
+            transcript.add(BlockKind.HEADING, text, level=level, place=place)
         elif bullet is not None:
-            transcript.add(BlockKind.LIST_ITEM, text[bullet.end() :], level=1, page=first.page)
+            transcript.add(BlockKind.LIST_ITEM, text[bullet.end() :], level=1, place=place)
         elif _NUMBERED.match(text):
-            transcript.add(BlockKind.LIST_ITEM, text, level=1, page=first.page)
+            transcript.add(BlockKind.LIST_ITEM, text, level=1, place=place)
         else:
-            transcript.add(BlockKind.PARAGRAPH, text, page=first.page)
+            transcript.add(BlockKind.PARAGRAPH, text, place=place)
 
 
 def _without_furniture(pages: Sequence[Sequence[Line]]) -> Iterator[list[Line]]:

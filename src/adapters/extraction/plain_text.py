@@ -8,7 +8,7 @@ import re
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import BlockKind, ExtractedText
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import NOT_UNICODE, DocumentRejected
 
 _BLANK_LINES = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 
@@ -30,7 +30,7 @@ def decoded(content: bytes) -> str:
     try:
         text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError:
-        raise DocumentRejected("The text is not written in UTF-8 or UTF-16.") from None
+        raise DocumentRejected(NOT_UNICODE) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -12,8 +12,9 @@ from pptx.enum.shapes import PP_PLACEHOLDER
 from adapters.extraction.container import check_container
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.transcript import Transcript
+from domain.place import Place
 from domain.retrieval.extracted_text import BlockKind, ExtractedText
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import more_than
 
 _TITLES = frozenset({PP_PLACEHOLDER.TITLE, PP_PLACEHOLDER.CENTER_TITLE})
 _FURNITURE = frozenset({PP_PLACEHOLDER.SLIDE_NUMBER, PP_PLACEHOLDER.DATE, PP_PLACEHOLDER.FOOTER})
@@ -23,19 +24,20 @@ _ROW_EMU = 360_000  # one centimetre: shapes whose tops differ by less stand sid
 
 
 def extract_pptx(content: bytes, limits: ExtractionLimits) -> ExtractedText:
-    """A title is a heading, a paragraph in a body a list item; `page` counts the slides."""
+    """A title is a heading, a paragraph in a body a list item; pages are the slides."""
     check_container(content, limits)
     slides = pptx.Presentation(BytesIO(content)).slides
     if len(slides) > limits.pages_max:
-        raise DocumentRejected(f"The document has more than {limits.pages_max} slides.")
+        raise more_than(limits.pages_max, "slides")
     transcript = Transcript(limits)
-    for page, slide in enumerate(slides, start=1):
+    for number, slide in enumerate(slides, start=1):
+        place = Place(page=number)
         for shape in _in_reading_order(slide.shapes, depth=0):
-            _read_shape(shape, transcript, page)
+            _read_shape(shape, transcript, place)
         if slide.has_notes_slide:
             notes = slide.notes_slide.notes_text_frame
             for paragraph in notes.paragraphs if notes is not None else ():
-                transcript.add(BlockKind.PARAGRAPH, _text(paragraph), page=page)
+                transcript.add(BlockKind.PARAGRAPH, _text(paragraph), place=place)
     return transcript.finish("The presentation has no text.")
 
 
@@ -57,24 +59,24 @@ def _in_reading_order(shapes: Iterable[Any], depth: int) -> Iterator[Any]:
             yield shape
 
 
-def _read_shape(shape: Any, transcript: Transcript, page: int) -> None:
+def _read_shape(shape: Any, transcript: Transcript, place: Place) -> None:
     if getattr(shape, "has_table", False):
         for row in shape.table.rows:
             cells = [cell.text for cell in row.cells if not cell.is_spanned]
-            transcript.add_row(cells, page=page)
+            transcript.add_row(cells, place=place)
         return
-    place = _placeholder(shape)
-    if not shape.has_text_frame or place in _FURNITURE:
+    holder = _placeholder(shape)
+    if not shape.has_text_frame or holder in _FURNITURE:
         return
-    if place in _TITLES:
-        transcript.add(BlockKind.HEADING, shape.text_frame.text, level=1, page=page)
+    if holder in _TITLES:
+        transcript.add(BlockKind.HEADING, shape.text_frame.text, level=1, place=place)
         return
     for paragraph in shape.text_frame.paragraphs:
-        if place in _BODIES:
+        if holder in _BODIES:
             level = paragraph.level + 1
-            transcript.add(BlockKind.LIST_ITEM, _text(paragraph), level=level, page=page)
+            transcript.add(BlockKind.LIST_ITEM, _text(paragraph), level=level, place=place)
         else:
-            transcript.add(BlockKind.PARAGRAPH, _text(paragraph), page=page)
+            transcript.add(BlockKind.PARAGRAPH, _text(paragraph), place=place)
 
 
 def _placeholder(shape: Any) -> PP_PLACEHOLDER | None:

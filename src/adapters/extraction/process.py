@@ -16,10 +16,8 @@ from adapters.extraction.waiting_process import (
 from adapters.extraction.wire import Rejected, decode_answer
 from domain.errors import Unavailable
 from domain.retrieval.extracted_text import ExtractedText
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import READER_FAILED, TOO_LONG, DocumentRejected, larger_than
 
-_TOO_LONG = "Reading the document takes longer than is allowed."
-_PARSER_FAILED = "The document makes its reader fail; it is damaged, or made to do harm."
 _NOT_NOW = "Documents cannot be read at the moment."
 _OUT_OF_TIME = frozenset({signal.SIGXCPU, signal.SIGALRM})
 # Sent by an operator, or by a system short of memory: that may not be the document's doing.
@@ -48,8 +46,7 @@ class ProcessExtractor:
 
     async def extract(self, content: bytes, media_type: str) -> ExtractedText:
         if len(content) > self._limits.content_bytes_max:
-            mebibytes = self._limits.content_bytes_max >> 20
-            raise DocumentRejected(f"The file is larger than {mebibytes} MiB.")
+            raise larger_than(self._limits.content_bytes_max)
         async with self._turns:
             payload = await self._read(content, media_type)
             return await asyncio.to_thread(_opened, payload)
@@ -70,13 +67,13 @@ class ProcessExtractor:
             except WaitingProcessEnded:
                 _log.warning("extraction_process_ended")
             except TimeoutError:
-                raise DocumentRejected(_TOO_LONG) from None
+                raise DocumentRejected(TOO_LONG) from None
             except ReaderEnded as ended:
                 _log.info("extraction_reader_ended", signal=ended.signal_number)
                 if ended.signal_number in _FROM_OUTSIDE and attempt < _ATTEMPTS_MAX:
                     continue
                 out_of_time = ended.signal_number in _OUT_OF_TIME
-                raise DocumentRejected(_TOO_LONG if out_of_time else _PARSER_FAILED) from None
+                raise DocumentRejected(TOO_LONG if out_of_time else READER_FAILED) from None
         raise Unavailable(_NOT_NOW)
 
     async def _ready(self) -> WaitingProcess:
@@ -95,7 +92,7 @@ def _opened(payload: bytes) -> ExtractedText:
     try:
         answer = decode_answer(payload)
     except ValueError:  # a reader that was taken over may answer anything
-        raise DocumentRejected(_PARSER_FAILED) from None
+        raise DocumentRejected(READER_FAILED) from None
     if isinstance(answer, Rejected):
         if answer.cause is not None:
             _log.info("extraction_failed", cause=answer.cause)

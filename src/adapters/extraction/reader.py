@@ -9,13 +9,15 @@ import msgspec
 from adapters.extraction.formats import extract_any
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.wire import LENGTH, Rejected, Task, encode_text
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import (
+    NOT_WHAT_IT_SEEMS,
+    TOO_DEEP,
+    TOO_MUCH_MEMORY,
+    DocumentRejected,
+)
 
-_DAMAGED = "The document is damaged, or not what it seems to be."
-_TOO_MUCH_MEMORY = "Reading the document needs more memory than is allowed."
-_TOO_DEEP = "The document is nested too deeply."
 # Made beforehand: when memory has run out there is none left to make it.
-_OUT_OF_MEMORY = msgspec.msgpack.encode(Rejected(_TOO_MUCH_MEMORY))
+_OUT_OF_MEMORY = msgspec.msgpack.encode(Rejected(TOO_MUCH_MEMORY))
 
 
 def answer_one(document: socket.socket, limits: ExtractionLimits) -> None:
@@ -36,9 +38,9 @@ def _answer(document: socket.socket, limits: ExtractionLimits) -> bytes:
     except MemoryError:
         return _OUT_OF_MEMORY
     except RecursionError:
-        return msgspec.msgpack.encode(Rejected(_TOO_DEEP))
+        return msgspec.msgpack.encode(Rejected(TOO_DEEP))
     except Exception as error:  # noqa: BLE001 - whatever a parser raises is about this document
-        return msgspec.msgpack.encode(Rejected(_DAMAGED, type(error).__qualname__))
+        return msgspec.msgpack.encode(Rejected(NOT_WHAT_IT_SEEMS, type(error).__qualname__))
 
 
 def _received(document: socket.socket, length: int) -> bytes:

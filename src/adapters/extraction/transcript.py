@@ -6,8 +6,9 @@ import re
 import unicodedata
 
 from adapters.extraction.limits import ExtractionLimits
+from domain.place import NOWHERE, Place
 from domain.retrieval.extracted_text import Block, BlockKind, ExtractedText
-from domain.retrieval.rejection import DocumentRejected
+from domain.retrieval.rejection import NO_TEXT, DocumentRejected, more_bytes_than, more_than
 
 # Controls but tab and line feed; lone surrogates, non-characters, the byte order mark and soft
 # hyphens: nobody sees them, and they keep words from being found.
@@ -29,11 +30,18 @@ class Transcript:
         self._blocks: list[Block] = []
         self._length = 0
         self._bytes = 0
+        self._names: set[str] = set()
 
-    def add(self, kind: BlockKind, text: str, *, level: int = 0, page: int | None = None) -> None:
+    @property
+    def bytes_left(self) -> int:
+        """How much may be added, in UTF-8."""
+        return self._limits.text_bytes_max - self._bytes
+
+    def add(self, kind: BlockKind, text: str, *, level: int = 0, place: Place = NOWHERE) -> None:
         """Append a block; one without anything to read is left out.
 
-        Runs of blanks become one, save in code; line breaks are kept.
+        Runs of blanks become one, save in code; line breaks are kept. What names places counts
+        as text, each name once.
         """
         words = _clean(text) if kind is BlockKind.CODE else _without_runs(_clean(text))
         if not words:
@@ -43,22 +51,34 @@ class Transcript:
         self._parts += (between, words)
         self._length = start + len(words)
         self._bytes += len(between) + len(words.encode())
-        self._blocks.append(Block(kind=kind, start=start, end=self._length, level=level, page=page))
-        if self._bytes > self._limits.text_bytes_max or len(self._blocks) > self._limits.blocks_max:
-            mebibytes = self._limits.text_bytes_max >> 20
-            raise DocumentRejected(f"The document has more than {mebibytes} MiB of text.")
+        self._bytes += self._bytes_of_names(place)
+        self._blocks.append(
+            Block(kind=kind, start=start, end=self._length, level=level, place=place)
+        )
+        if self._bytes > self._limits.text_bytes_max:
+            raise more_bytes_than(self._limits.text_bytes_max)
+        if len(self._blocks) > self._limits.blocks_max:
+            raise more_than(self._limits.blocks_max, "paragraphs")
 
-    def add_row(self, cells: list[str], *, page: int | None = None) -> None:
+    def add_row(self, cells: list[str], *, place: Place = NOWHERE) -> None:
         """Append a row of a table, on one line."""
         words = [" ".join(cell.split()) for cell in cells]
         if any(words):
-            self.add(BlockKind.TABLE_ROW, " | ".join(words), page=page)
+            self.add(BlockKind.TABLE_ROW, " | ".join(words), place=place)
 
-    def finish(self, reason_without_text: str = "The document has no text.") -> ExtractedText:
+    def finish(self, reason_without_text: str = NO_TEXT) -> ExtractedText:
         """The whole; raises DocumentRejected when no block was added."""
         if not self._blocks:
             raise DocumentRejected(reason_without_text)
         return ExtractedText(text="".join(self._parts), blocks=tuple(self._blocks))
+
+    def _bytes_of_names(self, place: Place) -> int:
+        count = 0
+        for name in (place.sheet, place.pointer, place.part):
+            if name is not None and name not in self._names:
+                self._names.add(name)
+                count += len(name.encode())
+        return count
 
     def _between(self, kind: BlockKind) -> str:
         if not self._blocks:

@@ -13,6 +13,7 @@ import struct
 import msgspec
 
 from adapters.extraction.limits import ExtractionLimits
+from domain.place import NOWHERE, Place
 from domain.retrieval.extracted_text import Block, BlockKind, ExtractedText
 
 LENGTH = struct.Struct("!I")
@@ -24,7 +25,10 @@ KILL = 2
 NOT_STARTED = 0xFFFF_FFFF
 """In place of a wait status: no process could be forked."""
 
-_BLOCK_BYTES_MAX = 48  # of one block in MessagePack
+_BLOCK_BYTES_MAX = 80  # of one block in MessagePack, and of what precedes a name
+
+
+_Numbers = tuple[int | None, int | None, int | None, int | None, int | None] | None
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -35,10 +39,14 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True, tag=True):
-    """Blocks are (kind, start, end, level, page)."""
+    """Places are (page, sheet, row, pointer, part), with the number of a name in place of it.
+
+    Each block has its own place, so names, which may be long, are said once.
+    """
 
     text: str
-    blocks: list[tuple[str, int, int, int, int | None]]
+    blocks: list[tuple[BlockKind, int, int, int, _Numbers]]
+    names: list[str]
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
@@ -57,8 +65,19 @@ def answer_bytes_max(limits: ExtractionLimits) -> int:
 
 
 def encode_text(extracted: ExtractedText) -> bytes:
-    blocks = [(b.kind.value, b.start, b.end, b.level, b.page) for b in extracted.blocks]
-    return msgspec.msgpack.encode(Text(extracted.text, blocks))
+    names: dict[str, int] = {}
+
+    def number(name: str | None) -> int | None:
+        return None if name is None else names.setdefault(name, len(names))
+
+    def numbers(place: Place) -> _Numbers:
+        if place == NOWHERE:
+            return None
+        sheet, pointer, part = number(place.sheet), number(place.pointer), number(place.part)
+        return place.page, sheet, place.row, pointer, part
+
+    blocks = [(b.kind, b.start, b.end, b.level, numbers(b.place)) for b in extracted.blocks]
+    return msgspec.msgpack.encode(Text(extracted.text, blocks, list(names)))
 
 
 def decode_answer(payload: bytes) -> ExtractedText | Rejected:
@@ -67,7 +86,22 @@ def decode_answer(payload: bytes) -> ExtractedText | Rejected:
     if isinstance(answer, Rejected):
         return answer
     blocks = tuple(
-        Block(kind=BlockKind(kind), start=start, end=end, level=level, page=page)
-        for kind, start, end, level, page in answer.blocks
+        Block(kind=kind, start=start, end=end, level=level, place=_place(numbers, answer.names))
+        for kind, start, end, level, numbers in answer.blocks
     )
     return ExtractedText(text=answer.text, blocks=blocks)
+
+
+def _place(numbers: _Numbers, names: list[str]) -> Place:
+    if numbers is None:
+        return NOWHERE
+    page, sheet, row, pointer, part = numbers
+
+    def name(number: int | None) -> str | None:
+        if number is None:
+            return None
+        if not 0 <= number < len(names):
+            raise ValueError("a place has a name that was not said")
+        return names[number]
+
+    return Place(page=page, sheet=name(sheet), row=row, pointer=name(pointer), part=name(part))

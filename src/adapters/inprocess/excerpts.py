@@ -54,5 +54,6 @@ def _excerpt(number: int, hit: Hit) -> Excerpt:
         score=hit.score,
         release_id=hit.release_id,
         grant_id=hit.grant_id,
+        places=passage.places,
         field=passage.field,
     )

@@ -113,6 +113,7 @@ class IndexVersion:
                         title=opened.title,
                         heading_path=chunk.heading_path,
                         text=texts[place],
+                        places=chunk.places,
                     ),
                     words=words[place],
                     vector=vectors[place],

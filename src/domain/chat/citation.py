@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from domain.chat.excerpt import Excerpt
 from domain.identity import DocumentId
+from domain.place import NOWHERE, Place, place_at
 
 QUOTE_CHARACTERS_MAX = 4_000
 CITATIONS_MAX = 200
@@ -22,7 +23,8 @@ class Citation:
     """`start` and `end` are bytes of the version's text, those of the answer bytes of the answer.
 
     Where nothing was verified the span is that of the whole excerpt that was pointed to, and
-    None where there is no such excerpt. `field` is the JSON Pointer of the field of a record.
+    None where there is no such excerpt. `place` is where in the file the span begins, and `field`
+    the JSON Pointer of the field of a record.
     """
 
     excerpt_id: str
@@ -34,6 +36,7 @@ class Citation:
     answer_start: int
     answer_end: int
     verified: bool
+    place: Place = NOWHERE
     field: str | None = None
 
 
@@ -61,6 +64,7 @@ def quoted(
         answer_start=answer_start,
         answer_end=answer_end,
         verified=True,
+        place=place_at(excerpt.places, start - excerpt.start),
         field=excerpt.field,
     )
 
@@ -155,5 +159,6 @@ def _unverified(
         answer_start=answer_start,
         answer_end=answer_end,
         verified=False,
+        place=NOWHERE if excerpt is None else place_at(excerpt.places, 0),
         field=None if excerpt is None else excerpt.field,
     )

@@ -89,7 +89,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cited:
-    """A citation, checked."""
+    """A citation, checked. Of its place, what the format of the file has is told."""
 
     type: ClassVar[EventType] = EventType.CITATION
     citation: Citation
@@ -196,7 +196,9 @@ def text_of(event: Event) -> str:
 
 def _told(fact: Fact) -> object:
     if isinstance(fact, Cited):
-        return fact.citation
+        told = {each.name: getattr(fact.citation, each.name) for each in fields(fact.citation)}
+        del told["place"]
+        return told | fact.citation.place.known()
     if isinstance(fact, Fallback):
         return {"from": fact.from_model, "to": fact.to_model, "reason": fact.reason}
     if isinstance(fact, Failed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from domain.identity import GrantId, ReleaseId, VersionRef
+from domain.place import Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +13,8 @@ class Excerpt:
     """The bytes [start, end) of a version's text in UTF-8, disclosed under a release.
 
     `id` names it within one prompt: e1, e2 ... `score` compares excerpts of one prompt, from 0
-    to 1. `grant_id` is None where the document is the asker's own; `field` is the JSON Pointer
-    of the field of a record.
+    to 1. `grant_id` is None where the document is the asker's own; `places` are where in the
+    file it stands, by bytes from its start; `field` is the JSON Pointer of the field of a record.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Excerpt:
     score: float
     release_id: ReleaseId
     grant_id: GrantId | None
+    places: Places = ()
     field: str | None = None
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from domain.place import NOWHERE, Place
 from domain.retrieval.extracted_text import BlockKind, ExtractedText
 from domain.retrieval.segments import pieces, sentences, tokens_in, whole_character
 
@@ -36,15 +37,21 @@ class ChunkSize:
 class Chunk:
     """One passage: the bytes [start, end) of the text in UTF-8.
 
-    `heading_path` names the sections around its first sentence, outermost first; `page` is the
-    page or slide where it begins; `field` the JSON Pointer of the field of a record.
+    `heading_path` names the sections around its first sentence, outermost first; `places` are
+    where in the file it stands, by bytes from its start; `field` is the JSON Pointer of the
+    field of a record.
     """
 
     start: int
     end: int
     heading_path: tuple[str, ...]
-    page: int | None
+    places: tuple[tuple[int, Place], ...] = ()
     field: str | None = None
+
+    @property
+    def page(self) -> int | None:
+        """The page or slide where it begins."""
+        return self.places[0][1].page if self.places else None
 
 
 @dataclass(slots=True)
@@ -56,7 +63,7 @@ class _Atom:
     tokens: int
     heading: bool
     path: tuple[str, ...]
-    page: int | None
+    place: Place
 
 
 def split_into_chunks(extracted: ExtractedText, size: ChunkSize | None = None) -> list[Chunk]:
@@ -67,16 +74,21 @@ def split_into_chunks(extracted: ExtractedText, size: ChunkSize | None = None) -
     size = size or ChunkSize()
     atoms = list(_atoms(extracted, size))
     runs = list(_runs(atoms, size))
-    places = sorted({atoms[i].start for i, _ in runs} | {atoms[j - 1].end for _, j in runs})
-    at_byte = _bytes_at(extracted.text, places)
+    turns = [_turns(atoms, first, end) for first, end in runs]
+    cuts = {atoms[i].start for i, _ in runs} | {atoms[j - 1].end for _, j in runs}
+    at_byte = _bytes_at(
+        extracted.text, sorted(cuts | {atom.start for each in turns for atom in each})
+    )
     return [
         Chunk(
             start=at_byte[atoms[first].start],
             end=at_byte[atoms[end - 1].end],
             heading_path=_first_said(atoms, first, end).path,
-            page=atoms[first].page,
+            places=tuple(
+                (at_byte[atom.start] - at_byte[atoms[first].start], atom.place) for atom in places
+            ),
         )
-        for first, end in runs
+        for (first, end), places in zip(runs, turns, strict=True)
     ]
 
 
@@ -94,11 +106,11 @@ def _atoms(extracted: ExtractedText, size: ChunkSize) -> Iterator[_Atom]:
             if end - start <= size.tokens_max * _CHARACTERS_PER_TOKEN:
                 tokens = tokens_in(text, start, end)
                 if tokens <= size.tokens_max // 2:
-                    yield _Atom(start, end, tokens, heading, path, block.page)
+                    yield _Atom(start, end, tokens, heading, path, block.place)
                     continue
             piece_max = max(1, size.overlap_tokens_max or size.tokens_max // 2)
             for left, right in pieces(text, start, end, piece_max):
-                yield _Atom(left, right, tokens_in(text, left, right), heading, path, block.page)
+                yield _Atom(left, right, tokens_in(text, left, right), heading, path, block.place)
 
 
 def _runs(atoms: Sequence[_Atom], size: ChunkSize) -> Iterator[tuple[int, int]]:
@@ -144,6 +156,15 @@ def _overlap_start(atoms: Sequence[_Atom], first: int, end: int, size: ChunkSize
         room -= before.tokens
         start -= 1
     return start
+
+
+def _turns(atoms: Sequence[_Atom], first: int, end: int) -> list[_Atom]:
+    """The atoms of a run with which another place begins; none where no place is known."""
+    turns: list[_Atom] = []
+    for atom in atoms[first:end]:
+        if atom.place != (turns[-1].place if turns else NOWHERE):
+            turns.append(atom)
+    return turns
 
 
 def _first_said(atoms: Sequence[_Atom], first: int, end: int) -> _Atom:

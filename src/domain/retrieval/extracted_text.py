@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.place import NOWHERE, Place
+
 
 class BlockKind(StrEnum):
     """What a stretch of the text was in its file."""
@@ -20,23 +22,21 @@ class BlockKind(StrEnum):
 class Block:
     """One stretch of the text: the characters [start, end), not bytes.
 
-    `level` is the depth of a heading or list item, from 1, and 0 elsewhere; `page` the page or
-    slide where the block begins, from 1, or None where the format has none.
+    `level` is the depth of a heading or list item, from 1, and 0 elsewhere; `place` is where in
+    the file the block begins.
     """
 
     kind: BlockKind
     start: int
     end: int
     level: int = 0
-    page: int | None = None
+    place: Place = NOWHERE
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise ValueError("a block has at least one character")
         if self.level < 0 or (self.kind is BlockKind.HEADING and self.level < 1):
             raise ValueError("headings count their depth from 1")
-        if self.page is not None and self.page < 1:
-            raise ValueError("pages count from 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.identity import GrantId, ReleaseId, VersionRef
+from domain.place import Place, Places, place_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,15 +14,15 @@ class Passage:
     """A stretch of one version's extracted text: its bytes [start, end) in UTF-8.
 
     `ordinal` counts the passages of the version from 0; `heading_path` names the sections
-    around it, outermost first; `page` is the page or slide where it begins, `field` the
-    JSON Pointer of the field of a record that it is of.
+    around it, outermost first; `places` are where in the file it stands, by bytes from its
+    start; `field` is the JSON Pointer of the field of a record that it is of.
     """
 
     version: VersionRef
     ordinal: int
     start: int
     end: int
-    page: int | None
+    places: Places = ()
     field: str | None = None
     title: str
     heading_path: tuple[str, ...]
@@ -35,6 +36,11 @@ class Passage:
     def id(self) -> str:
         """The name of this passage for clients: the same whoever asks, and no count of rows."""
         return f"{self.version.document_id}.{self.version.version}.{self.ordinal}"
+
+    @property
+    def place(self) -> Place:
+        """Where it begins."""
+        return place_at(self.places, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,8 +47,10 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A passage that answers the query.
 
     `text` is the bytes [start, end) of the version's extracted text in UTF-8. `score` runs from
-    0 to 1 and compares the items of this answer only. `page` is there where the format has
-    pages, `field` (a JSON Pointer) in records, and `grant_id` where the passage is someone else's.
+    0 to 1 and compares the items of this answer only. Where it begins in its file is said as
+    far as the format has it: `page` (or slide), `sheet`, `row` of a table or line of JSON Lines,
+    `pointer` (a JSON Pointer), `part` of a message. `field` (a JSON Pointer) is there in
+    records, and `grant_id` where the passage is someone else's.
     """
 
     document_id: UUID
@@ -61,6 +63,10 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     end: int
     score: float
     page: int | None = None
+    sheet: str | None = None
+    row: int | None = None
+    pointer: str | None = None
+    part: str | None = None
     field: str | None = None
     grant_id: UUID | None = None
 
@@ -119,7 +125,7 @@ def _query(asked: SearchAsked) -> SearchQuery:
 
 
 def _shown(hit: Hit) -> HitShown:
-    passage = hit.passage
+    passage, place = hit.passage, hit.passage.place
     return HitShown(
         document_id=passage.version.document_id,
         version=passage.version.version,
@@ -130,7 +136,11 @@ def _shown(hit: Hit) -> HitShown:
         start=passage.start,
         end=passage.end,
         score=round(hit.score, 6),
-        page=passage.page,
+        page=place.page,
+        sheet=place.sheet,
+        row=place.row,
+        pointer=place.pointer,
+        part=place.part,
         field=passage.field,
         grant_id=hit.grant_id,
     )

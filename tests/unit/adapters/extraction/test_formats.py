@@ -87,7 +87,7 @@ def test_pdf_keeps_pages_joins_lines_and_leaves_page_numbers_out() -> None:
         ["A line that is as long as all the", "others of this paragraph.", str(n)] for n in (1, 2)
     ]
     extracted = _extract(pdf_of(pages), PDF)
-    assert [block.page for block in extracted.blocks] == [1, 2]
+    assert [block.place.page for block in extracted.blocks] == [1, 2]
     assert extracted.text.split("\n\n")[0] == (
         "A line that is as long as all the others of this paragraph."
     )
@@ -166,7 +166,7 @@ def _flagged(content: bytes) -> bytes:
         (_overlapping(_zip({"a": b"x" * 9, "b": b"x" * 9})), "overlap"),
         (_zip({"a": bytes(300 << 20)}), "more than 256 MiB"),
         (_zip({"a": bytes(20 << 20)}), "times its size"),
-        (_zip({f"{n}": b"" for n in range(5_001)}), "more than 5000 parts"),
+        (_zip({f"{n}": b"" for n in range(5_001)}), "more than 5,000 parts"),
         (_flagged(_zip({"a": b"x"})), "password"),
         (_zip({"w.xml": b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hosts">]><a/>'}), "entities"),
         (_zip({"w.xml": "<!DOCTYPE a []><a/>".encode("utf-16")}), "entities"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from uuid import UUID
 
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from domain.chat.citation import CITATIONS_MAX, marked, quoted
 from domain.chat.excerpt import Excerpt
 from domain.identity import DocumentId, ReleaseId, VersionRef
+from domain.place import NOWHERE, Place
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 
@@ -94,3 +96,16 @@ def test_a_marker_speaks_for_the_quotation_before_it_else_for_its_sentence() -> 
 def test_markers_are_bounded_in_number_and_in_time() -> None:
     answer = "“" * 50_000 + "[e1]" * 10_000
     assert len(list(marked(answer, {}))) == CITATIONS_MAX
+
+
+def test_a_citation_names_the_place_where_its_quote_begins() -> None:
+    rows = ((0, Place(sheet="Prices", row=4)), (6, Place(sheet="Prices", row=5)))
+    one = replace(excerpt("a: 1é\nb: 2", start=10), places=rows)
+    told = {"answer_start": 0, "answer_end": 1}
+    first = quoted({"e1": one}, "e1", start=10, end=14, quote="a: 1", **told)
+    second = quoted({"e1": one}, "e1", start=17, end=21, quote="b: 2", **told)
+    assert (first.verified, first.place.row) == (True, 4)
+    assert (second.verified, second.place) == (True, Place(sheet="Prices", row=5))
+    unverified = quoted({"e1": one}, "e1", start=17, end=21, quote="c: 3", **told)
+    assert (unverified.verified, unverified.place.row) == (False, 4)
+    assert quoted({}, "e1", start=0, end=1, quote="x", **told).place == NOWHERE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -39,6 +40,7 @@ from domain.identity import (
     Purpose,
     RunId,
 )
+from domain.place import Place
 
 ID = UUID(int=7)
 TOLD = [
@@ -109,6 +111,14 @@ def test_every_type_is_told_and_exactly_four_are_ends() -> None:
     assert {fact.type for fact, _ in TOLD} == set(EventType)
     assert {each for each in EventType if each.is_terminal} == set(STATE_AFTER)
     assert set(STATE_AFTER.values()) == {state for state in RunState if state.is_over}
+
+
+def test_a_citation_tells_of_its_place_what_there_is() -> None:
+    [(cited, names)] = [(fact, names) for fact, names in TOLD if isinstance(fact, Cited)]
+    placed = replace(cited.citation, place=Place(sheet="Prices", row=7))
+    told = json.loads(as_event(1, Cited(citation=placed)).told)
+    assert set(told) == names | {"sheet", "row"}
+    assert (told["sheet"], told["row"]) == ("Prices", 7)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.place import NOWHERE, Place, place_at
 from domain.retrieval.chunking import Chunk, ChunkSize, split_into_chunks
 from domain.retrieval.extracted_text import Block, BlockKind, ExtractedText
 from domain.retrieval.segments import tokens_in
@@ -48,7 +49,8 @@ def _extracted(parts: list[tuple[BlockKind, str, int]]) -> ExtractedText:
         start = len(text)
         text += words.strip()
         level = level if kind in {BlockKind.HEADING, BlockKind.LIST_ITEM} else 0
-        blocks.append(Block(kind=kind, start=start, end=len(text), level=level, page=level or None))
+        place = Place(row=level, sheet=words[:1]) if level else NOWHERE
+        blocks.append(Block(kind=kind, start=start, end=len(text), level=level, place=place))
     return ExtractedText(text=text, blocks=tuple(blocks))
 
 
@@ -71,6 +73,20 @@ def test_bytes_are_exact_and_every_visible_character_is_in_some_passage(
         assert chunk.start <= reached or not stored[reached : chunk.start].decode().strip()
         reached = chunk.end
     assert not stored[reached:].decode().strip()
+
+
+@given(_BLOCKS, _SIZES)
+def test_every_word_of_a_passage_knows_its_place_in_the_file(
+    parts: list[tuple[BlockKind, str, int]], size: ChunkSize
+) -> None:
+    extracted = _extracted(parts)
+    starts = [len(extracted.text[: block.start].encode()) for block in extracted.blocks]
+    ends = [len(extracted.text[: block.end].encode()) for block in extracted.blocks]
+    for chunk in split_into_chunks(extracted, size):
+        for block, start, end in zip(extracted.blocks, starts, ends, strict=True):
+            for at in {max(start, chunk.start), min(end, chunk.end) - 1}:
+                if max(start, chunk.start) <= at < min(end, chunk.end):
+                    assert place_at(chunk.places, at - chunk.start) == block.place
 
 
 @given(_BLOCKS, _SIZES)
@@ -152,8 +168,8 @@ def test_passages_carry_the_page_where_they_begin() -> None:
     extracted = ExtractedText(
         text=text,
         blocks=(
-            Block(kind=BlockKind.PARAGRAPH, start=0, end=cut, page=1),
-            Block(kind=BlockKind.PARAGRAPH, start=cut + 2, end=len(text), page=2),
+            Block(kind=BlockKind.PARAGRAPH, start=0, end=cut, place=Place(page=1)),
+            Block(kind=BlockKind.PARAGRAPH, start=cut + 2, end=len(text), place=Place(page=2)),
         ),
     )
     found = [chunk.page for chunk in split_into_chunks(extracted)]

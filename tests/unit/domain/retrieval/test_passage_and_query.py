@@ -49,7 +49,6 @@ def test_a_passage_is_named_by_its_version_and_place() -> None:
         ordinal=7,
         start=0,
         end=2,
-        page=None,
         title="",
         heading_path=(),
         text="ok",
