@@ -5,12 +5,22 @@ from __future__ import annotations
 import codecs
 import re
 
+from adapters.extraction.delimited import delimiter_of
+from adapters.extraction.json_values import JsonKind, json_kind
+
 PLAIN_TEXT = "text/plain"
 MARKDOWN = "text/markdown"
 HTML = "text/html"
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+CSV = "text/csv"
+TSV = "text/tab-separated-values"
+JSON = "application/json"
+JSON_LINES = "application/x-ndjson"
+EML = "message/rfc822"
 
 HEAD_BYTES = 65_536
 TAIL_BYTES = 65_536
@@ -25,6 +35,12 @@ _HTML_START = re.compile(
     re.IGNORECASE,
 )
 _HTML_MORE = re.compile(r"</[a-z][a-z0-9]{0,20}>|<!doctype html|<html\b", re.IGNORECASE)
+# A message begins with fields of a header (RFC 5322), and ends them by an empty line.
+_FIELD = rb"[!-9;-~]{1,100}+:[^\r\n]*+\r?\n(?:[ \t][^\r\n]*+\r?\n)*+"
+_FIELDS = re.compile(rb"(?:%s){2,20000}+" % _FIELD)
+_FIELD_NAME = re.compile(rb"^([!-9;-~]{1,100}+):", re.MULTILINE)
+_ORIGIN = frozenset({b"date", b"received", b"mime-version", b"message-id"})
+_ADDRESS = frozenset({b"to", b"cc", b"bcc", b"subject", b"delivered-to", b"return-path"})
 # Each sign of Markdown that text without markup rarely shows. A line of hashes alone is also a
 # comment of many programming languages, so a heading counts only where blank lines set it off.
 _MARKDOWN_SIGNS = (
@@ -48,9 +64,11 @@ def media_type_of(head: bytes, tail: bytes = b"") -> str | None:
     """
     if head.startswith(b"PK\x03\x04"):
         return _container_type(head, tail)
+    if _is_message(head):
+        return EML
     text = _as_text(head)
     if text is not None and not text.lstrip().startswith("%PDF-"):
-        return _text_type(text)
+        return _text_type(text, tail, whole=len(head) < HEAD_BYTES)
     return PDF if b"%PDF-" in head[:_PDF_HEADER_BYTES_MAX] else None
 
 
@@ -58,6 +76,8 @@ def _container_type(head: bytes, tail: bytes) -> str | None:
     """Office documents by the members that only they have; other archives are not supported."""
     names = set(_member_names(head, b"PK\x03\x04", 26, 30))
     names.update(_member_names(tail or head, b"PK\x01\x02", 28, 46))
+    if head[30:].startswith(b"mimetype"):  # OpenDocument: the first member, stored as it is
+        return ODS if head[38 : 38 + len(ODS) + 2] == ODS.encode() + b"PK" else None
     if b"[Content_Types].xml" not in names:
         return None
     if any(name.endswith(b"vbaProject.bin") for name in names):
@@ -66,7 +86,21 @@ def _container_type(head: bytes, tail: bytes) -> str | None:
         return DOCX
     if b"ppt/presentation.xml" in names:
         return PPTX
+    if b"xl/workbook.xml" in names:
+        return XLSX
     return None
+
+
+def _is_message(head: bytes) -> bool:
+    """Whether there is who sent it, and what else only messages have."""
+    fields = _FIELDS.match(head)
+    if fields is None:
+        return False
+    rest = head[fields.end() :]
+    if rest and rest[0] not in b"\r\n" and (len(head) < HEAD_BYTES or b"\n" in rest):
+        return False  # neither ended by an empty line, nor cut within a field
+    names = {name.lower() for name in _FIELD_NAME.findall(fields[0])}
+    return b"from" in names and bool(names & _ORIGIN) and bool(names & _ADDRESS)
 
 
 def _member_names(part: bytes, signature: bytes, length_at: int, name_at: int) -> list[bytes]:
@@ -92,12 +126,18 @@ def _as_text(head: bytes) -> str | None:
     return None if _CONTROLS.search(text) else text
 
 
-def _text_type(text: str) -> str | None:
+def _text_type(text: str, tail: bytes, *, whole: bool) -> str | None:
     start = text.lstrip()
     if start.startswith(_OTHER_TEXT):
         return None
     if _HTML_START.match(start) and _HTML_MORE.search(start):
         return HTML
+    kind = json_kind(text, tail, whole=whole)
+    if kind is not None:
+        return JSON if kind is JsonKind.ONE else JSON_LINES
+    delimiter = delimiter_of(text, whole=whole)
+    if delimiter is not None:
+        return TSV if delimiter == "\t" else CSV
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     found = [sign.search(lines) is not None for sign in _MARKDOWN_SIGNS]
     if sum(found) >= 2 and any(found[:_STRONG_SIGNS]):

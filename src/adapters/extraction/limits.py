@@ -23,6 +23,7 @@ class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
     archive_members_max: int = 5_000
     archive_bytes_max: int = 256 << 20
     archive_ratio_max: int = 250
+    elements_max: int = 5_000_000
     sheets_max: int = 500
     rows_max: int = 100_000
     columns_max: int = 16_384
@@ -32,6 +33,6 @@ class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
     number_digits_max: int = 1_000
     nesting_max: int = 100
     message_parts_max: int = 500
-    message_nesting_max: int = 10
+    message_nesting_max: int = 30
     message_header_bytes_max: int = 256 << 10
     concurrent_max: int = 2

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from email.message import EmailMessage
 from io import BytesIO
 
 import docx
 import pptx
 
-from adapters.extraction.content_type import DOCX, HTML, MARKDOWN, PDF, PLAIN_TEXT, PPTX
+from adapters.extraction.content_type import (
+    CSV,
+    DOCX,
+    EML,
+    HTML,
+    JSON,
+    JSON_LINES,
+    MARKDOWN,
+    ODS,
+    PDF,
+    PLAIN_TEXT,
+    PPTX,
+    TSV,
+    XLSX,
+)
+from adapters.extraction.sample_sheets import ods_of, xlsx_of
 
 _MARKDOWN = b"# One\n\n- *two* [three](https://example.org)\n\n|a|b|\n|-|-|\n|c|d|\n\n&amp; `x`\n"
+_ROWS = [["One", "two"], ["three", "4"]]
 _HTML = "<html><h1>One</h1><ul><li>two</ul><table><tr><td>é</table><pre>x</pre></html>".encode()
 
 
@@ -22,6 +39,13 @@ def samples() -> dict[str, bytes]:
         PDF: pdf_of([["One", "two"]]),
         DOCX: _docx(),
         PPTX: _pptx(),
+        XLSX: xlsx_of({"One": _ROWS}),
+        ODS: ods_of({"One": _ROWS}),
+        CSV: b"One,two\nthree,4\n",
+        TSV: b"One\ttwo\nthree\t4\n",
+        JSON: b'{"One": "two", "three": [4.5, true]}',
+        JSON_LINES: b'{"One": "two"}\n{"three": 4}\n',
+        EML: _message(),
     }
 
 
@@ -81,3 +105,13 @@ def _pptx() -> bytes:
     file = BytesIO()
     presentation.save(file)
     return file.getvalue()
+
+
+def _message() -> bytes:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = "One é", "a@example.org", "b@example.org"
+    message["Date"] = "Tue, 03 Feb 2026 10:00:00 +0100"
+    message.set_content("two")
+    message.add_alternative("<p>two</p>", subtype="html")
+    message.add_attachment(b"a,b\n1,2\n", maintype="text", subtype="csv", filename="té.csv")
+    return message.as_bytes()

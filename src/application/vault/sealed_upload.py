@@ -12,6 +12,7 @@ from domain.errors import Invalid, TooLarge, UnsupportedType
 from domain.identity import BlobId, Caller
 
 SAMPLE_BYTES = 64 * 1024
+_SUPPORTED = "Text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, ODS, CSV, JSON and EML are supported."
 
 
 class NothingUploaded(Invalid):
@@ -56,9 +57,7 @@ class SealedUpload:
                 raise NothingUploaded(field="/file")
             media_type = self.type_of(bytes(measured.head), bytes(measured.tail))
             if media_type is None:
-                raise UnsupportedType(
-                    "Text, Markdown, HTML, PDF, DOCX and PPTX are supported.", field="/file"
-                )
+                raise UnsupportedType(_SUPPORTED, field="/file")
         except BaseException:
             await self.blobs.discard(caller.tenant_id, blob)
             raise
