@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timedelta
+from enum import Enum
 
 _SINCE_1900 = datetime(1899, 12, 30)  # noqa: DTZ001 - cells know no time zone
 _SINCE_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
@@ -18,6 +19,14 @@ _NOT_OF_A_DATE = re.compile(r'"[^"]{0,255}"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]
 _ELAPSED = re.compile(r"\[[hms]+\]", re.I)
 _DURATION = re.compile(r"(-?)PT(\d{1,9})H(\d{1,9})M(\d{1,9})(?:[.,]\d{0,20})?S")
 _PERCENT_DIGITS = 10
+
+
+class CellKind(Enum):
+    """Dates are times and durations too: all are numbers of days."""
+
+    NUMBER = 1
+    PERCENT = 2
+    DATE = 3
 
 
 def number_text(value: float) -> str:
@@ -49,13 +58,11 @@ def serial_text(serial: float, code: str, *, since_1904: bool) -> str:
     return date.strftime("%Y-%m-%d %H:%M:%S" if second else "%Y-%m-%d").removesuffix(":00")
 
 
-def is_date(code: str) -> bool:
-    """Whether a number format (ISO/IEC 29500, 18.8.31) is one of dates, times or durations."""
-    return _ELAPSED.search(code) is not None or _says(code, "ymdhs")
-
-
-def is_percent(code: str) -> bool:
-    return "%" in _NOT_OF_A_DATE.sub("", code)
+def cell_kind(code: str) -> CellKind:
+    """What a number format (ISO/IEC 29500, 18.8.31) makes of a number."""
+    if _ELAPSED.search(code) or _says(code, "ymdhs"):
+        return CellKind.DATE
+    return CellKind.PERCENT if _says(code, "%") else CellKind.NUMBER
 
 
 def clock_text(seconds: int) -> str:

@@ -7,6 +7,7 @@ office program writes. Archives inside the container are never opened, so nestin
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 from io import BytesIO
@@ -27,7 +28,10 @@ _END_OF_DIRECTORY = struct.Struct("<4s4H2LH")
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 _DIRECTORY_ENTRY_BYTES_MAX = 512  # 46, a name and some extra fields
 _SMALL_MEMBER_BYTES = 1 << 20
-_XML_HEAD_BYTES = 4_096
+_PIECE_BYTES = 65_536
+_XML_NAMES = (".xml", ".rels", ".vml")  # pictures and web pages within may have document types
+# What may stand before the first element: blanks, comments and instructions.
+_PROLOG = re.compile(rb"\s*+(?:(?:<!--.*?-->|<\?.*?\?>)\s*+)*+", re.DOTALL)
 _ENCRYPTED = 0x1
 
 
@@ -39,8 +43,11 @@ def check_container(content: bytes, limits: ExtractionLimits) -> None:
             members = container.infolist()
             _check_members(members, limits)
             _check_apart(content, members)
+            elements = 0
             for member in members:
-                _check_declares_no_entities(container, member)
+                elements += _elements_in(container, member)
+                if elements > limits.elements_max:
+                    raise more_than(limits.elements_max, "elements")
     except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error, ValueError):
         raise DocumentRejected(DAMAGED) from None
 
@@ -88,14 +95,32 @@ def _check_apart(content: bytes, members: list[zipfile.ZipInfo]) -> None:
         raise DocumentRejected(DAMAGED)
 
 
-def _check_declares_no_entities(container: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    # ISO/IEC 29500-2 forbids document types; with one, entities could multiply, or name a file.
-    if not member.filename.lower().endswith((".xml", ".rels", ".vml")):
-        return
+def _elements_in(container: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """How many elements a part has; 0 where it is no XML. Reads it without keeping it."""
     with container.open(member) as part:
-        head = part.read(_XML_HEAD_BYTES).replace(b"\x00", b"")
-    if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+        piece = part.read(_PIECE_BYTES)
+        head = piece.replace(b"\x00", b"")  # of UTF-16
+        for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+            head = head.removeprefix(mark)
+        if not head.lstrip().startswith(b"<"):
+            return 0
+        if member.filename.lower().endswith(_XML_NAMES):
+            _check_prolog(head)
+        elements = 0
+        while piece:
+            elements += piece.count(b"<") - piece.count(b"</")
+            piece = part.read(_PIECE_BYTES)
+    return elements
+
+
+def _check_prolog(head: bytes) -> None:
+    # ISO/IEC 29500-2 forbids document types; with one, entities could multiply, or name a file.
+    prolog = _PROLOG.match(head)
+    rest = head[prolog.end() :] if prolog is not None else head
+    if rest.startswith(b"<!DOCTYPE"):
         raise DocumentRejected(DECLARES_ENTITIES)
+    if not rest or rest.startswith((b"<!", b"<?")):
+        raise DocumentRejected(DAMAGED)  # no element in sight
 
 
 def _too_many(limits: ExtractionLimits) -> DocumentRejected:

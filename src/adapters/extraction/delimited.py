@@ -39,15 +39,13 @@ def delimiter_of(head: str, *, whole: bool) -> str | None:
     It is one when nearly all lines have as many cells as the first, and the first may be names
     of columns. A comma before a blank is punctuation.
     """
-    if not whole:
-        head = head[: head.rfind("\n") + 1]
     for delimiter in "\t;,":
         try:
             records = [record for record in csv.reader(_lines(head), delimiter=delimiter) if record]
         except csv.Error:
             continue
         if not whole:
-            del records[-1:]  # a quoted cell may have been cut
+            del records[-1:]  # it was cut
         if len(records) > 1 and _is_table(records):
             spaced = head.count(f"{delimiter} ") * 2 > head.count(delimiter)
             if delimiter == "\t" or not spaced:

@@ -23,7 +23,7 @@ class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
     archive_members_max: int = 5_000
     archive_bytes_max: int = 256 << 20
     archive_ratio_max: int = 250
-    elements_max: int = 5_000_000
+    elements_max: int = 3_000_000
     sheets_max: int = 500
     rows_max: int = 100_000
     columns_max: int = 16_384

@@ -7,7 +7,6 @@ recorded changes are not read.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from io import BytesIO
 
 from adapters.extraction.cell_text import (
@@ -21,7 +20,7 @@ from adapters.extraction.container import check_container
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.table import TableWriter
 from adapters.extraction.transcript import Transcript
-from adapters.extraction.xml_parts import PartReader, small_number
+from adapters.extraction.xml_parts import Attributes, PartReader, small_number
 from domain.retrieval.extracted_text import ExtractedText
 from domain.retrieval.rejection import PROTECTED, DocumentRejected, more_than
 
@@ -60,7 +59,7 @@ def extract_ods(content: bytes, limits: ExtractionLimits) -> ExtractedText:
 class _Manifest(PartReader):
     encrypted = False
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         if tag == f"{_NAMESPACE}manifest:1.0}}encryption-data":
             self.encrypted = True
 
@@ -80,7 +79,7 @@ class _Content(PartReader):
         self._characters = 0
         self._in_cell = self._in_paragraph = False
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         if self._skipped or tag in _SKIPPED:
             self._skipped += 1
         elif tag in _CELLS:
@@ -91,9 +90,9 @@ class _Content(PartReader):
                 self._add("\n")
         elif tag == f"{_TEXT}s":
             blanks = small_number(attributes.get(f"{_TEXT}c"), 1)
-            self.text(" " * min(blanks, _BLANKS_MAX))
+            self.data(" " * min(blanks, _BLANKS_MAX))
         elif tag in {f"{_TEXT}tab", f"{_TEXT}line-break"}:
-            self.text("\n")
+            self.data("\n")
         elif tag == f"{_TABLE}table-row":
             repeated = attributes.get(f"{_TABLE}number-rows-repeated")
             self._row_repeats = max(1, small_number(repeated, 1))
@@ -119,18 +118,18 @@ class _Content(PartReader):
                 self._table.add(number, self._cells)
             self._row += self._row_repeats
 
-    def text(self, text: str) -> None:
+    def data(self, text: str) -> None:
         if self._in_paragraph and not self._skipped:
             self._add(text)
 
-    def _begin_sheet(self, attributes: Mapping[str, str]) -> None:
+    def _begin_sheet(self, attributes: Attributes) -> None:
         if attributes.get(f"{_TABLE}style-name") in self._hidden:
             self._skipped = 1
             return
         self._row = 0
         self._table.begin_sheet(attributes.get(f"{_TABLE}name", ""))
 
-    def _begin_cell(self, attributes: Mapping[str, str]) -> None:
+    def _begin_cell(self, attributes: Attributes) -> None:
         repeated = attributes.get(f"{_TABLE}number-columns-repeated")
         self._cell_repeats = max(1, small_number(repeated, 1))
         self._value = _typed(attributes)
@@ -154,7 +153,7 @@ class _Content(PartReader):
             raise more_than(self.limits.cell_characters_max, "characters in one cell")
 
 
-def _typed(attributes: Mapping[str, str]) -> str | None:
+def _typed(attributes: Attributes) -> str | None:
     """What a typed cell says; None for a string, which is the text within it."""
     kind = attributes.get(f"{_OFFICE}value-type")
     if kind == "date":

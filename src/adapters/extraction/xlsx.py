@@ -9,13 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-from collections.abc import Mapping
 from io import BytesIO
 
 from adapters.extraction.cell_text import (
+    CellKind,
+    cell_kind,
     date_text,
-    is_date,
-    is_percent,
     number_text,
     percent_text,
     serial_text,
@@ -25,7 +24,7 @@ from adapters.extraction.container import check_container
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.table import TableWriter
 from adapters.extraction.transcript import Transcript
-from adapters.extraction.xml_parts import PartReader, local, small_number
+from adapters.extraction.xml_parts import Attributes, PartReader, local, small_number
 from domain.retrieval.extracted_text import ExtractedText
 from domain.retrieval.rejection import DAMAGED, DocumentRejected, more_bytes_than, more_than
 
@@ -67,7 +66,7 @@ class _Book:
         self._workbook = _Workbook(limits)
         self._parts: dict[str, tuple[str, str]] = {}
         self.strings: list[str] = []
-        self.formats: list[str] = []
+        self.formats: list[tuple[CellKind, str]] = []
 
     def open(self, container: zipfile.ZipFile) -> None:
         package = _relations(container, "", self._limits)
@@ -115,10 +114,10 @@ class _Book:
             value = float(written)
         except ValueError:
             return written
-        code = self.formats[style] if style < len(self.formats) else ""
-        if is_date(code):
+        kind, code = self.formats[style] if style < len(self.formats) else (CellKind.NUMBER, "")
+        if kind is CellKind.DATE:
             return serial_text(value, code, since_1904=self._workbook.since_1904)
-        return percent_text(value) if is_percent(code) else number_text(value)
+        return percent_text(value) if kind is CellKind.PERCENT else number_text(value)
 
 
 class _Workbook(PartReader):
@@ -127,7 +126,7 @@ class _Workbook(PartReader):
         self.sheets: list[tuple[str, str]] = []
         self.since_1904 = False
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         name = local(tag)
         if name == "workbookPr":
             self.since_1904 = attributes.get("date1904") in {"1", "true"}
@@ -145,7 +144,7 @@ class _Relations(PartReader):
         self.found: dict[str, tuple[str, str]] = {}
         self._directory = directory
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         if local(tag) != "Relationship" or attributes.get("TargetMode") == "External":
             return
         kind = attributes.get("Type", "").rpartition("/")[2]
@@ -175,7 +174,7 @@ class _Strings(PartReader):
         self._characters = 0
         self._in_text = self._in_reading = False
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         name = local(tag)
         if name == "si":
             self._pieces = []
@@ -193,7 +192,7 @@ class _Strings(PartReader):
         elif name == "si":
             self.found.append(_unescaped("".join(self._pieces)))
 
-    def text(self, text: str) -> None:
+    def data(self, text: str) -> None:
         if self._in_text:
             self._pieces.append(text)
             self._characters += len(text)
@@ -210,11 +209,13 @@ class _Styles(PartReader):
         self._numbers: list[int] = []
         self._in_cells = False
 
-    def formats(self) -> list[str]:
+    def formats(self) -> list[tuple[CellKind, str]]:
         """By the number of the style."""
-        return [self._codes.get(each, _BUILT_IN.get(each, "")) for each in self._numbers]
+        codes = {**_BUILT_IN, **self._codes}
+        kinds = {number: (cell_kind(code), code) for number, code in codes.items()}
+        return [kinds.get(number, (CellKind.NUMBER, "")) for number in self._numbers]
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         name = local(tag)
         if name == "numFmt":
             code = attributes.get("formatCode", "")
@@ -242,10 +243,12 @@ class _Sheet(PartReader):
         self._characters = 0
         self._in_value = self._in_reading = False
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Attributes) -> None:
         name = local(tag)
         if name == "c":
             self._column = _column(attributes.get("r"), self._column + 1)
+            if self._column >= self.limits.columns_max:
+                raise more_than(self.limits.columns_max, "columns")
             self._kind = attributes.get("t", "n")
             self._style = small_number(attributes.get("s"), 0)
             self._pieces, self._characters = [], 0
@@ -271,7 +274,7 @@ class _Sheet(PartReader):
         elif name == "rPh":
             self._in_reading = False
 
-    def text(self, text: str) -> None:
+    def data(self, text: str) -> None:
         if self._in_value:
             self._pieces.append(text)
             self._characters += len(text)
