@@ -140,6 +140,7 @@ class _Writer:
         )
         self._row: int | None = None
         self._values = 0
+        self._headings: list[tuple[str, _Pointer, int]] = []  # until something stands under them
 
     def decode(self, text: str) -> _Value:
         value: _Value = self._decoder.decode(text)
@@ -214,13 +215,20 @@ class _Writer:
         if not own and _said(value, token) is None:
             own = f"{label} #{token + 1}".lstrip() if isinstance(token, int) else ""
         if own:
-            level = min(depth, _HEADING_LEVEL_MAX)
-            self._add(BlockKind.HEADING, own, pointer, level)
+            self._headings.append((own, pointer, min(depth, _HEADING_LEVEL_MAX)))
+        held = len(self._headings)
         self._write(value, pointer, own or label, depth + 1)
+        if own and len(self._headings) == held:
+            self._headings.pop()  # nothing stands under it
 
-    def _add(self, kind: BlockKind, text: str, pointer: _Pointer, level: int = 0) -> None:
-        place = Place(pointer=pointer.text, row=self._row)
-        self.transcript.add(kind, text, level=level, place=place)
+    def _add(self, kind: BlockKind, text: str, pointer: _Pointer) -> None:
+        if not text or text.isspace():
+            return
+        for heading, above, level in self._headings:
+            place = Place(pointer=above.text, row=self._row)
+            self.transcript.add(BlockKind.HEADING, heading, level=level, place=place)
+        self._headings.clear()
+        self.transcript.add(kind, text, place=Place(pointer=pointer.text, row=self._row))
 
     def _count(self, depth: int) -> None:
         self._values += 1

@@ -76,7 +76,6 @@ class _Content(PartReader):
         self._cells: dict[int, str] = {}
         self._value: str | None = None  # of a typed cell
         self._pieces: list[str] = []
-        self._characters = 0
         self._in_cell = self._in_paragraph = False
 
     def start(self, tag: str, attributes: Attributes) -> None:
@@ -87,7 +86,7 @@ class _Content(PartReader):
         elif tag == f"{_TEXT}p":
             self._in_paragraph = self._in_cell
             if self._pieces:
-                self._add("\n")
+                self._pieces.append("\n")
         elif tag == f"{_TEXT}s":
             blanks = small_number(attributes.get(f"{_TEXT}c"), 1)
             self.data(" " * min(blanks, _BLANKS_MAX))
@@ -120,7 +119,7 @@ class _Content(PartReader):
 
     def data(self, text: str) -> None:
         if self._in_paragraph and not self._skipped:
-            self._add(text)
+            self._pieces.append(text)
 
     def _begin_sheet(self, attributes: Attributes) -> None:
         if attributes.get(f"{_TABLE}style-name") in self._hidden:
@@ -133,7 +132,7 @@ class _Content(PartReader):
         repeated = attributes.get(f"{_TABLE}number-columns-repeated")
         self._cell_repeats = max(1, small_number(repeated, 1))
         self._value = _typed(attributes)
-        self._pieces, self._characters = [], 0
+        self._pieces = []
         self._in_cell = True
 
     def _end_cell(self) -> None:
@@ -145,12 +144,6 @@ class _Content(PartReader):
             self._cells.update(dict.fromkeys(range(self._column, end), text))
         self._column = end
         self._in_cell, self._pieces = False, []
-
-    def _add(self, text: str) -> None:
-        self._pieces.append(text)
-        self._characters += len(text)
-        if self._characters > self.limits.cell_characters_max:
-            raise more_than(self.limits.cell_characters_max, "characters in one cell")
 
 
 def _typed(attributes: Attributes) -> str | None:

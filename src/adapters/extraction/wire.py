@@ -9,6 +9,7 @@ in four bytes and MessagePack; the content follows the task.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import msgspec
 
@@ -25,10 +26,9 @@ KILL = 2
 NOT_STARTED = 0xFFFF_FFFF
 """In place of a wait status: no process could be forked."""
 
-_BLOCK_BYTES_MAX = 80  # of one block in MessagePack, and of what precedes a name
-
-
-_Numbers = tuple[int | None, int | None, int | None, int | None, int | None] | None
+_BLOCK = struct.Struct("!BIIIIIQII")  # kind, start, end, level, page, sheet, row, pointer, part
+_NAME_BYTES_MAX = 5  # before a name in MessagePack
+_KINDS = tuple(BlockKind)
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -39,13 +39,11 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True, tag=True):
-    """Places are (page, sheet, row, pointer, part), with the number of a name in place of it.
-
-    Each block has its own place, so names, which may be long, are said once.
-    """
+    """`blocks` are packed one after the other, and `names` said once, for every block has its own
+    place. Names are numbered from 1; 0 is for what a place does not have."""
 
     text: str
-    blocks: list[tuple[BlockKind, int, int, int, _Numbers]]
+    blocks: bytes
     names: list[str]
 
 
@@ -60,24 +58,25 @@ Answer = Text | Rejected
 
 
 def answer_bytes_max(limits: ExtractionLimits) -> int:
-    """The length of the longest honest answer."""
-    return limits.text_bytes_max + limits.blocks_max * _BLOCK_BYTES_MAX + 65_536
+    """The length of the longest honest answer. Names count as text, and a block has three."""
+    of_blocks = limits.blocks_max * (_BLOCK.size + 3 * _NAME_BYTES_MAX)
+    return limits.text_bytes_max + of_blocks + 65_536
 
 
 def encode_text(extracted: ExtractedText) -> bytes:
     names: dict[str, int] = {}
 
-    def number(name: str | None) -> int | None:
-        return None if name is None else names.setdefault(name, len(names))
+    def number(name: str | None) -> int:
+        return 0 if name is None else names.setdefault(name, len(names) + 1)
 
-    def numbers(place: Place) -> _Numbers:
-        if place == NOWHERE:
-            return None
-        sheet, pointer, part = number(place.sheet), number(place.pointer), number(place.part)
-        return place.page, sheet, place.row, pointer, part
-
-    blocks = [(b.kind, b.start, b.end, b.level, numbers(b.place)) for b in extracted.blocks]
-    return msgspec.msgpack.encode(Text(extracted.text, blocks, list(names)))
+    blocks = bytearray()
+    for block in extracted.blocks:
+        kind, place = _KINDS.index(block.kind), block.place
+        blocks += _BLOCK.pack(
+            *(kind, block.start, block.end, block.level, place.page or 0, number(place.sheet)),
+            *(place.row or 0, number(place.pointer), number(place.part)),
+        )
+    return msgspec.msgpack.encode(Text(extracted.text, bytes(blocks), list(names)))
 
 
 def decode_answer(payload: bytes) -> ExtractedText | Rejected:
@@ -85,23 +84,30 @@ def decode_answer(payload: bytes) -> ExtractedText | Rejected:
     answer = msgspec.msgpack.decode(payload, type=Text | Rejected)
     if isinstance(answer, Rejected):
         return answer
-    blocks = tuple(
-        Block(kind=kind, start=start, end=end, level=level, place=_place(numbers, answer.names))
-        for kind, start, end, level, numbers in answer.blocks
-    )
+    try:
+        blocks = tuple(_blocks(answer))
+    except (struct.error, IndexError) as error:
+        raise ValueError("blocks are not packed as agreed") from error
     return ExtractedText(text=answer.text, blocks=blocks)
 
 
-def _place(numbers: _Numbers, names: list[str]) -> Place:
-    if numbers is None:
-        return NOWHERE
-    page, sheet, row, pointer, part = numbers
-
-    def name(number: int | None) -> str | None:
-        if number is None:
-            return None
-        if not 0 <= number < len(names):
-            raise ValueError("a place has a name that was not said")
-        return names[number]
-
-    return Place(page=page, sheet=name(sheet), row=row, pointer=name(pointer), part=name(part))
+def _blocks(answer: Text) -> Iterator[Block]:
+    names: list[str | None] = [None, *answer.names]
+    for packed in _BLOCK.iter_unpack(answer.blocks):
+        kind, start, end, level, page, sheet, row, pointer, part = packed
+        known = page or sheet or row or pointer or part
+        yield Block(
+            kind=_KINDS[kind],
+            start=start,
+            end=end,
+            level=level,
+            place=Place(
+                page=page or None,
+                sheet=names[sheet],
+                row=row or None,
+                pointer=names[pointer],
+                part=names[part],
+            )
+            if known
+            else NOWHERE,
+        )

@@ -240,7 +240,6 @@ class _Sheet(PartReader):
         self._cells: dict[int, str] = {}
         self._kind, self._style = "", 0
         self._pieces: list[str] = []
-        self._characters = 0
         self._in_value = self._in_reading = False
 
     def start(self, tag: str, attributes: Attributes) -> None:
@@ -251,7 +250,7 @@ class _Sheet(PartReader):
                 raise more_than(self.limits.columns_max, "columns")
             self._kind = attributes.get("t", "n")
             self._style = small_number(attributes.get("s"), 0)
-            self._pieces, self._characters = [], 0
+            self._pieces = []
         elif name == "v" or name == "t":
             self._in_value = not self._in_reading
         elif name == "row":
@@ -277,9 +276,6 @@ class _Sheet(PartReader):
     def data(self, text: str) -> None:
         if self._in_value:
             self._pieces.append(text)
-            self._characters += len(text)
-            if self._characters > self.limits.cell_characters_max:
-                raise more_than(self.limits.cell_characters_max, "characters in one cell")
 
 
 def _column(reference: str | None, default: int) -> int:

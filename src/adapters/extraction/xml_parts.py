@@ -29,8 +29,9 @@ class PartReader:
 
     def read(self, container: zipfile.ZipFile, name: str) -> None:
         """Raises DocumentRejected where there is no such part, or it is no XML."""
+        # The five entities of XML itself; others cannot be declared without a document type.
         parser = etree.XMLParser(
-            target=self, resolve_entities=False, no_network=True, huge_tree=False
+            target=self, resolve_entities="internal", no_network=True, huge_tree=False
         )
         try:
             with container.open(name) as part:

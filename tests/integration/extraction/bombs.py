@@ -114,11 +114,11 @@ def size_lie() -> bytes:
 
 
 def long_directory() -> bytes:
-    """All entries and no members: a directory takes many times its size in memory."""
+    """A directory takes many times its size in memory; nobody may find out that it is damaged."""
     content = samples()[DOCX]
     at = content.rfind(b"PK\x05\x06")
     start = struct.unpack_from("<L", content, at + 16)[0]
-    directory = content[start:at] + struct.pack("<4s6H3L5H2L", b"PK\x01\x02", *[0] * 16) * 60_000
+    directory = content[start:at] + struct.pack("<4s6H3L5H2L", b"PK\x01\x03", *[0] * 16) * 60_000
     return content[:start] + directory + _end(65_000, len(directory), start)
 
 

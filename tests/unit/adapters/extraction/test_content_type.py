@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zipfile
 from io import BytesIO
 
 import pytest
 
 from adapters.extraction.content_type import (
+    CSV,
     DOCX,
+    EML,
     HEAD_BYTES,
     HTML,
+    JSON,
+    JSON_LINES,
     MARKDOWN,
+    ODS,
     PDF,
     PLAIN_TEXT,
     PPTX,
     TAIL_BYTES,
+    TSV,
+    XLSX,
     media_type_of,
 )
+from adapters.extraction.sample_sheets import container_of
 from adapters.extraction.samples import samples
 
 
@@ -81,6 +90,34 @@ def test_what_is_not_supported_has_no_type(content: bytes) -> None:
         (b"<!-- note -->\n<h1 id='a'>x</h1>", HTML),
         (b"\xef\xbb\xbf  <html><body>x</body></html>", HTML),
         (b"\n\njunk %PDF-1.4\n\x00\x01", PDF),
+        (b'{"json": [1, 2]}', JSON),
+        (b' [\n  {"a": 1},\n  {"b": null}\n]\n', JSON),
+        (b"[]", JSON),
+        (b'{"a": "never ends', PLAIN_TEXT),
+        (b'{"a": 1} and more', PLAIN_TEXT),
+        (b"[1] Knuth, D. E., The Art of Computer Programming.", PLAIN_TEXT),
+        (b"[note] to self", PLAIN_TEXT),
+        (b"1234", PLAIN_TEXT),
+        (b'{"a": 1}\n{"a": 2}\n', JSON_LINES),
+        (b"[1, 2]\n\n[3, 4]", JSON_LINES),
+        (b"Name,City\nAda,London\n", CSV),
+        (b'Name,Said\nAda,"Well, yes, then, so"\n', CSV),
+        (b"id;Betrag\n1;1,5\n2;2,5\n", CSV),
+        (b"\xef\xbb\xbf,a,b\r\n0,1,2\r\n", CSV),
+        (b"1,2,3,4\n5,6,7,8\n", CSV),
+        (b"Name\tCity\nAda\tLondon\n", TSV),
+        (b"Name,City\n", PLAIN_TEXT),
+        (b"Dear Ada, thank you.\nAs ever, Bob\n", PLAIN_TEXT),
+        (b"Well, then\nNo, never\n", PLAIN_TEXT),
+        (b"1,250\n3,400\n", PLAIN_TEXT),
+        (b"f(a,b);\ng(c,d);\n", PLAIN_TEXT),
+        (b"int a;\nint b;\n", PLAIN_TEXT),
+        (b"- a,b\n- c,d\n", PLAIN_TEXT),
+        (b"From: a@x\r\nTo: b@x\r\nDate: now\r\n\r\ncaf\xe9", EML),
+        (b"Received: by x\n\tfor y\nFROM: a@x\nSubject: s\n\nbody", EML),
+        (b"From: a@x\nSubject: a note without a date\n\nbody", PLAIN_TEXT),
+        (b"From: a@x\nDate: now\nTo: b@x\nand no empty line", PLAIN_TEXT),
+        (b"HTTP/1.1 200 OK\nDate: now\nFrom: a\nTo: b\n\nbody", PLAIN_TEXT),
     ],
     ids=str,
 )
@@ -94,7 +131,49 @@ def test_a_head_that_ends_within_a_character_is_still_text() -> None:
     assert _type(content[:100] + b"\xc3") is None
 
 
+@pytest.mark.parametrize(
+    ("begin", "line", "end", "media_type"),
+    [
+        (b'{"a": [', b'{"b": "words \\" and {", "c": -1.5e3},', b"1]}", JSON),
+        (b"", b'{"b": "words"}\n', b"", JSON_LINES),
+        (b"name,said\n", b'Ada,"words, and ""more"""\n', b"", CSV),
+        (b"name\tsaid\n", b"Ada\twords\n", b"", TSV),
+        (b"From: a\nDate: b\nTo: c", b",c\n ", b"d\n\nwords", EML),
+        (b'{"a": [', b"1,", b"1]} and more", PLAIN_TEXT),
+    ],
+    ids=range(6),
+)
+def test_what_is_longer_than_the_head_is_known_by_its_beginning_and_its_end(
+    begin: bytes, line: bytes, end: bytes, media_type: str
+) -> None:
+    for padding in range(40):
+        content = begin + line * (HEAD_BYTES // len(line) + padding) + end
+        assert _type(content) == media_type, padding
+
+
+def test_a_long_head_is_judged_in_a_moment() -> None:
+    for head in (
+        *(b'["' * 32_000, b'{"a":' * 13_000, b'"' * HEAD_BYTES, b"[" * HEAD_BYTES),
+        *(b"[" + b"1" * HEAD_BYTES, b'{"a":"' + b"\\" * HEAD_BYTES, b"{}\n" * 20_000),
+        *(b"a," * 32_000, b"a,b\n" * 16_000, b'a,b\n"' * 12_000, b"a\t" * 32_000),
+        *(b"x: y\n" * 13_000, b"x:\n " * 16_000, b" " * HEAD_BYTES, b"\n" * HEAD_BYTES),
+        *(b"<" * HEAD_BYTES, b"#" * HEAD_BYTES, b"**" * 32_000, b"[](" * 20_000),
+    ):
+        began = time.process_time()
+        media_type_of(head[:HEAD_BYTES], head[-TAIL_BYTES:])
+        assert time.process_time() - began < 1, head[:9]
+
+
+def test_opendocument_is_known_by_the_type_that_it_begins_with() -> None:
+    assert _type(container_of({"mimetype": ODS, "content.xml": "x"})) == ODS
+    for other in (ODS.replace("spreadsheet", "text"), f"{ODS}-template"):
+        assert _type(container_of({"mimetype": other, "content.xml": "x"})) is None
+    assert _type(container_of({"a": "x", "mimetype": ODS})) is None
+
+
 def test_office_files_are_known_by_a_directory_that_only_the_tail_holds() -> None:
-    for media_type, name in ((DOCX, "word/document.xml"), (PPTX, "ppt/presentation.xml")):
+    for media_type, name in (
+        (DOCX, "word/document.xml"), (PPTX, "ppt/presentation.xml"), (XLSX, "xl/workbook.xml"),
+    ):  # fmt: skip
         content = _archive("[Content_Types].xml", name)
         assert media_type_of(content[:40], content[-TAIL_BYTES:]) == media_type

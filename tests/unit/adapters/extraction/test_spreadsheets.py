@@ -90,8 +90,8 @@ _SAID = [
 @pytest.mark.parametrize(
     ("content", "media_type", "sheet"),
     [
-        (_xlsx({"Prices": _TABLE}), XLSX, "Prices"),
-        (_ods({"Prices": _TABLE}), ODS, "Prices"),
+        (_xlsx({"Prices & more <é>": _TABLE}), XLSX, "Prices & more <é>"),
+        (_ods({"Prices & more <é>": _TABLE}), ODS, "Prices & more <é>"),
         (_csv(_TABLE), CSV, None),
         (_csv(_TABLE, "\t"), TSV, None),
         (_csv(_TABLE, ";"), CSV, None),
