@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
+import zlib
 from io import BytesIO
 
 from adapters.extraction.limits import ExtractionLimits
@@ -33,6 +34,14 @@ _XML_NAMES = (".xml", ".rels", ".vml")  # pictures and web pages within may have
 # What may stand before the first element: blanks, comments and instructions.
 _PROLOG = re.compile(rb"\s*+(?:(?:<!--.*?-->|<\?.*?\?>)\s*+)*+", re.DOTALL)
 _ENCRYPTED = 0x1
+_DAMAGES = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 def check_container(content: bytes, limits: ExtractionLimits) -> None:
@@ -48,7 +57,7 @@ def check_container(content: bytes, limits: ExtractionLimits) -> None:
                 elements += _elements_in(container, member)
                 if elements > limits.elements_max:
                     raise more_than(limits.elements_max, "elements")
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, struct.error, ValueError):
+    except _DAMAGES:
         raise DocumentRejected(DAMAGED) from None
 
 

@@ -76,8 +76,9 @@ def _container_type(head: bytes, tail: bytes) -> str | None:
     """Office documents by the members that only they have; other archives are not supported."""
     names = set(_member_names(head, b"PK\x03\x04", 26, 30))
     names.update(_member_names(tail or head, b"PK\x01\x02", 28, 46))
-    if head[30:].startswith(b"mimetype"):  # OpenDocument: the first member, stored as it is
-        return ODS if head[38 : 38 + len(ODS) + 2] == ODS.encode() + b"PK" else None
+    if head[30:38] == b"mimetype":  # OpenDocument: the first member, stored as it is
+        start = 38 + int.from_bytes(head[28:30], "little")  # extra fields come before
+        return ODS if head[start:].startswith(ODS.encode() + b"PK") else None
     if b"[Content_Types].xml" not in names:
         return None
     if any(name.endswith(b"vbaProject.bin") for name in names):

@@ -61,7 +61,11 @@ class Entity:
         both = Message()
         both["content-type"] = self.field("content-type")[:_PARAMETERS_MAX] or "x/x"
         both["content-disposition"] = self.field("content-disposition")[:_PARAMETERS_MAX] or "x"
-        return " ".join(_words(both.get_filename("")).split())[:255]
+        try:
+            found = both.get_filename("")
+        except ValueError:  # a charset with a NUL in its name
+            return ""
+        return " ".join(_words(found).split())[:255]
 
     @property
     def is_attached(self) -> bool:
@@ -115,7 +119,10 @@ class Entity:
 
     def text(self) -> str:
         """The body of a text, in the charset that it declares, or a likely one."""
-        charset = self._parameters("content-type").get_content_charset("")
+        try:
+            charset = self._parameters("content-type").get_content_charset("")
+        except ValueError:
+            charset = ""
         return _decoded(self.body() or b"", charset)
 
     @cached_property

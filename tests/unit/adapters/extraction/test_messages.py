@@ -122,6 +122,8 @@ def test_a_raw_message_of_another_age_is_read() -> None:
         (b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\ncut short", "cut short"),
         (b"Content-Transfer-Encoding: base64\r\n\r\n!!!SGk=", "Hi"),
         (b"Content-Transfer-Encoding: x-own\r\n\r\nwords", "a note"),
+        (b"Content-Type: text/plain; charset*=a\x00b''c\r\n\r\nwords", "words"),
+        (b"Content-Disposition: inline; filename*=a\x00b''c\r\n\r\nwords", "words"),
     ],
 )
 def test_what_is_broken_is_read_as_far_as_it_goes(raw: bytes, said: str) -> None:

@@ -272,6 +272,10 @@ def test_a_workbook_without_its_parts_is_damaged() -> None:
             _read(container_of(parts), XLSX)
     with pytest.raises(DocumentRejected, match="no text"):
         _read(xlsx_of({"S": []}), XLSX)
+    content = bytearray(xlsx_of({"S": [["x"]]}))
+    content[content.index(b"[Content_Types].xml") + 19] ^= 0xFF  # where it begins to be packed
+    with pytest.raises(DocumentRejected, match="The document is damaged"):
+        _read(bytes(content), XLSX)
 
 
 def test_quotes_breaks_and_blanks_of_csv_are_understood() -> None:
