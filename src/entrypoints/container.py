@@ -18,6 +18,7 @@ from adapters.encryption.signatures import ed25519_verify
 from adapters.extraction.content_type import media_type_of
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.process import ProcessExtractor
+from adapters.files.ending_journal import EndingJournalFile
 from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.inprocess.log_signer import KeyServiceLogSigner
@@ -39,6 +40,7 @@ from adapters.postgres.chat import PostgresChats
 from adapters.postgres.checkpoint_log import PostgresCheckpointLog
 from adapters.postgres.collections import PostgresCollections
 from adapters.postgres.consent import PostgresConsents
+from adapters.postgres.endings import PostgresEndings, PostgresSpentTokens
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.gate import PostgresReleases
@@ -51,6 +53,7 @@ from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.person_erasure import PostgresPersonErasure
 from adapters.postgres.purposes import PostgresPurposes
+from adapters.postgres.restorations import PostgresRestorations
 from adapters.postgres.rewrapping import Rewrapping
 from adapters.postgres.root_rewrapping import RootRewrapping
 from adapters.postgres.run_events import PostgresRunEvents
@@ -68,7 +71,7 @@ from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
-from application.accounts.erase_account import EraseAccount
+from application.accounts.erase_account import EraseAccount, PersonErasure
 from application.accounts.introspect_token import (
     DescribeAccessToken,
     DescribeRefreshToken,
@@ -94,6 +97,13 @@ from application.accounts.step_up_session import StepUpSession
 from application.accounts.time_codes import TimeCodes
 from application.audit.accept_cosignatures import AcceptCosignatures
 from application.audit.bundle_accesses import BundleAccesses
+from application.audit.endings import (
+    AcceptLostEntries,
+    EndingJournal,
+    KeepEndings,
+    LookAtFence,
+    Restorations,
+)
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
 from application.audit.list_denials import ListDenials
@@ -143,6 +153,7 @@ from application.consent.share_by_link import RevokeLink, ShareByLink
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
     Cipher,
+    EndingsKept,
     Leases,
     LogWritable,
     OpaqueTokens,
@@ -430,6 +441,34 @@ class Container(containers.DeclarativeContainer):
         KeyServiceLogSigner, signer=key_service
     )
 
+    # The restore fence.
+    endings = providers.Singleton(PostgresEndings, engine=keykeeper_engine)
+    spent_tokens = providers.Singleton(PostgresSpentTokens, engine=engine)
+    ending_journal: providers.Provider[EndingJournal] = providers.Singleton(
+        EndingJournalFile, directory=settings.provided.fence_directory, secrets=key_service
+    )
+    keep_endings = providers.Singleton(
+        KeepEndings, endings=endings, journal=ending_journal, trail=audit_trail
+    )
+    endings_kept: providers.Provider[EndingsKept] = providers.Singleton(lambda k: k, keep_endings)
+    look_at_fence = providers.Singleton(
+        LookAtFence,
+        endings=endings,
+        journal=ending_journal,
+        trail=audit_trail,
+        signer=log_signer,
+        verify=providers.Object(ed25519_verify),
+    )
+    restorations: providers.Provider[Restorations] = providers.Singleton(
+        PostgresRestorations,
+        engine=keykeeper_engine,
+        sealing=evidence.provided.for_operators,
+        new_id=new_id,
+    )
+    accept_lost_entries = providers.Singleton(
+        AcceptLostEntries, journal=ending_journal, trail=audit_trail, restorations=restorations
+    )
+
     # Use cases.
     release_content = providers.Singleton(
         ReleaseContent,
@@ -497,7 +536,10 @@ class Container(containers.DeclarativeContainer):
     )
     sign_out = providers.Singleton(SignOut, sessions=sessions)
     revoke_grant_token: providers.Provider[TokenRevoker] = providers.Singleton(
-        RevokeGrantToken, tokens=grant_token_form, grant_tokens=grant_tokens
+        RevokeGrantToken,
+        tokens=grant_token_form,
+        grant_tokens=grant_tokens,
+        endings_kept=endings_kept,
     )
     revoke_token = providers.Singleton(
         RevokeToken,
@@ -549,7 +591,11 @@ class Container(containers.DeclarativeContainer):
     register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)
     export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
     withdraw_consent = providers.Singleton(
-        WithdrawConsent, consents=consents, receipts=receipts, new_id=new_id
+        WithdrawConsent,
+        consents=consents,
+        receipts=receipts,
+        endings_kept=endings_kept,
+        new_id=new_id,
     )
     revoke_grant = providers.Singleton(
         RevokeGrant, consents=consents, withdraw_consent=withdraw_consent
@@ -570,6 +616,7 @@ class Container(containers.DeclarativeContainer):
         grant_tokens=grant_token_form,
         pass_codes=pass_codes,
         limits=rate_limits,
+        endings_kept=endings_kept,
     )
     revoke_link = providers.Singleton(RevokeLink, links=links, revoke_grant=revoke_grant)
     descriptions = providers.Singleton(Descriptions, cipher=cipher)
@@ -617,15 +664,18 @@ class Container(containers.DeclarativeContainer):
         EraseDocument,
         documents=documents,
         receipts=receipts,
+        endings_kept=endings_kept,
         new_id=new_id,
         backup_retention=backup_retention,
+    )
+    person_erasure: providers.Provider[PersonErasure] = providers.Singleton(
+        PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
     )
     erase_account = providers.Singleton(
         EraseAccount,
         accounts=accounts,
-        people=providers.Singleton(
-            PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
-        ),
+        people=person_erasure,
+        endings_kept=endings_kept,
         passwords=passwords,
         step_up=step_up,
         attempts=attempts,
@@ -644,8 +694,12 @@ class Container(containers.DeclarativeContainer):
         RenameCollection, collections=collections, own_keys=own_keys, cipher=cipher
     )
     put_in_collection = providers.Singleton(PutInCollection, collections=collections)
-    take_from_collection = providers.Singleton(TakeFromCollection, collections=collections)
-    delete_collection = providers.Singleton(DeleteCollection, collections=collections)
+    take_from_collection = providers.Singleton(
+        TakeFromCollection, collections=collections, endings_kept=endings_kept
+    )
+    delete_collection = providers.Singleton(
+        DeleteCollection, collections=collections, endings_kept=endings_kept
+    )
     describe_collections = providers.Singleton(
         DescribeCollections, collections=collections, own_keys=own_keys, cipher=cipher
     )
@@ -739,7 +793,7 @@ class Container(containers.DeclarativeContainer):
         ReadConversations, chats=chats, own_keys=own_keys, cipher=cipher
     )
     delete_conversation = providers.Singleton(
-        DeleteConversation, chats=chats, log_writable=log_writable
+        DeleteConversation, chats=chats, log_writable=log_writable, endings_kept=endings_kept
     )
     fail_abandoned_runs = providers.Singleton(
         FailAbandonedRuns, chats=chats, stored=run_events, own_keys=own_keys, cipher=cipher

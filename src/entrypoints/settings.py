@@ -84,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vault_token_file: Path | None = None
     vault_ca_file: Path | None = None
     vault_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 3.0
+    fence_dir: Path | None = None
     backup_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 35
     gate_seconds_max: Seconds = 5.0
 
@@ -133,6 +134,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def max_merge_delay(self) -> timedelta:
         return timedelta(seconds=self.max_merge_delay_seconds)
+
+    @property
+    def fence_directory(self) -> Path:
+        """Best where no restore reaches it, which is beside the database by default."""
+        named = self.data_dir / "fence" if self.fence_dir is None else self.fence_dir
+        return named.expanduser().resolve()
 
     @property
     def witnesses(self) -> tuple[WitnessKey, ...]:

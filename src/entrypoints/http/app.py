@@ -23,6 +23,7 @@ from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health, live, ready
+from entrypoints.http.injected import constant
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.links import LinksController
 from entrypoints.http.metrics import Metrics, metrics
@@ -152,7 +153,7 @@ def http_application(
         "issuer": settings.public_url,
     }
     dependencies = {name: _provided(getattr(container, name)) for name in EXPOSED}
-    dependencies |= {name: _constant(value) for name, value in values.items()}
+    dependencies |= {name: constant(value) for name, value in values.items()}
     return application(
         route_handlers=ROUTES,
         version=version,
@@ -166,7 +167,3 @@ def http_application(
 def _provided(provider: Callable[[], Any]) -> Provide:
     """A provider itself is not something that the framework can inject: a function is."""
     return Provide(lambda: provider(), sync_to_thread=False)
-
-
-def _constant(value: object) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)

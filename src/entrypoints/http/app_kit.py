@@ -9,7 +9,7 @@ from pathlib import Path
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.types import ControllerRouterHandler, Middleware
+from litestar.types import ASGIApp, ControllerRouterHandler, Middleware
 
 from entrypoints.http.access import authenticated_unless_public, provide_caller
 from entrypoints.http.api_page import api_pages
@@ -32,12 +32,14 @@ def application(
     translations: Translations | None = None,
     observe: Callable[[Answered], None] | None = None,
     api_page_assets: Path | None = None,
+    around: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> Litestar:
     """An ASGI application with strict bodies, problems, names for requests, and its description.
 
     Every route needs a caller unless its `opt` says PUBLIC: authentication is one of
     `middleware`, and sets `scope["state"]["caller"]`. `translations` says what adapters'
     exceptions mean (a lost database: Unavailable). Handlers may ask for `caller` and `drain`.
+    `around` may answer instead of all of it.
     """
     app = Litestar(
         route_handlers=[*route_handlers, *api_pages(api_page_assets)],
@@ -64,5 +66,6 @@ def application(
         state=State({"drain": drain}),
     )
     # Around routing and error handling too, so that what they answer is named and logged as well.
-    app.asgi_handler = Edge(app.asgi_handler, observe=observe)
+    inner = app.asgi_handler if around is None else around(app.asgi_handler)
+    app.asgi_handler = Edge(inner, observe=observe)
     return app
