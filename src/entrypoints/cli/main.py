@@ -110,6 +110,20 @@ def witness(arguments: tuple[str, ...]) -> None:
     sys.exit(run(list(arguments)))
 
 
+@cli.command()
+def doctor() -> None:
+    """Attack this deployment, beside its server or without one, and tell what was measured.
+
+    Isolation of tenants, keys without a release, a log that fails and one that hangs, twenty who
+    race for one use, a withdrawal from what is being shown. All in tenants of its own (doctor-1,
+    doctor-2), whose people and documents are erased in the end. Exit status 1 where something did
+    not hold.
+    """
+    from entrypoints.cli.doctor.command import examine
+
+    sys.exit(_run(examine(load_settings())))
+
+
 @cli.group()
 def tenant() -> None:
     """Tenants are isolated spaces."""
