@@ -127,6 +127,7 @@ from application.chat.write_answer import AnswerLimits
 from application.consent.agreement import Agreement
 from application.consent.answer_request import ApproveRequest, RefuseRequest
 from application.consent.approval import Approval
+from application.consent.exchange_token import ExchangeToken
 from application.consent.expire_consents import ExpireConsents
 from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
@@ -607,6 +608,13 @@ class Container(containers.DeclarativeContainer):
         approval=approval,
         tokens=link_token_form,
         pass_codes=pass_codes,
+        new_id=new_id,
+    )
+    exchange_token = providers.Singleton(
+        ExchangeToken,
+        consents=consents,
+        give_grant=give_grant,
+        tokens=grant_token_form,
         new_id=new_id,
     )
     redeem_link = providers.Singleton(

@@ -35,6 +35,7 @@ from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
 from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
+from entrypoints.http.token_exchange import TokenExchange
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
@@ -151,6 +152,11 @@ def http_application(
         "metrics": measured,
         "upload_limits": UploadLimits(bytes_max=settings.upload_bytes_max),
         "issuer": settings.public_url,
+        "token_exchange": TokenExchange(
+            access_tokens=container.access_tokens(),
+            hold_grant_token=container.hold_grant_token(),
+            exchange_token=container.exchange_token(),
+        ),
     }
     dependencies = {name: _provided(getattr(container, name)) for name in EXPOSED}
     dependencies |= {name: constant(value) for name, value in values.items()}
