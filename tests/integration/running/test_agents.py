@@ -122,7 +122,9 @@ async def test_whoever_was_given_something_sends_an_agent_only_if_they_may_share
     document = await asha.ready("A heron for two.")
     async with signed_up(running, "Ben") as ben, signed_up(running, "Cara") as cara:
         kept = await asha.grant(document["id"], ben)
-        shared = await asha.grant(document["id"], cara, actions=["read", "share"], max_uses=2)
+        shared = await asha.grant(
+            document["id"], cara, actions=["read", "share"], max_uses=2, retention_seconds=0
+        )
         async with running.client() as http:
             for person, parent in ((ben, kept["id"]), (ben, shared["id"]), (ben, "")):
                 answer = await exchange(
