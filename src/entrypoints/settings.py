@@ -110,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_token_seconds_max: Seconds = 30.0
     run_seconds_max: Seconds = 300.0
     history_tokens_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
+    stream_heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
     runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256
     extractive_words_per_second: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
 

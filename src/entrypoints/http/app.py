@@ -35,6 +35,7 @@ from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
 from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
+from entrypoints.http.streams import StreamLimits
 from entrypoints.http.token_exchange import TokenExchange
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
@@ -167,6 +168,7 @@ def http_application(
         dependencies=dependencies,
         middleware=[Authentication(container.access_tokens(), container.hold_grant_token())],
         observe=measured.observe,
+        stream_limits=StreamLimits(heartbeat_seconds=settings.stream_heartbeat_seconds),
     )
 
 

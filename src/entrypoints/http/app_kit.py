@@ -19,6 +19,7 @@ from entrypoints.http.edge import Answered, Edge
 from entrypoints.http.openapi_document import StrictStructs, openapi_config
 from entrypoints.http.parameters import known_parameters_only
 from entrypoints.http.problems import Translations, exception_handlers
+from entrypoints.http.streams import StreamLimits
 
 
 def application(
@@ -33,19 +34,22 @@ def application(
     observe: Callable[[Answered], None] | None = None,
     api_page_assets: Path | None = None,
     around: Callable[[ASGIApp], ASGIApp] | None = None,
+    stream_limits: StreamLimits | None = None,
 ) -> Litestar:
     """An ASGI application with strict bodies, problems, names for requests, and its description.
 
     Every route needs a caller unless its `opt` says PUBLIC: authentication is one of
     `middleware`, and sets `scope["state"]["caller"]`. `translations` says what adapters'
-    exceptions mean (a lost database: Unavailable). Handlers may ask for `caller` and `drain`.
-    `around` may answer instead of all of it.
+    exceptions mean (a lost database: Unavailable). Handlers may ask for `caller`, `drain` and
+    `stream_limits`. `around` may answer instead of all of it.
     """
+    limits = stream_limits or StreamLimits()
     app = Litestar(
         route_handlers=[*route_handlers, *api_pages(api_page_assets)],
         dependencies={
             "caller": Provide(provide_caller, sync_to_thread=False),
             "drain": Provide(lambda: drain, sync_to_thread=False),
+            "stream_limits": Provide(lambda: limits, sync_to_thread=False),
             **(dependencies or {}),
         },
         debug=False,
