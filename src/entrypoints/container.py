@@ -113,6 +113,7 @@ from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from application.chat.answer_question import AnswerQuestion
+from application.chat.ask_anew import AskAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
@@ -120,6 +121,7 @@ from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.language_model import LanguageModel
 from application.chat.live_runs import LiveRuns
+from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
 from application.chat.start_conversation import StartConversation
@@ -166,6 +168,7 @@ from application.ports import (
     TokenDescriber,
     TokenRevoker,
 )
+from application.retrieval.embed_texts import EmbedTexts
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
@@ -204,6 +207,7 @@ def _rates(settings: Settings) -> dict[str, str]:
         "totp_rate_per_account",
         "access_request_rate_per_person",
         "redeem_rate_per_address",
+        "embedding_rate_per_person",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -758,6 +762,7 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         embed_seconds_max=settings.provided.query_embedding_seconds_max,
     )
+    embed_texts = providers.Singleton(EmbedTexts, embedder=embedder, limits=rate_limits)
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(
         SearchedExcerpts, search=search
     )
@@ -802,6 +807,15 @@ class Container(containers.DeclarativeContainer):
     )
     delete_conversation = providers.Singleton(
         DeleteConversation, chats=chats, log_writable=log_writable, endings_kept=endings_kept
+    )
+    ask_anew = providers.Singleton(
+        AskAnew,
+        start_conversation=start_conversation,
+        ask_question=ask_question,
+        delete_conversation=delete_conversation,
+    )
+    named_conversations = providers.Singleton(
+        NamedConversations, chats=chats, start_conversation=start_conversation
     )
     fail_abandoned_runs = providers.Singleton(
         FailAbandonedRuns, chats=chats, stored=run_events, own_keys=own_keys, cipher=cipher

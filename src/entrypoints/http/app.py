@@ -19,15 +19,18 @@ from entrypoints.http.authentication import Authentication
 from entrypoints.http.chat import ConversationsController
 from entrypoints.http.checkpoints import LogOfCheckpointsController, prove_checkpoint
 from entrypoints.http.collections import CollectionsController
+from entrypoints.http.completions import complete_chat
 from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
+from entrypoints.http.embeddings import embed
 from entrypoints.http.health import Health, live, ready
 from entrypoints.http.injected import constant
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.links import LinksController
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
+from entrypoints.http.openai_models import ModelsController
 from entrypoints.http.pages import Cursors
 from entrypoints.http.purposes import PurposesController
 from entrypoints.http.records import RecordsController
@@ -55,6 +58,9 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     SearchController,
     ConversationsController,
     RunsController,
+    complete_chat,
+    ModelsController,
+    embed,
     AuditController,
     TilesController,
     LogOfCheckpointsController,
@@ -123,6 +129,10 @@ EXPOSED = (
     "cancel_run",
     "read_conversations",
     "delete_conversation",
+    "ask_anew",
+    "named_conversations",
+    "embedder",
+    "embed_texts",
     "list_accesses",
     "list_denials",
     "bundle_accesses",

@@ -50,6 +50,12 @@ def _question(ids: Ids) -> dict[str, Any]:
     return {"json": {"content": "What did the heron do?", "document_ids": [ids["document_id"]]}}
 
 
+def _completion(ids: Ids) -> dict[str, Any]:
+    asked = {"role": "user", "content": "What did the heron do?"}
+    terms = {"conversation_id": ids["conversation_id"]}
+    return {"json": {"model": "extractive-1", "messages": [asked], "strongroom": terms}}
+
+
 def _search(ids: Ids) -> dict[str, Any]:
     filters = {"document_ids": [ids["document_id"]]}
     return {"json": {"query": "heron", "purpose": PURPOSE, "filters": filters}}
@@ -130,6 +136,7 @@ RULES: dict[str, Rule] = {
     "GET /v1/audit/events/{event_id}/promise": Rule(owner=200),
     f"GET {_CONVERSATION}": Rule(owner=200),
     f"GET {_CONVERSATION}/messages": Rule(owner=200),
+    "POST /v1/chat/completions": Rule(owner=200, options=_completion),
     f"POST {_CONVERSATION}/messages": Rule(owner=202, options=_question),
     f"GET {_RUN}": Rule(owner=200),
     f"GET {_RUN}/events": Rule(owner=200),
@@ -147,6 +154,9 @@ RULES: dict[str, Rule] = {
 
 # Their parameters are no ids: they say where in the log of the asker's own tenant something lies.
 POSITIONS = {"GET /v1/audit/tile/{level}/{index}", "GET /v1/audit/tile/entries/{index}"}
+
+# Their parameters name what there is for everybody: the models of the deployment.
+NAMES = {"GET /v1/models/{model}"}
 
 # Operations that need no token at all.
 PUBLIC = {
@@ -195,7 +205,10 @@ def told(answer: httpx2.Response) -> tuple[int, list[tuple[str, str]], Json]:
     """All that an answer tells, but for what says which request it was."""
     headers = [each for each in answer.headers.items() if each[0] not in ("date", "x-request-id")]
     named = ("instance", "request_id", "took_ms")
-    body = {name: value for name, value in json_of(answer).items() if name not in named}
+    said = json_of(answer)
+    if isinstance(said.get("error"), dict):  # as the routes of OpenAI tell it
+        said = said["error"]
+    body = {name: value for name, value in said.items() if name not in named}
     # The number itself is told by `took_ms`, whose digits vary.
     headers = [each for each in headers if each[0] != "content-length" or answer.is_error]
     return answer.status_code, headers, body
