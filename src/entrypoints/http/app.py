@@ -40,6 +40,7 @@ from entrypoints.http.search import SearchController
 from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
 from entrypoints.http.streams import StreamLimits
 from entrypoints.http.token_exchange import TokenExchange
+from entrypoints.http.ui_messages import UIMessagesController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
@@ -61,6 +62,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     complete_chat,
     ModelsController,
     embed,
+    UIMessagesController,
     AuditController,
     TilesController,
     LogOfCheckpointsController,
