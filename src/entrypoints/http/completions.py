@@ -21,6 +21,7 @@ from application.chat.follow_run import Events, FollowRun
 from application.chat.ports import AskedQuestion
 from application.ports import Idempotency
 from domain.chat.event import EventType
+from domain.chat.run import RunNotFound
 from domain.identity import Caller, ConversationId
 from entrypoints.http.completion_frames import CompletionChunks, GatheredCompletion, ending_of
 from entrypoints.http.completion_shapes import (
@@ -134,7 +135,9 @@ async def _whole(
         if gathered.last is None and left is not None:
             await left()
     last = gathered.last
-    if last is None or last.type is EventType.COMPLETED:
+    if last is None:  # deleted with its conversation
+        raise RunNotFound
+    if last.type is EventType.COMPLETED:
         return Response(gathered.whole(), media_type=MediaType.JSON)
     status, error = ending_of(last)
     # To ask again is the asker's decision, not that of a client that retries by itself.
