@@ -38,6 +38,7 @@ from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
 from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
+from entrypoints.http.sockets import converse
 from entrypoints.http.streams import StreamLimits
 from entrypoints.http.token_exchange import TokenExchange
 from entrypoints.http.ui_messages import UIMessagesController
@@ -63,6 +64,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     ModelsController,
     embed,
     UIMessagesController,
+    converse,
     AuditController,
     TilesController,
     LogOfCheckpointsController,
@@ -135,6 +137,7 @@ EXPOSED = (
     "named_conversations",
     "embedder",
     "embed_texts",
+    "access_tokens",
     "list_accesses",
     "list_denials",
     "bundle_accesses",
