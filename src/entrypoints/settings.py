@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     totp_rate_per_account: Rate = "10/hour"
     access_request_rate_per_person: Rate = "60/hour"
     redeem_rate_per_address: Rate = "60/minute"
+    embedding_rate_per_person: Rate = "120/minute"
 
     # Whom notices and receipts name as the controller.
     controller_name: Annotated[str, Meta(min_length=1, max_length=200)] = "Strongroom"
@@ -84,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vault_token_file: Path | None = None
     vault_ca_file: Path | None = None
     vault_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 3.0
+    fence_dir: Path | None = None
     backup_retention_days: Annotated[int, Meta(ge=0, le=3650)] = 35
     gate_seconds_max: Seconds = 5.0
 
@@ -109,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_token_seconds_max: Seconds = 30.0
     run_seconds_max: Seconds = 300.0
     history_tokens_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
+    stream_heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
     runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256
     extractive_words_per_second: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
 
@@ -133,6 +136,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def max_merge_delay(self) -> timedelta:
         return timedelta(seconds=self.max_merge_delay_seconds)
+
+    @property
+    def fence_directory(self) -> Path:
+        """Best where no restore reaches it, which is beside the database by default."""
+        named = self.data_dir / "fence" if self.fence_dir is None else self.fence_dir
+        return named.expanduser().resolve()
 
     @property
     def witnesses(self) -> tuple[WitnessKey, ...]:

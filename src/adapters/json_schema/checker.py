@@ -77,7 +77,8 @@ class ProcessSchemaChecker:
     async def _process(self) -> AsyncIterator[asyncio.subprocess.Process]:
         """One that nobody else uses. It is kept only when it was left ready for the next."""
         try:
-            await asyncio.wait_for(self._turns.acquire(), WALL_SECONDS_MAX)
+            async with asyncio.timeout(WALL_SECONDS_MAX):
+                await self._turns.acquire()
         except TimeoutError:
             raise Unavailable(_NOT_NOW) from None
         process: asyncio.subprocess.Process | None = None

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.chat_rows import conversation_of, message_of, read_run, run_of, runs_of
 from adapters.postgres.engine import transaction
-from adapters.postgres.idempotency import claim
+from adapters.postgres.idempotency import claim, claimed
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.signals import notify
 from adapters.postgres.statements import statement
@@ -105,6 +105,17 @@ class PostgresChats:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             return await read_run(connection, caller, run_id)
 
+    async def active_run(self, caller: Caller, conversation_id: ConversationId) -> Run | None:
+        active = select(runs.c.id).where(
+            runs.c.tenant_id == caller.tenant_id,
+            runs.c.owner_id == caller.person_id,
+            runs.c.conversation_id == conversation_id,
+            runs.c.state == RunState.RUNNING,
+        )
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            found = (await connection.execute(active)).scalar_one_or_none()
+            return None if found is None else await read_run(connection, caller, RunId(found))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresChatTransaction:
@@ -120,6 +131,9 @@ class PostgresChatTransaction:
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
         return await claim(self.connection, self.caller, idempotency, resource)
+
+    async def claimed(self, idempotency: Idempotency) -> UUID | None:
+        return await claimed(self.connection, self.caller, idempotency)
 
     async def add_conversation(self, conversation: Conversation, key: DataKey) -> None:
         await self.connection.execute(

@@ -27,6 +27,7 @@ from adapters.postgres.tables import (
     consent_receipts,
     consents,
     documents,
+    grant_tokens,
     grants,
     notices,
     people,
@@ -93,23 +94,25 @@ class PostgresConsentTransaction:
             which = people.c.id == named
         else:
             which = people.c.email == named.strip().lower()
+        # Links and agents share onward, and are given nothing but what they were made for.
+        usable = or_(people.c.kind == "person", people.c.id == self.caller.person_id)
         person = select(people.c.id, people.c.display_name).where(
-            people.c.tenant_id == self.caller.tenant_id, people.c.kind == "person", which
+            people.c.tenant_id == self.caller.tenant_id, usable, which
         )
         row = (await self.connection.execute(person)).one_or_none()
         return row and Party(person_id=PersonId(row.id), display_name=row.display_name)
 
-    async def add_link_grantee(self, person_id: PersonId) -> Party:
-        party = Party(person_id=person_id, display_name="Whoever has the link")
+    async def add_grantee(self, person_id: PersonId, *, kind: str, name: str) -> Party:
+        party = Party(person_id=person_id, display_name=name)
         await self.connection.execute(
             insert(people).values(
                 tenant_id=self.caller.tenant_id,
                 id=person_id,
-                email=f"{person_id}@link.invalid",  # no address: RFC 2606
+                email=f"{person_id}@{kind}.invalid",  # no address: RFC 2606
                 display_name=party.display_name,
                 password_hash="-",  # noqa: S106 - none that a password could have
                 role=Role.MEMBER,
-                kind="link",
+                kind=kind,
             )
         )
         return party
@@ -128,6 +131,17 @@ class PostgresConsentTransaction:
                 redemptions_max=link.redemptions_max,
                 redemptions_left=link.redemptions_left,
                 attempts_left=attempts,
+            )
+        )
+
+    async def keep_token(self, grant: Grant, token_hash: bytes) -> None:
+        await self.connection.execute(
+            insert(grant_tokens).values(
+                tenant_id=self.caller.tenant_id,
+                token_hash=token_hash,
+                grant_id=grant.id,
+                person_id=grant.grantee_id,
+                expires_at=grant.expires_at,
             )
         )
 

@@ -38,7 +38,9 @@ def grant_of(row: Any) -> Grant:
         max_uses=row.max_uses,
         uses_left=row.uses_left,
         uses_per_interval=_interval_of(row),
-        retention=row.retention_seconds and timedelta(seconds=row.retention_seconds),
+        retention=None
+        if row.retention_seconds is None
+        else timedelta(seconds=row.retention_seconds),
         required_acr=row.required_acr and Acr(row.required_acr),
         counted_above=row.is_counted,
         created_at=row.created_at,

@@ -25,26 +25,27 @@ async def claim(
     if idempotency is None:
         return resource
     identity = _identity(caller, idempotency)
-    claimed = await connection.execute(
+    inserted = await connection.execute(
         upsert(claims)
         .values(**identity, request_hash=idempotency.request_hash, resource_id=resource)
         .on_conflict_do_nothing()
     )
-    if claimed.rowcount == 1:
+    if inserted.rowcount == 1:
         return resource
-    earlier = await _earlier(connection, caller, idempotency)
+    earlier = await claimed(connection, caller, idempotency)
     assert earlier is not None
     return earlier
 
 
 async def is_claimed(connection: AsyncConnection, caller: Caller, idempotency: Idempotency) -> bool:
     """Whether this very request took effect. Raises KeyReused as `claim` does."""
-    return await _earlier(connection, caller, idempotency) is not None
+    return await claimed(connection, caller, idempotency) is not None
 
 
-async def _earlier(
+async def claimed(
     connection: AsyncConnection, caller: Caller, idempotency: Idempotency
 ) -> UUID | None:
+    """The resource that an earlier request made, if there was one. Raises KeyReused."""
     identity = _identity(caller, idempotency)
     found = select(claims.c.request_hash, claims.c.resource_id).where(
         *(claims.c[name] == value for name, value in identity.items())

@@ -69,7 +69,8 @@ class PostgresPersonErasure:
                 )
                 destroyed[table.name] += gone.rowcount
             kept = await _kept(connection, caller)
-            destroyed.update(dict((await connection.execute(_ERASE)).tuples().all()))
+            for what, rows in (await connection.execute(_ERASE)).all():
+                destroyed[what] += rows
             at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
             residue = await _residue(connection, caller)
             # The person has no key any more that this could be sealed to: it tells of numbers.

@@ -40,7 +40,8 @@ class _Listener:
 
     async def wait(self, seconds_max: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), seconds_max)
+            async with asyncio.timeout(seconds_max):
+                await self.woken.wait()
         self.woken.clear()
 
 

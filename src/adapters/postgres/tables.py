@@ -584,6 +584,19 @@ audit_cosignatures = _table(
     key=("size", "witness"),
 )
 
+endings = _table(
+    "endings",
+    Column("id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
+    _of(Text, "kind"),
+    _of(Text, "what"),
+    _id("by_id", optional=True),
+    _of(Text, "detail", optional=True),
+    _time("at", now=True),
+    _of(TransactionId(), "transaction", server_default=func.pg_current_xact_id()),
+    Index("endings_transaction_idx", "transaction"),
+    key=("id",),
+)
+
 passages = _table(
     "passages",
     Column("id", BigInteger, Identity(always=True), nullable=False),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from application.accounts.ports import Accounts, Attempts, Passwords
 from application.accounts.sign_in import SIGN_IN_PER_ACCOUNT
-from application.ports import NewId, StepUp
+from application.ports import EndingsKept, NewId, StepUp
 from domain.accounts.password import given_password
 from domain.accounts.person import PasswordWrong
 from domain.accounts.totp import TotpRequired
@@ -61,6 +61,7 @@ class EraseAccount:
     step_up: StepUp
     attempts: Attempts
     receipts: ReceiptSigner
+    endings_kept: EndingsKept
     new_id: NewId
     backup_retention: timedelta
 
@@ -70,6 +71,7 @@ class EraseAccount:
         erased = await self.people.erase(caller)
         if erased is None:
             raise NotAuthenticated
+        await self.endings_kept()
         horizon = erased.at + self.backup_retention
         claims: dict[str, object] = {
             "receipt_id": str(self.new_id()),

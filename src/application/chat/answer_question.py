@@ -107,7 +107,8 @@ class AnswerQuestion:
             conversation_id=asked.run.conversation_id,
         )
         messages = await self.chats.earlier(asked.caller, asked.message)
-        turns = [
+        turns = [Turn(role=MessageRole.USER, text=each) for each in asked.question.before]
+        turns += [
             Turn(role=each.role, text=chat.open_message(each.id, each.sealed_content))
             for each in messages
         ]
@@ -117,7 +118,7 @@ class AnswerQuestion:
             return questions[-1:], []
         answers = [
             each.id
-            for each in messages[len(messages) - len(window) :]
+            for each in messages[max(0, len(messages) - len(window)) :]
             if each.role is MessageRole.ASSISTANT
         ]
         return window, answers

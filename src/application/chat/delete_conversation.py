@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.chat.ports import Chats
-from application.ports import LogWritable
+from application.ports import EndingsKept, LogWritable
 from domain.chat.conversation import ConversationNotFound
 from domain.identity import Caller, ConversationId
 
@@ -16,6 +16,7 @@ class DeleteConversation:
 
     chats: Chats
     log_writable: LogWritable
+    endings_kept: EndingsKept
 
     async def __call__(self, *, caller: Caller, conversation_id: ConversationId) -> None:
         await self.log_writable()
@@ -23,3 +24,4 @@ class DeleteConversation:
             if await tx.conversation(conversation_id, lock=True) is None:
                 raise ConversationNotFound
             await tx.delete(conversation_id)
+        await self.endings_kept()

@@ -74,6 +74,10 @@ class ChatTransaction(Protocol):
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
 
+    async def claimed(self, idempotency: Idempotency) -> UUID | None:
+        """What an earlier `claim` of this made; None where there was none."""
+        ...
+
     async def add_conversation(self, conversation: Conversation, key: DataKey) -> None: ...
 
     async def conversation(
@@ -135,6 +139,10 @@ class Chats(Protocol):
         ...
 
     async def run(self, caller: Caller, run_id: RunId) -> Run | None: ...
+
+    async def active_run(self, caller: Caller, conversation_id: ConversationId) -> Run | None:
+        """The run that is writing in a conversation now; there is at most one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

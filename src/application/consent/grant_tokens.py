@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.consent.ports import GrantTokens
-from application.ports import OpaqueTokens, TokenDescription
+from application.ports import EndingsKept, OpaqueTokens, TokenDescription
 from domain.consent.link import TokenStanding
 
 
@@ -47,8 +47,10 @@ class RevokeGrantToken:
 
     tokens: OpaqueTokens
     grant_tokens: GrantTokens
+    endings_kept: EndingsKept
 
     async def __call__(self, *, token: str) -> None:
         read = self.tokens.read(token)
         if read is not None:
             await self.grant_tokens.revoke(read.tenant_id, read.hash)
+            await self.endings_kept()

@@ -169,8 +169,12 @@ class ConsentTransaction(Protocol):
         """A person of this tenant, by email address or id."""
         ...
 
-    async def add_link_grantee(self, person_id: PersonId) -> Party:
-        """A new grantee of kind `link`: it has no password, and signs in nowhere."""
+    async def add_grantee(self, person_id: PersonId, *, kind: str, name: str) -> Party:
+        """A new grantee of kind `link` or `agent`: it has no password, and signs in nowhere."""
+        ...
+
+    async def keep_token(self, grant: Grant, token_hash: bytes) -> None:
+        """With it, its grantee acts under this grant alone, and for as long as it."""
         ...
 
     async def keep_link(

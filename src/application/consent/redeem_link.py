@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from application.consent.ports import Links, PassCodes
-from application.ports import NewToken, OpaqueTokens, RateLimits, ReadToken
+from application.ports import EndingsKept, NewToken, OpaqueTokens, RateLimits, ReadToken
 from domain.consent.grant import Grant
 from domain.consent.link import LinkNotUsable
 
@@ -34,6 +34,7 @@ class RedeemLink:
     grant_tokens: OpaqueTokens
     pass_codes: PassCodes
     limits: RateLimits
+    endings_kept: EndingsKept
 
     async def __call__(
         self, *, token: str, pass_code: str | None, address: str, key: str | None = None
@@ -58,6 +59,7 @@ class RedeemLink:
         if redeemed is None:
             await self.links.refused(read.tenant_id, asked.link_id)
             raise LinkNotUsable
+        await self.endings_kept()
         return Redeemed(token=granted.text, expires_at=redeemed.expires_at, grant=redeemed.grant)
 
     def _token(self, read: ReadToken, token: str, key: str | None) -> NewToken:

@@ -48,7 +48,9 @@ class ShareByLink:
         caller = await self.approval.proven(caller, code)
         token = self.tokens.new(caller.tenant_id)
         async with self.consents.begin(caller) as tx:
-            grantee = await tx.add_link_grantee(PersonId(self.new_id()))
+            grantee = await tx.add_grantee(
+                PersonId(self.new_id()), kind="link", name="Whoever has the link"
+            )
             grant = await self.give_grant.within(
                 tx,
                 caller,

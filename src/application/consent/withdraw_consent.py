@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.consent.ports import Consents, ReceiptSigner, Revocation
-from application.ports import NewId
+from application.ports import EndingsKept, NewId
 from domain.consent.grant import Grant, GrantAlreadyRevoked, GrantNotFound
 from domain.consent.record import (
     ConsentEvent,
@@ -36,6 +36,7 @@ class WithdrawConsent:
 
     consents: Consents
     receipts: ReceiptSigner
+    endings_kept: EndingsKept
     new_id: NewId
 
     async def __call__(self, *, caller: Caller, consent_id: ConsentId) -> RevocationReceipt:
@@ -50,6 +51,7 @@ class WithdrawConsent:
                 events, _state(record, caller), by=caller.person_id, at=await tx.now()
             )
             revocation = await tx.end(consent_id, ending)
+        await self.endings_kept()
         signed = await self._signed(caller, consent_id, ending, revocation)
         return RevocationReceipt(revocation=revocation, signed=signed)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from application.ports import NewId
+from application.ports import EndingsKept, NewId
 from application.vault.ports import Documents, Erasure
 from domain.identity import Caller, DocumentId, ResourceKind
 from domain.vault.document import DocumentNotFound
@@ -35,6 +35,7 @@ class EraseDocument:
 
     documents: Documents
     receipts: ErasureSigner
+    endings_kept: EndingsKept
     new_id: NewId
     backup_retention: timedelta
 
@@ -53,6 +54,7 @@ class EraseDocument:
             if document.owner_id != caller.person_id:
                 raise DocumentNotFound
             erasure = await tx.erase(document)
+        await self.endings_kept()
         horizon = erasure.at + self.backup_retention
         claims: dict[str, object] = {
             "receipt_id": str(self.new_id()),

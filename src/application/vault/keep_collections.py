@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from application.ports import Cipher, Idempotency, LogWritable, NewId, OwnKeys
+from application.ports import Cipher, EndingsKept, Idempotency, LogWritable, NewId, OwnKeys
 from application.vault.ports import (
     Collections,
     CollectionTransaction,
@@ -100,6 +100,7 @@ class TakeFromCollection:
     """Nothing more is shown of it under a grant on the collection, once this is acknowledged."""
 
     collections: Collections
+    endings_kept: EndingsKept
 
     async def __call__(
         self, *, caller: Caller, collection_id: CollectionId, document_id: DocumentId
@@ -112,6 +113,7 @@ class TakeFromCollection:
             ended = await tx.take_out(collection_id, document_id)
             if ended is None:
                 raise DocumentNotFound
+        await self.endings_kept()
         return ended
 
 
@@ -120,12 +122,15 @@ class DeleteCollection:
     """Its grants end; what was in it stays its owner's."""
 
     collections: Collections
+    endings_kept: EndingsKept
 
     async def __call__(self, *, caller: Caller, collection_id: CollectionId) -> EndedSharing:
         """Raises CollectionNotFound unless the caller owns it."""
         async with self.collections.begin(caller) as tx:
             await _own(tx, caller, collection_id)
-            return await tx.delete(collection_id)
+            ended = await tx.delete(collection_id)
+        await self.endings_kept()
+        return ended
 
 
 async def _own(

@@ -10,6 +10,7 @@ from domain.errors import Invalid, NotFound
 from domain.identity import ConversationId, PersonId
 
 TITLE_LENGTH_MAX = 300
+TITLE_WORDS_LENGTH = 80
 
 
 class ConversationNotFound(NotFound):
@@ -43,3 +44,10 @@ def usable_title(title: str) -> str:
     ):
         raise TitleNotUsable(field="/title")
     return trimmed
+
+
+def title_from(question: str) -> str:
+    """A usable title for a conversation that begins with this question."""
+    shown = "".join(each if each.isprintable() else " " for each in question)
+    words = " ".join(shown.split())
+    return words if len(words) <= TITLE_WORDS_LENGTH else f"{words[: TITLE_WORDS_LENGTH - 1]}…"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from domain.errors import Invalid
 from domain.identity import PERSONAL_USE, DocumentId, Purpose
 
 CHARACTERS_MAX = 16_000
 DOCUMENTS_MAX = 200
+QUESTIONS_BEFORE_MAX = 20
 SHORT_WORDS_MAX = 3
 """A question of so few words seldom stands alone: "and in 2021?"."""
 
@@ -43,11 +45,14 @@ class Question:
 
     Own documents are read whatever the purpose, those of others under grants for exactly this
     purpose. With `document_ids` nothing else is read; None reads everything that may be quoted.
+    `before` are earlier questions, oldest first, where the asker brings them along because the
+    conversation does not hold them; they go into the prompt as those that it holds do.
     """
 
     text: str
     purpose: Purpose = PERSONAL_USE
     document_ids: frozenset[DocumentId] | None = None
+    before: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", self.text.strip())
@@ -59,6 +64,8 @@ class Question:
             raise QuestionUnreadable(field="/content")
         if self.document_ids is not None and not 1 <= len(self.document_ids) <= DOCUMENTS_MAX:
             raise TooManyDocuments(field="/document_ids")
+        if len(self.before) > QUESTIONS_BEFORE_MAX or not all(map(is_readable, self.before)):
+            raise ValueError("of earlier questions only some are brought along, and readable ones")
 
 
 def is_readable(text: str) -> bool:

@@ -36,7 +36,9 @@ def record_claims(record: ConsentRecord) -> Json:
         "collection_method": record.collection_method,
         "withdrawal_method": f"POST /v1/consents/{record.record_id}/withdraw",
         "jurisdiction": record.jurisdiction,
-        "retention_period": terms.retention and int(terms.retention.total_seconds()),
+        "retention_period": None
+        if terms.retention is None
+        else int(terms.retention.total_seconds()),
         "validity_duration": [
             terms.not_before and terms.not_before.isoformat(),
             terms.expires_at.isoformat(),

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from adapters.postgres.guard import assert_isolating
 from adapters.postgres.migrate import migrate
 from adapters.postgres.tenants import create_tenant
-from entrypoints.cli.database import DEFAULT_TENANT, database_of
+from entrypoints.cli.database import DEFAULT_TENANT, database_in_use, database_of
 from entrypoints.cli.steps import say, step
 from entrypoints.container import Container
 from entrypoints.key_services import Opened, opened_key_service
@@ -36,6 +36,21 @@ async def deployment(settings: Settings) -> AsyncIterator[Container]:
             container.key_service.override(await parts.enter_async_context(opened))
         await parts.enter_async_context(container.postgres_signals().listening())
         yield container
+
+
+@asynccontextmanager
+async def beside_a_server(settings: Settings) -> AsyncIterator[Container]:
+    """The parts without anything that runs: for a command, beside a server or without one."""
+    async with (
+        database_in_use(settings) as database,
+        opened_key_service(settings, create=False) as key_service,
+    ):
+        container = Container(settings=settings, database=database)
+        container.key_service.override(key_service)
+        try:
+            yield container
+        finally:
+            await _dispose(container)
 
 
 @asynccontextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 from application.vault.keykeeper import KeyVersion
 from domain.accounts.email_address import email_address
 from domain.accounts.person import PersonUnknown
 from domain.identity import PersonId, TenantId
-from entrypoints.cli.database import DEFAULT_TENANT, database_in_use
+from entrypoints.cli.database import DEFAULT_TENANT
+from entrypoints.cli.deployment import beside_a_server
 from entrypoints.cli.steps import say
 from entrypoints.container import Container
-from entrypoints.key_services import opened_key_service
 from entrypoints.settings import Settings
 
 
@@ -20,7 +19,7 @@ async def rotate(
     settings: Settings, *, tenant_name: str | None, email: str | None, root: bool
 ) -> None:
     """Raises PersonUnknown for a tenant or a person that is not there, and NothingToRotate."""
-    async with _container(settings) as container:
+    async with beside_a_server(settings) as container:
         keykeeper = container.keykeeper()
         if root:
             version = await keykeeper.rotate_root()
@@ -34,7 +33,7 @@ async def rotate(
 
 async def status(settings: Settings, tenant_name: str) -> Sequence[str]:
     """Lines to be read by a person."""
-    async with _container(settings) as container:
+    async with beside_a_server(settings) as container:
         tenant_id = await _tenant(container, tenant_name)
         return [_told(each) for each in await container.keykeeper().versions(tenant_id)]
 
@@ -43,21 +42,6 @@ def _told(version: KeyVersion) -> str:
     whose = "" if version.subject_id is None else f" of {version.subject_id}"
     state = "active" if version.active else "only unwraps"
     return f"{version.key} key{whose}, version {version.version}: {state}, wraps {version.wraps:,}"
-
-
-@asynccontextmanager
-async def _container(settings: Settings) -> AsyncIterator[Container]:
-    async with (
-        database_in_use(settings) as database,
-        opened_key_service(settings, create=False) as key_service,
-    ):
-        container = Container(settings=settings, database=database)
-        container.key_service.override(key_service)
-        try:
-            yield container
-        finally:
-            await container.engine().dispose()
-            await container.keykeeper_engine().dispose()
 
 
 async def _tenant(container: Container, name: str) -> TenantId:

@@ -23,6 +23,7 @@ from adapters.encryption.keyring_faults import KeyringUnusable  # noqa: E402
 from adapters.postgres.embedded import DatabaseDidNotStart, DataDirectoryInUse  # noqa: E402
 from adapters.postgres.guard import DatabaseNotIsolating  # noqa: E402
 from adapters.vault_transit.faults import VaultUnusable  # noqa: E402
+from application.audit.endings import FenceClosed, JournalDamaged  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
 from domain.identity import Role  # noqa: E402
 
@@ -31,6 +32,8 @@ _SAID_PLAINLY = (
     DataDirectoryInUse,
     DatabaseDidNotStart,
     DatabaseNotIsolating,
+    FenceClosed,
+    JournalDamaged,
     KeyringUnusable,
     VaultUnusable,
     Refusal,
@@ -107,6 +110,20 @@ def witness(arguments: tuple[str, ...]) -> None:
     sys.exit(run(list(arguments)))
 
 
+@cli.command()
+def doctor() -> None:
+    """Attack this deployment, beside its server or without one, and tell what was measured.
+
+    Isolation of tenants, keys without a release, a log that fails and one that hangs, twenty who
+    race for one use, a withdrawal from what is being shown. All in tenants of its own (doctor-1,
+    doctor-2), whose people and documents are erased in the end. Exit status 1 where something did
+    not hold.
+    """
+    from entrypoints.cli.doctor.command import examine
+
+    sys.exit(_run(examine(load_settings())))
+
+
 @cli.group()
 def tenant() -> None:
     """Tenants are isolated spaces."""
@@ -170,6 +187,39 @@ def keys_status(tenant_name: str) -> None:
     from entrypoints.cli.keys import status
 
     for line in _run(status(load_settings(), tenant_name)):
+        click.echo(line)
+
+
+@cli.group()
+def restore() -> None:
+    """What to do after the database was restored from a backup."""
+
+
+@restore.command("status")
+def restore_status() -> None:
+    """What ended since the backup was made. Exit status 1 where something did."""
+    from entrypoints.cli.restore import status
+
+    lines, is_open = _run(status(load_settings()))
+    for line in lines:
+        click.echo(line)
+    sys.exit(0 if is_open else 1)
+
+
+@restore.command("replay")
+@click.option(
+    "--accept-lost-entries",
+    is_flag=True,
+    help="The log goes on although entries that others may have seen are lost; the log says so.",
+)
+def restore_replay(accept_lost_entries: bool) -> None:
+    """Erase, withdraw and revoke again what was before, and end every session.
+
+    Safe to repeat, and beside a server that waits for it: it serves as soon as nothing is missing.
+    """
+    from entrypoints.cli.restore import replay
+
+    for line in _run(replay(load_settings(), accept_lost_entries=accept_lost_entries)):
         click.echo(line)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from entrypoints.background import beside
 from entrypoints.cli.deployment import deployment, indexing
+from entrypoints.cli.fence import fence_opened, fence_watched, listening
 from entrypoints.cli.steps import say
 from entrypoints.container import Container
 from entrypoints.http.app import http_application
@@ -19,7 +20,7 @@ from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health
 from entrypoints.http.metrics import Metrics
 from entrypoints.http.pages import Cursors
-from entrypoints.http.server import CannotListen, DrainAwareServer, ServerSettings
+from entrypoints.http.server import CannotListen, DrainAwareServer
 from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.telemetry import configure_telemetry
@@ -38,10 +39,14 @@ async def serve(settings: Settings) -> None:
     configure_telemetry(settings)
     async with AsyncExitStack() as parts:
         container = await parts.enter_async_context(deployment(settings))
+        if not await fence_opened(container, settings):
+            say("stopping")
+            return
         await parts.enter_async_context(indexing(container))
         sequencer, worker = sequencer_of(container), worker_of(container, settings)
         sweepers = sweepers_of(container)
         await parts.enter_async_context(sequencer.sequencing())
+        await parts.enter_async_context(beside(fence_watched(container), name="fence"))
         for sweeper in sweepers:
             await parts.enter_async_context(beside(sweeper.run(), name="sweeper"))
         if settings.worker:
@@ -76,6 +81,7 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
             chores={"logged_checkpoints": container.checkpoint_log().record},
             every_seconds=CHECKPOINT_LOG_SECONDS,
         ),
+        Sweeper(chores={"endings_kept": container.keep_endings().sweep}, every_seconds=5),
         Sweeper(chores={"keys_rewrapped": container.keykeeper().rewrap}, every_seconds=5),
         Sweeper(chores={"ended_sessions": container.sessions().sweep}, every_seconds=600),
     )
@@ -108,13 +114,9 @@ async def _server(
         health=_health(container, settings, sequencer, worker),
         measured=_metrics(container, sequencer, sweepers, drain),
     )
-    where = ServerSettings(
-        host=settings.host,
-        port=settings.port,
-        drain_seconds_max=settings.drain_seconds_max,
-        trusted_proxies=tuple(settings.trusted_proxies.split()),
+    return DrainAwareServer(
+        app, listening(settings), drain, announce=lambda server: _announce(server, started)
     )
-    return DrainAwareServer(app, where, drain, announce=lambda server: _announce(server, started))
 
 
 def _health(
@@ -143,13 +145,23 @@ def _health(
     async def work() -> str | None:
         return None if worker.connected or not settings.worker else "not connected"
 
+    async def fence() -> str | None:
+        behind = container.keep_endings().behind
+        return None if behind is None else f"the journal of endings cannot be written: {behind}"
+
     async def embedder() -> str | None:
         await container.embedder().embed_query("ready?")
         return None
 
     return Health(
         needed={"database": database, "audit": audit, "key_service": key_service},
-        useful={"signals": signals, "log": log, "worker": work, "embedder": embedder},
+        useful={
+            "signals": signals,
+            "log": log,
+            "worker": work,
+            "embedder": embedder,
+            "fence": fence,
+        },
     )
 
 

@@ -7,6 +7,7 @@ import signal
 from contextlib import AsyncExitStack
 
 from entrypoints.cli.deployment import deployment, indexing
+from entrypoints.cli.fence import assert_fence_open
 from entrypoints.cli.serve import worker_of
 from entrypoints.cli.steps import say
 from entrypoints.logs import configure_logs
@@ -25,6 +26,7 @@ async def work(settings: Settings) -> None:
     configure_telemetry(settings)
     async with AsyncExitStack() as parts:
         container = await parts.enter_async_context(deployment(settings))
+        await assert_fence_open(container)
         await parts.enter_async_context(indexing(container))
         worker = worker_of(container, settings)
         loop = asyncio.get_running_loop()

@@ -19,14 +19,18 @@ from entrypoints.http.authentication import Authentication
 from entrypoints.http.chat import ConversationsController
 from entrypoints.http.checkpoints import LogOfCheckpointsController, prove_checkpoint
 from entrypoints.http.collections import CollectionsController
+from entrypoints.http.completions import complete_chat
 from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
+from entrypoints.http.embeddings import embed
 from entrypoints.http.health import Health, live, ready
+from entrypoints.http.injected import constant
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.links import LinksController
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
+from entrypoints.http.openai_models import ModelsController
 from entrypoints.http.pages import Cursors
 from entrypoints.http.purposes import PurposesController
 from entrypoints.http.records import RecordsController
@@ -34,6 +38,10 @@ from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
 from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
+from entrypoints.http.sockets import converse
+from entrypoints.http.streams import StreamLimits
+from entrypoints.http.token_exchange import TokenExchange
+from entrypoints.http.ui_messages import UIMessagesController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
@@ -52,6 +60,11 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     SearchController,
     ConversationsController,
     RunsController,
+    complete_chat,
+    ModelsController,
+    embed,
+    UIMessagesController,
+    converse,
     AuditController,
     TilesController,
     LogOfCheckpointsController,
@@ -120,6 +133,11 @@ EXPOSED = (
     "cancel_run",
     "read_conversations",
     "delete_conversation",
+    "ask_anew",
+    "named_conversations",
+    "embedder",
+    "embed_texts",
+    "access_tokens",
     "list_accesses",
     "list_denials",
     "bundle_accesses",
@@ -150,9 +168,14 @@ def http_application(
         "metrics": measured,
         "upload_limits": UploadLimits(bytes_max=settings.upload_bytes_max),
         "issuer": settings.public_url,
+        "token_exchange": TokenExchange(
+            access_tokens=container.access_tokens(),
+            hold_grant_token=container.hold_grant_token(),
+            exchange_token=container.exchange_token(),
+        ),
     }
     dependencies = {name: _provided(getattr(container, name)) for name in EXPOSED}
-    dependencies |= {name: _constant(value) for name, value in values.items()}
+    dependencies |= {name: constant(value) for name, value in values.items()}
     return application(
         route_handlers=ROUTES,
         version=version,
@@ -160,13 +183,10 @@ def http_application(
         dependencies=dependencies,
         middleware=[Authentication(container.access_tokens(), container.hold_grant_token())],
         observe=measured.observe,
+        stream_limits=StreamLimits(heartbeat_seconds=settings.stream_heartbeat_seconds),
     )
 
 
 def _provided(provider: Callable[[], Any]) -> Provide:
     """A provider itself is not something that the framework can inject: a function is."""
     return Provide(lambda: provider(), sync_to_thread=False)
-
-
-def _constant(value: object) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)

@@ -25,7 +25,9 @@ from entrypoints.http.drain import Drain
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
-from entrypoints.http.runs import RunShown, run_shown, stream_of, wants_stream
+from entrypoints.http.run_streams import native_stream
+from entrypoints.http.runs import RunShown, run_shown, wants_stream
+from entrypoints.http.streams import StreamLimits
 
 LIST = "conversations"
 AfterSequence = Annotated[
@@ -192,6 +194,7 @@ class ConversationsController(Controller):
         ask_question: Injected[AskQuestion],
         follow_run: Injected[FollowRun],
         drain: Injected[Drain],
+        stream_limits: Injected[StreamLimits],
         conversation_id: FromPath[UUID],
         data: JSONBody[NewMessage],
         idempotency_key: IdempotencyKey = None,
@@ -215,7 +218,7 @@ class ConversationsController(Controller):
         location = {"Location": f"/v1/runs/{asked.run.id}"}
         if wants_stream(request):
             events = await follow_run(caller=caller, run_id=asked.run.id, after=0)
-            return await stream_of(events, drain=drain, headers=location)
+            return await native_stream(events, drain=drain, limits=stream_limits, headers=location)
         return Response(_asked_shown(asked), status_code=202, headers=location)
 
 

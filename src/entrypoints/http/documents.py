@@ -51,7 +51,7 @@ from entrypoints.http.openapi_document import Upload
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 from entrypoints.http.query import AfterEvent, AskedPurpose, AskedVersion
 from entrypoints.http.sse import resume_after, sse_frame
-from entrypoints.http.streams import open_stream
+from entrypoints.http.streams import StreamLimits, open_stream
 
 LIST = "documents"
 FORM_OVERHEAD_BYTES = 512 * 1024
@@ -260,6 +260,7 @@ class DocumentsController(Controller):
         documents: Injected[Documents],
         signals: Injected[Signals],
         drain: Injected[Drain],
+        stream_limits: Injected[StreamLimits],
         document_id: FromPath[UUID],
         last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
         after: AfterEvent = None,
@@ -267,7 +268,7 @@ class DocumentsController(Controller):
         """The progress of one's own document as server-sent events, until it is at its end."""
         number = resume_after(last_event_id, after)
         frames = _progress(documents, signals, caller, DocumentId(document_id), number)
-        return await open_stream(frames, drain=drain)
+        return await open_stream(frames, drain=drain, limits=stream_limits)
 
 
 async def _progress(

@@ -118,4 +118,5 @@ class _HeldResponse(ASGIStreamingResponse):
             _log.info("download_cut", document_id=str(self._content.version.document_id))
             close_of(scope)(abort=True)
             with suppress(TimeoutError):
-                await asyncio.wait_for(disconnected(receive), 1.0)
+                async with asyncio.timeout(1.0):
+                    await disconnected(receive)

@@ -16,7 +16,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from opentelemetry.trace import Span
 
-from entrypoints.http.problems import log_unexpected, problem_of
+from entrypoints.http.problems import MEDIA_TYPE, log_unexpected, problem_of
 from entrypoints.http.request_ids import request_id_of, trace_parent_of
 from entrypoints.telemetry import name_request, request_span
 
@@ -62,7 +62,7 @@ class Edge:
             # The last resort: the server would log it with its message, which may be private.
             log_unexpected(exception)
             if answer.status == 0:
-                await _send_crash(exception, scope, answer.send)
+                await send_problem(exception, scope, answer.send)
         finally:
             name_request(
                 span,
@@ -136,13 +136,15 @@ def _method(scope: Scope) -> str:
     return str(scope.get("method", ""))
 
 
-async def _send_crash(exception: Exception, scope: Scope, send: Send) -> None:
-    problem, _ = problem_of(exception, scope)
+async def send_problem(exception: Exception, scope: Scope, send: Send) -> None:
+    """Answer with what tells of an exception, where no handler of the framework does."""
+    problem, headers = problem_of(exception, scope)
+    headers = {"content-type": MEDIA_TYPE, **headers}
     await send(
         {
             "type": "http.response.start",
             "status": problem.status,
-            "headers": [(b"content-type", b"application/problem+json")],
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         }
     )
     await send(

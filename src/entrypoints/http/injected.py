@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import TypeAlias, TypeVar
 
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 T = TypeVar("T")
 
 Injected: TypeAlias = SkipValidation[NamedDependency[T]]
+
+
+def constant(value: object) -> Provide:
+    """The same to everyone who asks."""
+    return Provide(lambda: value, sync_to_thread=False)

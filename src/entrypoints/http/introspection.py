@@ -16,16 +16,8 @@ from application.accounts.introspect_token import IntrospectToken
 from application.ports import TokenDescription
 from domain.identity import Acr, Caller, Role
 from entrypoints.http.injected import Injected
-from entrypoints.http.oauth import (
-    FORM_BYTES_MAX,
-    NOT_STORED,
-    RESPONSES,
-    OAuthRefused,
-    form_fields,
-    form_of,
-    oauth_refused,
-    required_field,
-)
+from entrypoints.http.oauth import FORM_BYTES_MAX, RESPONSES, form_fields, form_of, required_field
+from entrypoints.http.oauth_errors import NOT_STORED, OAuthRefused, oauth_refused
 
 
 class TokenShown(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -7,7 +7,9 @@ has no name there, too large or too many or unavailable, is a problem as everywh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -26,26 +28,12 @@ from domain.accounts.session import RefreshTokenNotValid
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.accounts import TokensShown, tokens_shown
 from entrypoints.http.injected import Injected
+from entrypoints.http.oauth_errors import NOT_STORED, OAuthError, OAuthRefused, oauth_refused
+from entrypoints.http.token_exchange import GRANT_TYPE, ExchangedTokenShown, TokenExchange
 
 FORM = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX = 8 * 1024
 FIELDS_MAX = 16
-
-
-class OAuthRefused(Exception):
-    """A refusal that OAuth has a name for."""
-
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(error)
-        self.error = error
-        self.description = description
-
-
-class OAuthError(msgspec.Struct, kw_only=True):
-    """RFC 6749, section 5.2."""
-
-    error: str
-    error_description: str
 
 
 class AuthorizationServer(msgspec.Struct, kw_only=True):
@@ -64,22 +52,26 @@ class AuthorizationServer(msgspec.Struct, kw_only=True):
     introspection_endpoint_auth_methods_supported: list[str]
 
 
-def oauth_refused(request: Request[Any, Any, Any], refused: OAuthRefused) -> Response[OAuthError]:
-    del request
-    return Response(
-        OAuthError(error=refused.error, error_description=refused.description),
-        status_code=400,
-        headers=NOT_STORED,
-        media_type=MediaType.JSON,
-    )
-
-
 @dataclass
 class _TokenForm(Operation):
     """Describes the form of /token, which its handler reads itself."""
 
     def __post_init__(self) -> None:
-        self.request_body = form_of("grant_type", "refresh_token")
+        self.request_body = form_of(
+            "grant_type",
+            optional=(
+                "refresh_token",
+                "subject_token",
+                "subject_token_type",
+                "requested_token_type",
+                "resource",
+                "scope",
+                "purpose",
+                "agent",
+                "lifetime",
+                "parent_id",
+            ),
+        )
 
 
 @dataclass
@@ -90,9 +82,9 @@ class _RevocationForm(Operation):
         self.request_body = form_of("token")
 
 
-def form_of(*required: str) -> RequestBody:
+def form_of(*required: str, optional: Sequence[str] = ()) -> RequestBody:
     text: Reference | Schema = Schema(type=OpenAPIType.STRING)
-    properties = dict.fromkeys(required, text)
+    properties = dict.fromkeys((*required, *optional), text)
     schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=list(required))
     return RequestBody(content={FORM: OpenAPIMediaType(schema=schema)}, required=True)
 
@@ -111,13 +103,27 @@ class OAuthController(Controller):
 
     @post("/token", status_code=200, operation_class=_TokenForm, responses=RESPONSES)
     async def token(
-        self, request: Request[Any, Any, Any], refresh_session: Injected[RefreshSession]
-    ) -> Response[TokensShown]:
-        """Trade a refresh token for new tokens. Presented twice, it ends the session."""
+        self,
+        request: Request[Any, Any, Any],
+        refresh_session: Injected[RefreshSession],
+        token_exchange: Injected[TokenExchange],
+    ) -> Response[TokensShown | ExchangedTokenShown]:
+        """Trade a refresh token for new tokens: presented twice, it ends the session. Or trade an
+        access or grant token for a narrower one, for an agent (RFC 8693).
+
+        An exchange names `subject_token`, the `resource` (`/v1/documents/{id}`), a `scope` of
+        actions and a `purpose`; also `agent`, the name that the owner will read, `lifetime` in
+        seconds, and `parent_id` where the thing was shared with you to be shared onward.
+        """
         fields = await form_fields(request)
         grant_type = required_field(fields, "grant_type")
+        if grant_type == GRANT_TYPE:
+            exchanged = await token_exchange(fields, datetime.now(UTC))
+            return Response(exchanged, headers=NOT_STORED)
         if grant_type != "refresh_token":
-            raise OAuthRefused("unsupported_grant_type", "Only refresh_token is supported.")
+            raise OAuthRefused(
+                "unsupported_grant_type", f"Supported are refresh_token and {GRANT_TYPE}."
+            )
         try:
             signed_in = await refresh_session(token=required_field(fields, "refresh_token"))
         except RefreshTokenNotValid as refused:
@@ -153,7 +159,7 @@ async def authorization_server(issuer: Injected[str]) -> Response[AuthorizationS
         introspection_endpoint=f"{at}/v1/oauth/introspect",
         jwks_uri=f"{at}/.well-known/jwks.json",
         service_documentation=f"{at}/openapi.json",
-        grant_types_supported=["refresh_token"],
+        grant_types_supported=["refresh_token", GRANT_TYPE],
         response_types_supported=[],
         token_endpoint_auth_methods_supported=["none"],
         revocation_endpoint_auth_methods_supported=["none"],
@@ -177,7 +183,6 @@ OAUTH_ROUTES: list[ControllerRouterHandler] = [
     published_keys,
 ]
 
-NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _CACHED = {"Cache-Control": "public, max-age=300"}
 
 

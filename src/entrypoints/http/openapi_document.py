@@ -1,13 +1,14 @@
 """The OpenAPI 3.1 document: Litestar's, completed by what holds for every route.
 
 Litestar describes parameters, bodies and results. Added here: an example of each JSON body (a
-handler's `opt={"example": {...}}`), problems as the shape of every error, who needs a token,
-uploads (whose bodies handlers read themselves), and that unknown fields are refused.
+handler's `opt={"example": {...}}`), the shape of every error, who needs a token, uploads (whose
+bodies handlers read themselves), and that unknown fields are refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,7 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
         if isinstance(route, HTTPRoute) and item is not None:
             for method, (handler, _) in route.route_handler_map.items():
                 if operation := item.get(method.lower()):
-                    _complete(operation, handler, schemas, has_path="{" in route.path_format)
+                    _complete(operation, handler, components, has_path="{" in route.path_format)
     return _with_plain_names(document)
 
 
@@ -111,7 +112,11 @@ def _litestars() -> Any:
 
 
 def _complete(
-    operation: dict[str, Any], handler: HTTPRouteHandler, schemas: dict[str, Any], *, has_path: bool
+    operation: dict[str, Any],
+    handler: HTTPRouteHandler,
+    components: dict[str, Any],
+    *,
+    has_path: bool,
 ) -> None:
     if is_public(handler):
         operation["security"] = []
@@ -121,20 +126,38 @@ def _complete(
         (body,) = operation["requestBody"]["content"].values()
         body["example"] = handler.opt["example"]
     if isinstance(upload := handler.opt.get("upload"), Upload):
-        operation["requestBody"] = _upload_body(upload, schemas)
+        operation["requestBody"] = _upload_body(upload, components["schemas"])
     responses = operation.setdefault("responses", {})
-    if 400 not in (handler.responses or {}):  # a route may have an error shape of its own
-        responses["400"] = _ref("Invalid")
+    told = _error_names(handler, components)
+    if 400 not in (handler.responses or {}):  # OAuth has an error shape for this one alone
+        responses["400"] = _ref(told("Invalid"))
     if not is_public(handler):
-        responses.setdefault("401", _ref("NotAuthenticated"))
+        responses.setdefault("401", _ref(told("NotAuthenticated")))
     if has_path:
-        responses.setdefault("404", _ref("NotFound"))
+        responses.setdefault("404", _ref(told("NotFound")))
     if "requestBody" in operation:
-        responses.setdefault("413", _ref("TooLarge"))
-        responses.setdefault("415", _ref("UnsupportedType"))
-    responses.setdefault("429", _ref("TooMany"))
-    responses.setdefault("503", _ref("Unavailable"))
-    responses.setdefault("default", _ref("Problem"))
+        responses.setdefault("413", _ref(told("TooLarge")))
+        responses.setdefault("415", _ref(told("UnsupportedType")))
+    responses.setdefault("429", _ref(told("TooMany")))
+    responses.setdefault("503", _ref(told("Unavailable")))
+    responses.setdefault("default", _ref(told("Problem")))
+
+
+def _error_names(handler: HTTPRouteHandler, components: dict[str, Any]) -> Callable[[str], str]:
+    """How a route's errors are called in the document: as problems, unless its
+    `opt={"error_shape": SomeStruct}` says that each of them has this shape instead."""
+    shape = handler.opt.get("error_shape")
+    if shape is None:
+        return lambda name: name
+    _, schemas = msgspec.json.schema_components([shape], ref_template=_REF)
+    components["schemas"].update(schemas)
+    content = {"application/json": {"schema": {"$ref": _REF.format(name=shape.__name__)}}}
+    for name, text in _PROBLEMS.items():
+        components["responses"][f"{shape.__name__}{name}"] = {
+            "description": text,
+            "content": content,
+        }
+    return lambda name: f"{shape.__name__}{name}"
 
 
 def _first_sentence(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,18 +12,16 @@ from litestar.params import FromPath, HeaderParameter
 from litestar.response import Stream
 
 from application.chat.cancel_run import CancelRun
-from application.chat.follow_run import Events, FollowRun
+from application.chat.follow_run import FollowRun
 from application.chat.ports import Chats
 from domain.chat.run import Run, RunNotFound, RunState
 from domain.identity import Caller, RunId
 from entrypoints.http.drain import Drain
 from entrypoints.http.injected import Injected
 from entrypoints.http.query import AfterEvent
-from entrypoints.http.sse import resume_after, sse_frame
-from entrypoints.http.streams import open_stream
-
-EVENT_STREAM = "text/event-stream"
-RETRY_MILLISECONDS = 1_000
+from entrypoints.http.run_streams import EVENT_STREAM, native_stream
+from entrypoints.http.sse import resume_after
+from entrypoints.http.streams import StreamLimits
 
 
 class RunShown(msgspec.Struct, kw_only=True):
@@ -68,6 +65,7 @@ class RunsController(Controller):
         caller: Injected[Caller],
         follow_run: Injected[FollowRun],
         drain: Injected[Drain],
+        stream_limits: Injected[StreamLimits],
         run_id: FromPath[UUID],
         last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
         after: AfterEvent = None,
@@ -78,7 +76,7 @@ class RunsController(Controller):
         """
         number = min(resume_after(last_event_id, after), 2**31 - 1)
         events = await follow_run(caller=caller, run_id=RunId(run_id), after=number)
-        return await stream_of(events, drain=drain)
+        return await native_stream(events, drain=drain, limits=stream_limits)
 
     @post("/{run_id:uuid}/cancel", status_code=202)
     async def cancel_run(
@@ -95,26 +93,6 @@ def wants_stream(request: Request[Any, Any, Any]) -> bool:
     """Whether the client asked for server-sent events by name."""
     accepted = request.headers.get("accept", "").lower().split(",")
     return any(each.partition(";")[0].strip() == EVENT_STREAM for each in accepted)
-
-
-async def stream_of(
-    events: Events, *, drain: Drain, headers: Mapping[str, str] | None = None
-) -> Stream:
-    stream = await open_stream(
-        _frames(events), drain=drain, retry_milliseconds=RETRY_MILLISECONDS, headers=headers
-    )
-    stream.status_code = 200  # event sources accept no other
-    return stream
-
-
-async def _frames(events: Events) -> AsyncGenerator[bytes, None]:
-    yield b""  # what could be refused has been, so the response may begin
-    try:
-        async for event in events:
-            told = msgspec.Raw(event.told.encode())
-            yield sse_frame(told, event=event.type, number=event.number)
-    finally:
-        await events.aclose()
 
 
 def run_shown(run: Run) -> RunShown:

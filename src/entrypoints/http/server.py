@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 
 from entrypoints.http.connection import ConnectionLimits, bounded
 from entrypoints.http.drain import Drain
+from entrypoints.http.socket_protocol import FRAME_BYTES_MAX, PING_SECONDS, SocketProtocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,11 @@ def _config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=bounded(settings.limits),
+        ws=SocketProtocol,
+        ws_max_size=FRAME_BYTES_MAX,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,

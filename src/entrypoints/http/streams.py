@@ -40,6 +40,7 @@ async def open_stream(
     heartbeat: bytes = HEARTBEAT,
     retry_milliseconds: int | None = None,
     headers: Mapping[str, str] | None = None,
+    resumable: bool = True,
 ) -> Stream:
     """The response that sends these frames; each must be whole, for it may be the last.
 
@@ -47,7 +48,8 @@ async def open_stream(
     proper status; let it yield `b""` as soon as it has checked what it must. Raises Unavailable
     while the server drains. On drain the generator is closed and the response ends cleanly; a
     reader resumes elsewhere from the id it has. What the generator raises later cuts the
-    connection, so that no reader takes a part for the whole.
+    connection, so that no reader takes a part for the whole; and so does the drain where the
+    format has no ids to resume from.
     """
     limits = limits or StreamLimits()
     pump = Pump(frames, limits)
@@ -57,6 +59,7 @@ async def open_stream(
         drain=drain,
         heartbeat=heartbeat,
         prelude=sse_retry(retry_milliseconds) if retry_milliseconds is not None else b"",
+        resumable=resumable,
         media_type=media_type,
         headers={
             "Cache-Control": "no-cache, no-transform",
@@ -69,7 +72,7 @@ async def open_stream(
 class _FrameStream(Stream):
     """Litestar's Stream, sent by `_FrameResponse`."""
 
-    __slots__ = ("_drain", "_heartbeat", "_prelude", "_pump")
+    __slots__ = ("_drain", "_heartbeat", "_prelude", "_pump", "_resumable")
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class _FrameStream(Stream):
         drain: Drain,
         heartbeat: bytes,
         prelude: bytes,
+        resumable: bool,
         media_type: str,
         headers: dict[str, str],
     ) -> None:
@@ -86,6 +90,7 @@ class _FrameStream(Stream):
         self._drain = drain
         self._heartbeat = heartbeat
         self._prelude = prelude
+        self._resumable = resumable
 
     def to_asgi_response(
         self,
@@ -106,6 +111,7 @@ class _FrameStream(Stream):
             self._drain,
             self._heartbeat,
             self._prelude,
+            self._resumable,
             headers={**(headers or {}), **self.headers},
             media_type=self.media_type,
             status_code=self.status_code or status_code,
@@ -115,18 +121,25 @@ class _FrameStream(Stream):
 class _FrameResponse(ASGIResponse):
     """Watches over one open stream."""
 
-    __slots__ = ("_drain", "_heartbeat", "_prelude", "_pump")
+    __slots__ = ("_drain", "_heartbeat", "_prelude", "_pump", "_resumable")
 
     _should_set_content_length = False
 
     def __init__(
-        self, pump: Pump, drain: Drain, heartbeat: bytes, prelude: bytes, **head: Any
+        self,
+        pump: Pump,
+        drain: Drain,
+        heartbeat: bytes,
+        prelude: bytes,
+        resumable: bool,
+        **head: Any,
     ) -> None:
         super().__init__(**head)
         self._pump = pump
         self._drain = drain
         self._heartbeat = heartbeat
         self._prelude = prelude
+        self._resumable = resumable
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(disconnected(receive))
@@ -168,10 +181,11 @@ class _FrameResponse(ASGIResponse):
         """End the response where it is whole or resumable; cut the connection where it is not."""
         pump = self._pump
         blocked = pump.is_writing
+        cut = not (blocked or self._resumable or pump.task.done())
         if not pump.task.done():
             await pump.close()
         failure = None if pump.task.cancelled() else pump.task.exception()
-        if failure is None and not blocked:
+        if failure is None and not blocked and not cut:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pump.limits.write_seconds_max):
                     last = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -181,9 +195,9 @@ class _FrameResponse(ASGIResponse):
             _log.warning("stream_refused_late", code=failure.code)
         elif failure is not None:
             log_unexpected(failure)
-        else:
+        elif not cut:
             _log.info("stream_reader_too_slow")
-        close_of(scope)(abort=failure is None)
+        close_of(scope)(abort=failure is None and not cut)
         await asyncio.wait({gone}, timeout=1.0)
 
 

@@ -77,7 +77,8 @@ class Worker:
         finally:
             await self.stop()
             with suppress(asyncio.CancelledError, TimeoutError):
-                await asyncio.wait_for(task, timeout=LEASE_SECONDS)
+                async with asyncio.timeout(LEASE_SECONDS):
+                    await task
 
     async def stop(self) -> None:
         """Take no further job."""
@@ -95,7 +96,8 @@ class Worker:
                 log.warning("worker_lost_database", error=type(error).__name__)
             self.connected = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), RECONNECT_SECONDS)
+                async with asyncio.timeout(RECONNECT_SECONDS):
+                    await self._stopped.wait()
 
     async def _run_until_lost(self, *, take_back: bool) -> None:
         connection = await self.database.connect(APPLICATION)

@@ -132,7 +132,9 @@ class Chat:
         )
         self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)
         self.cancel_run = CancelRun(chats=self.chats)
-        self.delete_conversation = DeleteConversation(chats=self.chats, log_writable=log_writable)
+        self.delete_conversation = DeleteConversation(
+            chats=self.chats, log_writable=log_writable, endings_kept=_nowhere
+        )
         self.read = ReadConversations(**shared)
         self.fail_abandoned_runs = FailAbandonedRuns(stored=stored, **shared)
 
@@ -170,6 +172,10 @@ class Chat:
 
 
 OpenChat = Callable[..., Any]
+
+
+async def _nowhere() -> None:
+    """Endings are kept by the running program; here the database alone is looked at."""
 
 
 async def idle(chat: Chat) -> None:

@@ -25,10 +25,12 @@ from application.accounts.ports import Tenant
 from application.accounts.sign_in import SIGN_IN_PER_ACCOUNT, SIGN_IN_PER_ADDRESS
 from application.vault.key_service import SigningPurpose
 from domain.identity import TenantId
+from entrypoints.container import Container
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.authentication import Authentication
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.oauth import FORM, OAUTH_ROUTES
+from entrypoints.http.token_exchange import GRANT_TYPE, TokenExchange
 from tests.integration.accounts.front_door import ISSUER, PASSWORD, FrontDoor, front_door
 from tests.integration.http.conftest import Serve
 
@@ -59,7 +61,9 @@ async def door(house: FrontDoor, database: Database) -> FrontDoor:
 
 
 @pytest.fixture(scope="module")
-async def client(house: FrontDoor, serve: Serve) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(
+    house: FrontDoor, serve: Serve, container: Container
+) -> AsyncIterator[httpx2.AsyncClient]:
     given = {
         "accounts": house.accounts,
         "sign_up": house.sign_up,
@@ -72,6 +76,11 @@ async def client(house: FrontDoor, serve: Serve) -> AsyncIterator[httpx2.AsyncCl
         "signing_keys": house.keys,
         "receipt_keys": SigningKeys(signer=house.keys.signer, purpose=SigningPurpose.RECEIPTS),
         "issuer": ISSUER,
+        "token_exchange": TokenExchange(
+            access_tokens=house.access_tokens,
+            hold_grant_token=container.hold_grant_token(),
+            exchange_token=container.exchange_token(),
+        ),
     }
     async with serve(
         *ACCOUNT_ROUTES,
@@ -297,7 +306,7 @@ async def test_a_race_of_sixteen_is_won_by_one(client: httpx2.AsyncClient, door:
         ("grant_type=client_credentials", "unsupported_grant_type"),
         (
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange",
-            "unsupported_grant_type",
+            "invalid_request",
         ),
     ],
 )
@@ -425,7 +434,7 @@ async def test_nobody_introspects_without_a_token_of_their_own(
 async def test_other_programs_find_what_they_need(client: httpx2.AsyncClient) -> None:
     described = (await client.get("/.well-known/oauth-authorization-server")).json()
     assert described["issuer"] == ISSUER
-    assert described["grant_types_supported"] == ["refresh_token"]
+    assert described["grant_types_supported"] == ["refresh_token", GRANT_TYPE]
     for name in (
         "token_endpoint",
         "revocation_endpoint",

@@ -17,6 +17,7 @@ from tests.integration.running.program import Program
 PASSWORD = "a quiet lake under seven hills"
 PURPOSE = "research"
 END_STATES = ("ready", "rejected", "failed")
+OPENAI = ("/v1/chat/completions", "/v1/models", "/v1/embeddings")
 Json = dict[str, Any]
 
 
@@ -123,9 +124,18 @@ def json_of(answer: httpx2.Response) -> Json:
 
 
 def problem_of(answer: httpx2.Response, statuses: Iterable[int]) -> Json:
-    """The problem that this answer is, after checking that it is a whole one (RFC 9457)."""
+    """The problem that this answer is, after checking that it is a whole one (RFC 9457).
+
+    The routes of OpenAI tell the same in OpenAI's shape: their error is given back as a problem.
+    """
     asked = f"{answer.request.method} {answer.request.url}"
     assert answer.status_code in set(statuses), f"{asked}: {answer.status_code} {answer.text[:500]}"
+    if answer.request.url.path.startswith(OPENAI):
+        assert answer.headers["content-type"] == "application/json", asked
+        error: Json = json_of(answer)["error"]
+        assert {"message", "type", "param", "code", "request_id"} <= error.keys(), asked
+        assert error["message"], asked
+        return error
     assert answer.headers["content-type"] == "application/problem+json", asked
     problem = json_of(answer)
     assert problem["status"] == answer.status_code, asked

@@ -22,6 +22,7 @@ STOP_SECONDS_MAX = 20.0
 COMMAND_SECONDS_MAX = 40.0
 
 _READY = re.compile(r"ready on (http://\S+)")
+_SEALED = re.compile(r"sealed on (http://\S+)")
 
 
 class Program:
@@ -114,6 +115,14 @@ class Program:
             await asyncio.sleep(0.02)
         raise AssertionError(f"not ready after {START_SECONDS_MAX:.0f} s:\n{self.said}")
 
+    async def until_sealed(self) -> None:
+        """Until it says, since its last start, that the restore fence is closed."""
+        async with asyncio.timeout(START_SECONDS_MAX):
+            while (found := _SEALED.search(self._said_since_start())) is None:
+                assert self.exit_status is None, f"it ended with {self.exit_status}:\n{self.said}"
+                await asyncio.sleep(0.02)
+        self.url = found[1]
+
     async def start(self) -> float:
         self.spawn()
         return await self.until_ready()
@@ -144,10 +153,13 @@ class Program:
         await self.ended()
 
     def _announced(self) -> str | None:
+        found = _READY.search(self._said_since_start())
+        return found[1] if found else None
+
+    def _said_since_start(self) -> str:
         with self._output.open("rb") as output:
             output.seek(self._said_before)
-            found = _READY.search(output.read().decode(errors="replace"))
-        return found[1] if found else None
+            return output.read().decode(errors="replace")
 
     def descendants(self) -> list[psutil.Process]:
         """Every process that it started, with those that they started."""

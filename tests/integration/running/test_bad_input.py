@@ -11,7 +11,7 @@ import pytest
 from tests.integration.running.mutations import json_operations, mutations
 from tests.integration.running.people import Json, Person, grant_body, json_of, problem_of
 from tests.integration.running.program import Program
-from tests.integration.running.visibility import operations
+from tests.integration.running.visibility import MADE_UP, operations
 
 WRONG_IDS = (
     "12",
@@ -83,7 +83,10 @@ async def test_what_is_no_id_names_nothing(asha: Person, api: Json) -> None:
         method, _, template = name.partition(" ")
         for wrong in WRONG_IDS if "{" in template else ():
             path = _with_ids(template, quote(wrong, safe="%"))
-            problem_of(await asha.http.request(method, path, json={}), [400, 404, 405, 415, 428])
+            answer = await asha.http.request(method, path, json={})
+            if name in MADE_UP and answer.status_code == 204:
+                continue
+            problem_of(answer, [400, 404, 405, 415, 428])
 
 
 async def test_wrong_query_parameters_are_named(asha: Person, api: Json, document: Json) -> None:

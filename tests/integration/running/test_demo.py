@@ -42,7 +42,8 @@ async def _demo(home: Path) -> asyncio.subprocess.Process:
 
 async def test_the_whole_story_holds(home: Path) -> None:
     demo = await _demo(home)
-    output, _ = await asyncio.wait_for(demo.communicate(), SECONDS_MAX)
+    async with asyncio.timeout(SECONDS_MAX):
+        output, _ = await demo.communicate()
     told = output.decode()
     assert demo.returncode == 0, told
     for number, (title, _) in enumerate(SCENES, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import httpx2
 from tests.integration.running.people import PURPOSE, Json, grant_body, json_of
 
 Ids = Mapping[str, str]
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,18 @@ def _grant(ids: Ids) -> dict[str, Any]:
 
 def _question(ids: Ids) -> dict[str, Any]:
     return {"json": {"content": "What did the heron do?", "document_ids": [ids["document_id"]]}}
+
+
+def _completion(ids: Ids) -> dict[str, Any]:
+    asked = {"role": "user", "content": "What did the heron do?"}
+    terms = {"conversation_id": ids["conversation_id"]}
+    return {"json": {"model": "extractive-1", "messages": [asked], "strongroom": terms}}
+
+
+def _chat(ids: Ids) -> dict[str, Any]:
+    parts = [{"type": "text", "text": "What did the heron do?"}]
+    asked = {"id": ids["conversation_id"], "message": {"role": "user", "parts": parts}}
+    return {"json": {**asked, "purpose": PURPOSE, "document_ids": [ids["document_id"]]}}
 
 
 def _search(ids: Ids) -> dict[str, Any]:
@@ -130,6 +144,10 @@ RULES: dict[str, Rule] = {
     "GET /v1/audit/events/{event_id}/promise": Rule(owner=200),
     f"GET {_CONVERSATION}": Rule(owner=200),
     f"GET {_CONVERSATION}/messages": Rule(owner=200),
+    "POST /v1/chat/completions": Rule(owner=200, options=_completion),
+    # Whosever conversation it names, or nobody's: for others it is a new chat of their own.
+    "POST /api/chat": Rule(owner=200, granted=200, withdrawn=200, hidden=200, options=_chat),
+    "GET /api/chat/{chat_id}/stream": Rule(owner=204, granted=204, withdrawn=204, hidden=204),
     f"POST {_CONVERSATION}/messages": Rule(owner=202, options=_question),
     f"GET {_RUN}": Rule(owner=200),
     f"GET {_RUN}/events": Rule(owner=200),
@@ -147,6 +165,12 @@ RULES: dict[str, Rule] = {
 
 # Their parameters are no ids: they say where in the log of the asker's own tenant something lies.
 POSITIONS = {"GET /v1/audit/tile/{level}/{index}", "GET /v1/audit/tile/entries/{index}"}
+
+# Their parameters name what there is for everybody: the models of the deployment.
+NAMES = {"GET /v1/models/{model}"}
+
+# Their parameters are names that clients make up: nothing was asked under most of them.
+MADE_UP = {"GET /api/chat/{chat_id}/stream"}
 
 # Operations that need no token at all.
 PUBLIC = {
@@ -195,7 +219,13 @@ def told(answer: httpx2.Response) -> tuple[int, list[tuple[str, str]], Json]:
     """All that an answer tells, but for what says which request it was."""
     headers = [each for each in answer.headers.items() if each[0] not in ("date", "x-request-id")]
     named = ("instance", "request_id", "took_ms")
-    body = {name: value for name, value in json_of(answer).items() if name not in named}
+    if not answer.headers.get("content-type", "").endswith("json"):
+        # New things have ids of their own, and nothing else may tell one stream from another.
+        return answer.status_code, headers, {"stream": _ID.sub("id", answer.text)}
+    said = json_of(answer)
+    if isinstance(said.get("error"), dict):  # as the routes of OpenAI tell it
+        said = said["error"]
+    body = {name: value for name, value in said.items() if name not in named}
     # The number itself is told by `took_ms`, whose digits vary.
     headers = [each for each in headers if each[0] != "content-length" or answer.is_error]
     return answer.status_code, headers, body

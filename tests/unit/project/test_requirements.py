@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[3] / "requirements"
+AI_SDK = REQUIREMENTS.parent / "tests" / "interop" / "ai_sdk"
 LOCKED = ["assets.txt", "bootstrap.txt", "core.txt", "dev.txt", "extras.txt"]
 
 
@@ -37,6 +39,17 @@ def test_development_and_shipped_locks_agree() -> None:
     }
     developed = {pin for pin in _pins("dev.txt") if pin.split("==")[0] in shared_names}
     assert developed <= shipped
+
+
+def test_packages_for_node_are_pinned_and_hashed_and_name_no_host() -> None:
+    asked = json.loads((AI_SDK / "package.json").read_text())["dependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in asked.values())
+    text = (AI_SDK / "package-lock.json").read_text()
+    assert "://" not in text
+    packages = json.loads(text)["packages"]
+    assert packages.pop("")["dependencies"] == asked
+    assert {each["integrity"].partition("-")[0] for each in packages.values()} == {"sha512"}
+    assert set(asked) <= {name.removeprefix("node_modules/") for name in packages}
 
 
 def _pins(name: str) -> set[str]:

@@ -1,0 +1,69 @@
+"""The models of this deployment, as OpenAI's clients list them."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Controller, get
+from litestar.params import FromPath
+
+from application.chat.ask_question import AskQuestion
+from application.retrieval.embedder import Embedder
+from entrypoints.http.injected import Injected
+from entrypoints.http.openai_errors import OPENAI_ERRORS, OpenAIErrorBody
+from entrypoints.http.refusals import HttpRefusal
+
+
+class ModelUnknown(HttpRefusal):
+    """There is no such model here; GET /v1/models lists those that there are."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class ModelShown(msgspec.Struct, kw_only=True):
+    """A model: one that answers, or one that embeds. When it was made is not known."""
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "strongroom"
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    """All of them."""
+
+    data: list[ModelShown]
+    object: str = "list"
+
+
+class ModelsController(Controller):
+    """/v1/models"""
+
+    path = "/v1/models"
+    tags = ("OpenAI",)
+    exception_handlers = OPENAI_ERRORS
+    opt = {"error_shape": OpenAIErrorBody}  # noqa: RUF012
+
+    @get()
+    async def list_models(
+        self, ask_question: Injected[AskQuestion], embedder: Injected[Embedder]
+    ) -> ModelList:
+        """The model that answers, and the one that embeds."""
+        return ModelList(data=_models(ask_question, embedder))
+
+    @get("/{model:path}")
+    async def get_model(
+        self,
+        ask_question: Injected[AskQuestion],
+        embedder: Injected[Embedder],
+        model: FromPath[str],
+    ) -> ModelShown:
+        """One of the models, by its name, which may have slashes in it."""
+        for each in _models(ask_question, embedder):
+            if each.id == model.removeprefix("/"):
+                return each
+        raise ModelUnknown
+
+
+def _models(ask_question: AskQuestion, embedder: Embedder) -> list[ModelShown]:
+    return [ModelShown(id=ask_question.model), ModelShown(id=embedder.model)]

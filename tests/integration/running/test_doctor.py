@@ -1,0 +1,85 @@
+"""The doctor finds a healthy deployment healthy, and names what was broken in another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from entrypoints.cli.doctor import gate, isolation
+from entrypoints.cli.doctor.command import EXAMINATIONS, examine
+from entrypoints.settings import Settings
+from tests.integration.running.program import Program, command
+
+BREAKS = (
+    "ALTER TABLE collections DISABLE ROW LEVEL SECURITY",
+    "GRANT SELECT ON data_keys TO strongroom_app",
+    "ALTER TABLE consent_events DISABLE TRIGGER append_only",
+)
+_READABLE = """
+    SELECT string_agg(attname, ', ') FROM pg_attribute
+    WHERE attrelid = 'data_keys'::regclass AND attnum > 0
+      AND has_column_privilege('strongroom_app', attrelid, attnum, 'SELECT')
+"""
+
+
+@asynccontextmanager
+async def _broken(program: Program) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(program.database_url)
+    try:
+        readable = await connection.fetchval(_READABLE)
+        for each in BREAKS:
+            await connection.execute(each)
+        yield
+        for each in (
+            "ALTER TABLE collections ENABLE ROW LEVEL SECURITY",
+            "REVOKE SELECT ON data_keys FROM strongroom_app",
+            f"GRANT SELECT ({readable}) ON data_keys TO strongroom_app",
+            "ALTER TABLE consent_events ENABLE TRIGGER append_only",
+        ):
+            await connection.execute(each)
+    finally:
+        await connection.close()
+
+
+async def test_a_deployment_is_examined_beside_its_server(own: Program) -> None:
+    await own.running()
+    status, said, _ = await command("doctor", directory=own.data_dir, data_dir=own.data_dir)
+    assert status == 0, said
+    assert "BROKEN" not in said
+    assert "All of it held" in said
+    assert all(title in said for title, _ in EXAMINATIONS)
+    connection = await asyncpg.connect(own.database_url)
+    try:
+        left = await connection.fetch(
+            "SELECT email FROM people WHERE erased_at IS NULL AND kind = 'person'"
+        )
+        documents = await connection.fetchval("SELECT count(*) FROM documents")
+    finally:
+        await connection.close()
+    assert [row[0] for row in left] == []
+    assert documents == 0
+
+
+async def test_what_is_broken_is_named(own: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    await own.running()
+    settings = Settings(data_dir=own.data_dir)
+    examinations = [each for each in EXAMINATIONS if each[1] in (isolation.examine, gate.examine)]
+    async with _broken(own):
+        assert await examine(settings, examinations=examinations) == 1
+    said = capsys.readouterr().out
+    found = [line for line in said.splitlines() if "BROKEN" in line]
+    assert any("not enabled and forced on: collections" in line for line in found), said
+    assert "strongroom_app: SELECT count(*) FROM collections WHERE tenant_id = $1" in said
+    assert "strongroom_owner: UPDATE consent_events SET tenant_id = tenant_id" in said
+    assert any("wrapped keys" in line and line.endswith("got: 1") for line in found), said
+    assert await examine(settings, examinations=examinations) == 0, capsys.readouterr().out
+
+
+async def test_where_there_is_nothing_yet_it_says_so(tmp_path: Path) -> None:
+    status, said, _ = await command("doctor", directory=tmp_path, data_dir=tmp_path / "none")
+    assert (status, "nothing to examine" in said) == (1, True)
+    assert not (tmp_path / "none").exists()
