@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.integration.running.authorization.places import operations
 from tests.integration.running.mutations import json_operations, mutations
 from tests.integration.running.people import Json, Person, grant_body, json_of, problem_of
 from tests.integration.running.program import Program
-from tests.integration.running.visibility import MADE_UP, operations
 
 WRONG_IDS = (
     "12",
