@@ -72,7 +72,8 @@ async def _compare(cast: Cast, cell: Cell, kind: str, there: Ids, number: int) -
     if found.status_code == 401 and "www-authenticate" not in found.headers:
         cell.wrong.append("401 without a challenge")
     if (row.hides(role) or row.place == NOTHING) and row.operation != _OWN_EVENTS:
-        cell.wrong += secrets_told(found, cast.secrets_from(role))
+        told_anyway = secrets_told(found, cast.secrets_from(role))
+        cell.wrong += [f"was told {each}" for each in told_anyway]
     if row.place == NOTHING:
         return
     nobody = {**there, kind: nobodys(kind, there[kind])}
