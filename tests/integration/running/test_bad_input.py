@@ -24,6 +24,8 @@ WRONG_IDS = (
     "x" * 2000,
     "‮⁦",
 )
+# A name that clients make up: nothing was asked under most of them.
+MADE_UP = {"GET /api/chat/{chat_id}/stream"}
 WRONG_BY_NAME: dict[str, tuple[str, ...]] = {
     "limit": ("0", "-1", "201", "abc", "1.5", "", "9" * 30, "NaN"),
     "after": ("-1", "abc", "9" * 30, "", "1.5"),

@@ -20,6 +20,9 @@ NOT_INDEXED = {"index_mode": "none"}
 WORD = "heron"
 """What questions ask for. It is in everything that somebody has."""
 
+MODEL = "extractive-1"
+_ASKED = f"Where did the {WORD} stand?"
+
 # So that a request that is repeated is the same.
 _EXPIRES = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 _LATER = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
@@ -34,7 +37,9 @@ def kinds_at(row: Row) -> tuple[str, ...]:
             return (_TOKENS[row.operation],)
         case "/resource/id":
             return "document_id", "record_id", "collection_id"
-        case "/filters/document_ids/0" | "/document_ids/0":
+        case "/strongroom/conversation_id":
+            return ("conversation_id",)
+        case "/filters/document_ids/0" | "/document_ids/0" | "/strongroom/document_ids/0":
             return "document_id", "record_id"
         case "/grantee" | "/principal":
             return "person_id", "email"
@@ -156,11 +161,33 @@ def _consent(ids: Ids, place: str, kind: str) -> list[Options]:
 
 
 def _question(ids: Ids, place: str, kind: str) -> list[Options]:
-    body: Json = {"content": f"Where did the {WORD} stand?", "purpose": PURPOSE}
+    body: Json = {"content": _ASKED, "purpose": PURPOSE}
     if place == "/document_ids/0":
         body["document_ids"] = [ids[kind]]
     streamed = {"json": body, "headers": {"Accept": "text/event-stream"}}
     return [{"json": body}, *([] if kind == "Idempotency-Key" else [streamed])]
+
+
+def _completion(ids: Ids, place: str, kind: str) -> list[Options]:
+    body: Json = {"model": MODEL, "messages": [{"role": "user", "content": _ASKED}]}
+    terms: Json = {"purpose": PURPOSE}
+    if place == "/strongroom/conversation_id":
+        terms["conversation_id"] = ids[kind]
+    if place == "/strongroom/document_ids/0":
+        terms["document_ids"] = [ids[kind]]
+    whole = {"json": body | {"strongroom": terms}}
+    streamed = {"json": body | {"strongroom": terms, "stream": True}}
+    return [whole, *([] if kind == "Idempotency-Key" else [streamed])]
+
+
+def _chat(ids: Ids, place: str, kind: str) -> list[Options]:
+    parts = [{"type": "text", "text": _ASKED}]
+    # The same for the same request, and a chat of its own for each.
+    name = ids[kind] if place != "-" else "birds"
+    body: Json = {"id": f"{kind}-{name}"[:80], "message": {"role": "user", "parts": parts}}
+    if place == "/document_ids/0":
+        body["document_ids"] = [ids[kind]]
+    return [{"json": body | {"purpose": PURPOSE}}]
 
 
 def _search(ids: Ids, place: str, kind: str) -> list[Options]:
@@ -253,6 +280,9 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     "POST /v1/conversations": _always({"json": {"title": f"Each {WORD}"}}),
     f"POST {_CONVERSATION}/messages": _question,
     "GET /v1/runs/{run_id}/events": _from(1),
+    "POST /v1/chat/completions": _completion,
+    "POST /api/chat": _chat,
+    "POST /v1/embeddings": _always({"json": {"model": "all-MiniLM-L6-v2-int8-1", "input": WORD}}),
     "POST /v1/audit/cosignatures": _always({"json": {"checkpoint": "of nobody"}}),
     "POST /v1/checkpoints/cosignatures": _always({"json": {"checkpoint": "of nobody"}}),
     "GET /v1/audit/consistency": _always({"params": {"from": 1}}),

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from tests.integration.running.authorization.asking import WORD
+from tests.integration.running.authorization.asking import MODEL, WORD
 from tests.integration.running.authorization.cast import NAMES, PRIVATE, SHARED, Cast
 from tests.integration.running.authorization.making import conversation, follow, record
 from tests.integration.running.authorization.matrix import WITHOUT_ACCOUNT
@@ -99,6 +99,8 @@ async def _share(cast: Cast, closed_tenant: str) -> None:
         "link_id": (await link(asha, private["id"]))["id"],
         "event_id": await _event_in_the_log(asha),
         "run_id": await _run_of(asha, hers["conversation_id"]),
+        "chat_id": await _chat_of(asha),
+        "model": MODEL,
         "code": f"claims_{uuid4().hex}",
         "tenant": closed_tenant,
     }
@@ -153,6 +155,17 @@ async def _run_of(person: Person, conversation_id: str) -> str:
     run_id = str(json_of(asked)["run"]["id"])
     await follow(person.http, run_id)
     return run_id
+
+
+async def _chat_of(person: Person) -> str:
+    """A chat by a name of its owner's choice, with one answer in it."""
+    name = f"{uuid4()}"
+    parts = [{"type": "text", "text": f"Where did the {WORD} of {PRIVATE} stand?"}]
+    asked = await person.http.post(
+        "/api/chat", json={"id": name, "message": {"role": "user", "parts": parts}}
+    )
+    assert asked.status_code == 200, asked.text
+    return name
 
 
 async def _hand_out_tokens(cast: Cast) -> None:

@@ -15,6 +15,7 @@ _CHANGING = (
     (re.compile(r"sr[lrg]_[\w-]{72}"), "<token>"),
     (re.compile(r'"(request_id|instance|sha256)":"[^"]*"'), "<which request>"),
     (re.compile(r'"took_ms":[\d.]+'), "<time it took>"),
+    (re.compile(r'"created":\d+'), "<time>"),
     # What is new is being indexed meanwhile.
     (re.compile(r'"(state|searchable_version)":("(received|extracting|ready)"|null|1)'), "<state>"),
 )
