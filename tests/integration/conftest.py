@@ -67,27 +67,25 @@ async def new_tenant(database: Database) -> TenantId:
 @pytest.fixture
 def caller_in(database: Database) -> Callable[[TenantId], object]:
     """`await caller_in(tenant_id)`: a new person of that tenant, as a Caller."""
+    return lambda tenant_id: new_caller(database, tenant_id)
 
-    async def make(tenant_id: TenantId) -> Caller:
-        person = PersonId(uuid7())
-        connection = await database.connect(APPLICATION)
-        try:
-            async with connection.transaction():
-                await connection.execute(
-                    "SELECT set_config('app.tenant', $1, true)", str(tenant_id)
-                )
-                await connection.execute(
-                    "INSERT INTO people (tenant_id, id, email, display_name, password_hash, role)"
-                    " VALUES ($1, $2, $3, 'Test Person', '-', 'member')",
-                    UUID(str(tenant_id)),
-                    person,
-                    f"{person}@example.org",
-                )
-        finally:
-            await connection.close()
-        return Caller(tenant_id=tenant_id, person_id=person)
 
-    return make
+async def new_caller(database: Database, tenant_id: TenantId) -> Caller:
+    person = PersonId(uuid7())
+    connection = await database.connect(APPLICATION)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT set_config('app.tenant', $1, true)", str(tenant_id))
+            await connection.execute(
+                "INSERT INTO people (tenant_id, id, email, display_name, password_hash, role)"
+                " VALUES ($1, $2, $3, 'Test Person', '-', 'member')",
+                UUID(str(tenant_id)),
+                person,
+                f"{person}@example.org",
+            )
+    finally:
+        await connection.close()
+    return Caller(tenant_id=tenant_id, person_id=person)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +103,9 @@ async def plugged_together(database: Database, directory: Path) -> AsyncIterator
     container.embedder.override(HashingEmbedder())
     yield container
     await container.extraction().close()
+    await container.schema_processes().close()
     await container.engine().dispose()
+    await container.run_engine().dispose()
     await container.sequencer_engine().dispose()
     await container.keykeeper_engine().dispose()
 

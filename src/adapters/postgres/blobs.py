@@ -51,9 +51,9 @@ class PostgresBlobs:
             )
             async with transaction(self.engine, tenant_id) as connection:
                 part = (await connection.execute(wanted)).scalar_one_or_none()
-            if part is None:
-                return  # erased since; whoever decrypts sees that it was cut
-            piece = part[at - part_start : end - part_start]
+            piece = (part or b"")[at - part_start : end - part_start]
+            if not piece:
+                return  # erased since, or too short; whoever decrypts sees that it was cut
             yield piece
             at += len(piece)
 

@@ -18,6 +18,7 @@ from adapters.postgres.consent_ending import end_consent, lock_consent
 from adapters.postgres.consent_events import append_event, record_consent_event
 from adapters.postgres.consent_queries import events_of, records_of
 from adapters.postgres.consent_rows import record_of
+from adapters.postgres.engine import violated
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of, row_of
 from adapters.postgres.idempotency import claim, is_claimed
@@ -283,6 +284,6 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if "grants_within_parent_check" in str(error.orig):
+        if violated(error) == "grants_within_parent_check":
             raise GrantWiderThanParent(field="/parent_id") from error
         raise

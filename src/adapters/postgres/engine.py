@@ -95,6 +95,12 @@ async def transaction(
             yield connection
 
 
+def violated(error: DBAPIError) -> str | None:
+    """The name of the constraint that was violated: its message need not tell it."""
+    name: str | None = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
+    return name
+
+
 @contextmanager
 def translated_outages() -> Iterator[None]:
     try:

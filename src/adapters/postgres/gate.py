@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +23,7 @@ from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_leaves
 from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing
 from application.ports import DataKey, OpenedVersion
+from domain.audit.leaf import DENIAL, NO_VERSION, RELEASE
 from domain.consent.decision import ConsentedGrant
 from domain.consent.grant import Grant
 from domain.consent.record import ConsentState
@@ -161,7 +162,7 @@ class PostgresReleaseTransaction:
         decided: Mapping[VersionRef, Decided],
     ) -> None:
         permitted = {ref: each for ref, each in decided.items() if each.decision.permitted}
-        told = permitted or decided
+        told = permitted or {ref: decided[ref] for ref in _newest_of_each(decided)}
         denials = (each.decision.denial for each in told.values())
         reasons = {denial for denial in denials if denial is not None}
         await record_event(
@@ -169,14 +170,14 @@ class PostgresReleaseTransaction:
             self.caller,
             self.sealing,
             event_id=release_id,
-            type="release" if permitted else "denial",
+            type=RELEASE if permitted else DENIAL,
             at=at,
             action=action,
             purpose=purpose,
             resources=[
                 AuditedResource(
                     document_id=DocumentId(ref.document_id),
-                    version=ref.version,
+                    version=ref.version if permitted else NO_VERSION,
                     grant=each.decision.grant,
                     evidence=each.evidence,
                     evidence_key=self.evidence_keys.get(ref),
@@ -185,6 +186,11 @@ class PostgresReleaseTransaction:
             ],
             body={"denied": sorted(reasons)} if reasons else {},
         )
+
+
+def _newest_of_each(versions: Iterable[VersionRef]) -> Collection[VersionRef]:
+    """One for each document: a denial names no versions, so it could not tell them apart."""
+    return {each.document_id: each for each in sorted(versions)}.values()
 
 
 def _consented(row: Any) -> ConsentedGrant:

@@ -36,16 +36,14 @@ class ListDenials:
             raise NotFound
         found = await self.trail.denials(caller, document_id, only=only, after=after, limit=limit)
         entries = await self.trail.entries(caller, [each.event_id for each in found])
-        return [
-            replace(each, reason=_reason(entries[each.event_id], document_id, each.version))
-            for each in found
-        ]
+        return [_explained(each, entries[each.event_id], document_id) for each in found]
 
 
-def _reason(entry: Entry, document_id: DocumentId, version: int) -> str | None:
+def _explained(denied: DeniedAccess, entry: Entry, document_id: DocumentId) -> DeniedAccess:
+    """With what the evidence alone tells: which version was asked for, and why it was refused."""
     for each in entry.event.resources:
-        if (each.document_id, each.version) == (document_id, version) and each.evidence:
-            outcome = (json.loads(each.evidence) or {}).get("outcome", {})
-            reason: str | None = outcome.get("denial")
-            return reason
-    return None
+        if (each.document_id, each.version) == (document_id, denied.version) and each.evidence:
+            evidence = json.loads(each.evidence)
+            version = evidence["request"]["version"]
+            return replace(denied, version=version, reason=evidence["outcome"]["denial"])
+    return denied

@@ -23,6 +23,9 @@ LEAF_VERSION = 2
 KEY_BYTES = 32
 RELEASE = "release"
 DENIAL = "denial"
+NO_VERSION = 0
+"""What a denial names instead of a version. Whoever was refused sees the leaf, and would learn
+from a version which documents there are and how often they changed. Evidence tells it to owners."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

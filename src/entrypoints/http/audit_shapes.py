@@ -50,7 +50,10 @@ class AccessesShown(msgspec.Struct, kw_only=True):
 
 
 class DenialShown(msgspec.Struct, kw_only=True):
-    """Something that was asked of a version and refused. `reason` is told to the owner alone."""
+    """Something that was asked of a version and refused. `reason` is told to the owner alone.
+
+    `version` is 0 where there is no such version.
+    """
 
     event_id: UUID
     integrated: bool
@@ -64,7 +67,7 @@ class DenialShown(msgspec.Struct, kw_only=True):
 
 
 class ResourceShown(msgspec.Struct, kw_only=True):
-    """A version that an event is about."""
+    """A version that an event is about; 0 in a denial, which does not tell what there is."""
 
     document_id: UUID
     version: int

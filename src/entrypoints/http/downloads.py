@@ -62,11 +62,23 @@ async def download(
         headers["Content-Range"] = part.content_range
     return _HeldStream(
         content,
-        content.read(start, end),
+        await _begun(content.read(start, end)),
         status_code=206 if part else 200,
         media_type=content.media_type,
         headers=headers,
     )
+
+
+async def _begun(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same pieces, once the first is there: what cannot be opened is refused, and not cut."""
+    first = await anext(pieces, b"")
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    return all_of_them()
 
 
 class _HeldStream(Stream):

@@ -68,7 +68,7 @@ class EmbeddingList(msgspec.Struct, kw_only=True):
     exception_handlers=OPENAI_ERRORS,
     request_max_body_size=TEXTS_BODY_BYTES_MAX,
     opt={
-        "example": {"model": "all-MiniLM-L6-v2", "input": ["How much is the deposit?"]},
+        "example": {"model": "all-MiniLM-L6-v2-int8-1", "input": ["How much is the deposit?"]},
         "error_shape": OpenAIErrorBody,
     },
 )

@@ -13,11 +13,18 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap, Scope
 
+from application.ports import Tampered
 from domain import errors
 from domain.errors import Refusal
 from domain.identity import Acr
 from entrypoints.http.parameters import wrong_parameters
-from entrypoints.http.refusals import BodyTooLarge, HttpRefusal, InvalidFields, WrongContentType
+from entrypoints.http.refusals import (
+    BodyTooLarge,
+    HttpRefusal,
+    InvalidFields,
+    StoredBytesAltered,
+    WrongContentType,
+)
 from entrypoints.http.statuses import code_of, title_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -133,6 +140,8 @@ def _as_refusal(exception: Exception, scope: Scope) -> Refusal | None:
     if isinstance(exception, Refusal):
         # Whatever is hidden looks like what does not exist, to the letter.
         return errors.NotFound() if isinstance(exception, errors.NotFound) else exception
+    if isinstance(exception, Tampered):
+        return StoredBytesAltered()
     if isinstance(exception, ValidationException):
         try:
             return InvalidFields(wrong_parameters(exception, scope.get("route_handler")))

@@ -102,6 +102,13 @@ class RangeNotSatisfiable(HttpRefusal):
         return {"Content-Range": f"bytes */{self.length}"}
 
 
+class StoredBytesAltered(HttpRefusal):
+    """What is stored of this was altered or damaged, so nothing of it is shown."""
+
+    code = "stored_bytes_altered"
+    status = 500
+
+
 class BodyTooSlow(HttpRefusal):
     """The body did not arrive in time."""
 

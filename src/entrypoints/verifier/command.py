@@ -172,7 +172,8 @@ def _tell(checked: CheckedEntry, findings: Findings) -> None:
         return
     findings.ok("actor", f"it was done by person {opening.actor_id}")
     for each in opening.resources:
-        findings.ok("resource", f"it was about document {each.document_id}, version {each.version}")
+        version = f", version {each.version}" if each.version else ""
+        findings.ok("resource", f"it was about document {each.document_id}{version}")
     if checked.replayed:
         findings.ok(
             "replayed", f"{checked.replayed} decisions were made again, and came out as logged"

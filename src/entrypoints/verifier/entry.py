@@ -99,13 +99,13 @@ def _replay(
     explained: tuple[OpenedResource, dict[str, Any]],
 ) -> int:
     """1 for a decision that was made again; 0 for one under a policy that is not known here."""
-    resource, evidence = explained
+    resource, evidence = explained  # a denial names no version: the evidence does
     where = f"entry {index}, document {resource.document_id}"
     request = evidence["request"]
     told = {
         "person": (request["person_id"], str(opening.actor_id)),
         "document": (request["document_id"], str(resource.document_id)),
-        "version": (request["version"], resource.version),
+        "version": (request["version"], resource.version or request["version"]),
         "action": (request["action"], leaf["action"]),
         "purpose": (request["purpose"], leaf["purpose"]),
         "policy": (evidence["policy_version"], leaf["policy_version"]),

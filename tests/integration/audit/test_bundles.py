@@ -238,13 +238,13 @@ async def test_an_owner_sees_who_was_refused_and_why(
         await log.release(caller=reader)
     path = f"/v1/documents/{log.document.id}/denials"
     told = [
-        (each["person_id"], each["reason"], each["integrated"])
+        (each["person_id"], each["version"], each["reason"], each["integrated"])
         for each in json.loads(await client.content(path))["items"]
     ]
     assert told == [
-        (str(stranger.person_id), "no_grant", False),
-        (str(stranger.person_id), "no_grant", False),
-        (str(reader.person_id), "revoked", False),
+        (str(stranger.person_id), 1, "no_grant", False),
+        (str(stranger.person_id), 1, "no_grant", False),
+        (str(reader.person_id), 1, "revoked", False),
     ]
     await log.integrate_all()
     first = json.loads(await client.content(f"{path}?limit=1"))

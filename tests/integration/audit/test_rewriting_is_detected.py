@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from domain.audit.tree import append, leaf_hash
+from domain.errors import NotFound
 from entrypoints.verifier.command import main
-from tests.integration.audit.conftest import AuditClient, TestedLog
+from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
 
 BACKED_UP = 4  # entries, of which the first tells that the document was stored
 KEPT = 7
@@ -79,6 +80,24 @@ async def test_an_honest_log_raises_no_alarm(
     assert f"it was done by person {log.owner.person_id}" in said
     assert f"it was about document {log.document.id}, version 1" in said
     assert f"begins with exactly the {KEPT} kept earlier" in said
+
+
+async def test_a_denial_verifies_though_its_leaf_names_no_version(
+    log: TestedLog,
+    verifier: Verifier,
+    caller_in: CallerIn,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(NotFound):
+        await log.release(caller=await caller_in(log.owner.tenant_id))
+    await log.integrate_all()
+    path = f"/v1/documents/{log.document.id}/denials"
+    [denied] = json.loads(await verifier.client.content(path))["items"]
+    assert denied["version"] == 1
+    assert await replace(verifier, release_id=denied["event_id"]).accepts()
+    said = capsys.readouterr().out
+    assert "it says: denial at" in said
+    assert "1 decisions were made again, and came out as logged" in said
 
 
 async def test_an_edited_leaf_is_no_longer_in_the_tree(log: TestedLog, verifier: Verifier) -> None:

@@ -153,7 +153,7 @@ async def test_what_does_not_exist_is_committed_to_like_what_is_hidden(
     shown = json.loads(proof.leaf)["resources"]
     assert [len(each["evidence_commitment"]) for each in shown] == [64, 64]
     assert told(proof) == {log.document.id: None, nobodys: None}
-    for asked in (log.document.current.ref, VersionRef(document_id=nobodys, version=1)):
+    for asked in (log.document.current.ref, VersionRef(document_id=nobodys, version=0)):
         with pytest.raises(NotFound):
             await log.container.gate()(
                 caller=stranger, action=Action.READ, purpose=PERSONAL_USE, versions=[asked]
@@ -164,9 +164,10 @@ async def test_what_does_not_exist_is_committed_to_like_what_is_hidden(
         " JOIN audit_openings USING (tenant_id, event_id)"
         " WHERE tenant_id = $1 ORDER BY leaf_index DESC LIMIT 2"
     )
+    committed = ("resource_h", "evidence_commitment")
     shapes = [
         [
-            (name, len(str(value)))
+            (name, len(value) if name in committed else value)
             for name, value in json.loads(each["leaf"])["resources"][0].items()
         ]
         for each in denials

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.identifiers import uuid7
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import transaction, violated
 from adapters.postgres.grant_rows import row_of
 from adapters.postgres.tables import grants
 from domain.consent.grant import Grant, GrantWiderThanParent, UsesPerInterval, assert_within
@@ -130,7 +130,7 @@ async def _inserted(connection: AsyncConnection, tenant_id: TenantId, grant: Gra
         async with connection.begin_nested():
             await connection.execute(insert(grants).values(row))
     except IntegrityError as refused:
-        if "a grant is never wider" not in str(refused.orig):
+        if violated(refused) != "grants_within_parent_check":
             raise
         return False
     return True

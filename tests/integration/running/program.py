@@ -43,6 +43,7 @@ class Program:
             "port": 0,
             "sign_up_rate_per_address": "100000/minute",
             "sign_in_rate_per_address": "100000/minute",
+            "redeem_rate_per_address": "100000/minute",
             **settings,
         }
         self.url = ""

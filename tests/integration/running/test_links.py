@@ -181,11 +181,8 @@ async def test_many_redeemers_at_two_servers_never_get_more_than_allowed(
     places: Callable[[], Path], own: Program, figure: Callable[[str], None]
 ) -> None:
     """Invariant 9. In every second round one server is killed while they redeem."""
-    rates = {"redeem_rate_per_address": "100000/minute"}
-    await own.running(**rates)
-    second = Program(
-        places(), data_dir=own.data_dir, database_url=own.database_url, worker="false", **rates
-    )
+    await own.running()
+    second = Program(places(), data_dir=own.data_dir, database_url=own.database_url, worker="false")
     allowed = redeemed = over = killed = lost = 0
     async with ending(second), signed_up(own, "Asha") as asha:
         document = await asha.upload("Contested.")
