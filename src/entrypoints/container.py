@@ -60,6 +60,7 @@ from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
+from adapters.postgres.word_index import PostgresWordIndex
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
@@ -157,7 +158,8 @@ from application.ports import (
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
-from application.retrieval.ports import PassageIndex, Passages, VersionContent
+from application.retrieval.ports import PassageIndex, Passages, VersionContent, WordIndex
+from application.retrieval.reanalyse_versions import ReanalyseVersions
 from application.retrieval.search import Search
 from application.vault.add_document import AddDocument
 from application.vault.declare_schema import DeclareSchema
@@ -394,6 +396,9 @@ class Container(containers.DeclarativeContainer):
     )
     blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
     passages: providers.Provider[Passages] = providers.Singleton(PostgresPassages, engine=engine)
+    word_index: providers.Provider[WordIndex] = providers.Singleton(
+        PostgresWordIndex, engine=engine
+    )
     passage_index: providers.Provider[PassageIndex] = providers.Singleton(
         PostgresPassageIndex, engine=engine
     )
@@ -687,6 +692,9 @@ class Container(containers.DeclarativeContainer):
         embedder=embedder,
         index=passage_index,
         cipher=cipher,
+    )
+    reanalyse_versions = providers.Singleton(
+        ReanalyseVersions, index=word_index, gate=gate, cipher=cipher
     )
     search = providers.Singleton(
         Search,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
+from adapters.postgres.text_search import asked_words
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
@@ -70,18 +71,7 @@ class PostgresPassages:
         values = {"tenant": caller.tenant_id, "passages": list(passages)}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(statement("sealed_passages"), values)).all()
-        return {
-            row.id: SealedPassage(
-                version=_version(row),
-                ordinal=row.ordinal,
-                start=row.start_byte,
-                end=row.end_byte,
-                page=row.page,
-                field=row.field,
-                sealed=row.sealed_text,
-            )
-            for row in rows
-        }
+        return {row.id: sealed_passage(row) for row in rows}
 
 
 def search_values(
@@ -103,11 +93,23 @@ def search_values(
         "acr": caller.acr,
         "everything": query.document_ids is None,
         "documents": sorted(query.document_ids or ()),
-        "words": words,
+        **asked_words(words),
         "vector": None if vector is None else _literal(vector),
         "model": model,
         "per_leg": per_leg,
     }
+
+
+def sealed_passage(row: Any) -> SealedPassage:
+    return SealedPassage(
+        version=_version(row),
+        ordinal=row.ordinal,
+        start=row.start_byte,
+        end=row.end_byte,
+        page=row.page,
+        field=row.field,
+        sealed=row.sealed_text,
+    )
 
 
 def _version(row: Any) -> VersionRef:

@@ -19,7 +19,9 @@ from application.retrieval.ports import (
 )
 from application.retrieval.sealed_passages import seal_passage
 from domain.identity import Caller, VersionRef
+from domain.language import Language
 from domain.retrieval.chunking import Chunk, split_into_chunks
+from domain.retrieval.detection import language_of
 from domain.retrieval.passage import in_context
 from domain.retrieval.progress import IndexState
 from domain.retrieval.record_text import laid_out
@@ -81,12 +83,18 @@ class IndexVersion:
             if opened.fields is None:
                 # On a thread: a book takes a second, and other requests would wait for it.
                 chunks = await asyncio.to_thread(split_into_chunks, extracted)
-            await self._embed(attempt, opened, text, chunks)
+            language = opened.language or language_of(text.decode())
+            await self._embed(attempt, opened, text, chunks, language)
             await self.index.tell(attempt, IndexState.INDEXING)
         await self.index.publish(attempt)
 
     async def _embed(
-        self, attempt: IndexAttempt, opened: OpenContent, text: bytes, chunks: Sequence[Chunk]
+        self,
+        attempt: IndexAttempt,
+        opened: OpenContent,
+        text: bytes,
+        chunks: Sequence[Chunk],
+        language: Language,
     ) -> None:
         await self.index.tell(attempt, IndexState.EMBEDDING)
         for first in range(0, len(chunks), self.passages_at_once):
@@ -119,7 +127,7 @@ class IndexVersion:
                 )
                 for place, chunk in enumerate(batch)
             ]
-            await self.index.add(attempt, self.embedder.model, passages, len(chunks))
+            await self.index.add(attempt, self.embedder.model, passages, len(chunks), language)
 
     async def _end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
         try:

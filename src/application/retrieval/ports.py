@@ -10,6 +10,7 @@ from typing import Protocol
 from application.ports import DataKey
 from application.retrieval.embedder import Vector
 from domain.identity import Action, Caller, VersionRef
+from domain.language import ENGLISH, Language
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.record_text import RecordField
@@ -20,13 +21,14 @@ class OpenContent:
     """A version as its owner gave it. `key` seals what is made from it.
 
     Of a record, `fields` are those that may be searched, and `title` that of its schema: its own
-    could tell of fields that a searcher may not see.
+    could tell of fields that a searcher may not see. `language` is what the owner said it is in.
     """
 
     content: bytes = dataclasses.field(repr=False)
     fields: Sequence[RecordField] | None = dataclasses.field(default=None, repr=False)
     media_type: str
     title: str = dataclasses.field(repr=False)
+    language: Language | None = None
     key: DataKey
 
 
@@ -57,13 +59,15 @@ class AttemptOver(Exception):
 class IndexAttempt:
     """One attempt at indexing a version. `number` fences it: the latest attempt alone can write.
 
-    `searchable` is False where the document's index mode keeps it out of the open index.
+    `searchable` is False where the document's index mode keeps it out of the open index, and
+    `language` what the owner said that it is in.
     """
 
     caller: Caller
     version: VersionRef
     number: int
     searchable: bool
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +103,17 @@ class PassageIndex(Protocol):
         ...
 
     async def add(
-        self, attempt: IndexAttempt, model: str, passages: Sequence[IndexedPassage], total: int
+        self,
+        attempt: IndexAttempt,
+        model: str,
+        passages: Sequence[IndexedPassage],
+        total: int,
+        language: Language = ENGLISH,
     ) -> None:
         """Write some passages with their vectors and lexemes, all or none, and record how many
-        of `total` are done. Nobody finds them before `publish`."""
+        of `total` are done. Nobody finds them before `publish`.
+
+        `language` is that of the whole version, and says how its words are cut to lexemes."""
         ...
 
     async def publish(self, attempt: IndexAttempt) -> None:
@@ -167,4 +178,28 @@ class Passages(Protocol):
 
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
         """These passages; those that are gone meanwhile are missing."""
+        ...
+
+
+class WordIndex(Protocol):
+    """The words of versions that are searchable already, and how to give them others."""
+
+    async def outdated(self) -> Sequence[tuple[Caller, VersionRef]]:
+        """Some of those whose words became lexemes by older rules, with their owners. Of every
+        tenant; none when there are none left."""
+        ...
+
+    async def take_over(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
+        """Fence off whoever did the same before. None when it is not the searchable and newest
+        version of the caller's any more."""
+        ...
+
+    async def passages(self, attempt: IndexAttempt) -> Mapping[int, SealedPassage]:
+        """All passages of the version in their order, by their numbers in the index."""
+        ...
+
+    async def rewrite(
+        self, attempt: IndexAttempt, language: Language, words: Mapping[int, str]
+    ) -> None:
+        """Give each passage these words instead, in one transaction. Raises AttemptOver."""
         ...

@@ -42,17 +42,21 @@ async def evaluate(
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_MAX
-    async with _server(settings, url) as address, searcher(address) as somebody:
-        report = await _measured(collection, somebody, modes, limit, url or OWN)
     home = settings.data_dir.expanduser().resolve()
-    earlier = last_like(report, home)
-    kept = keep(report, home)
-    plot = kept.with_suffix(".svg")
-    plot.write_text(svg_of(report, earlier))
-    console.print(table_of(report, earlier))
-    for line in remarks(report, earlier):
-        console.print(line, soft_wrap=True, markup=False)
-    console.print(f"Report: {kept}\nPlot:   {plot}", soft_wrap=True, markup=False)
+    async with (
+        _server(settings, url) as address,
+        searcher(address, leaves=url is not None) as somebody,
+    ):
+        report = await _measured(collection, somebody, modes, limit, url or OWN)
+        # Before the account leaves: what was measured is not lost with whatever happens then.
+        earlier = last_like(report, home)
+        kept = keep(report, home)
+        plot = kept.with_suffix(".svg")
+        plot.write_text(svg_of(report, earlier))
+        console.print(table_of(report, earlier))
+        for line in remarks(report, earlier):
+            console.print(line, soft_wrap=True, markup=False)
+        console.print(f"Report: {kept}\nPlot:   {plot}", soft_wrap=True, markup=False)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from entrypoints.cli.evaluation.failure import EvaluationNotPossible
 
 AT_ONCE = 8
 SECONDS_MAX = 60.0
+LEAVING_SECONDS_MAX = 900.0
 ATTEMPTS_MAX = 120
 STANDSTILL_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.5
@@ -116,8 +117,9 @@ class Searcher:
         await self._sign_in()
 
     async def leave(self) -> None:
-        """Take everything away again."""
-        await self._call("DELETE", "/v1/me", json={"password": self.password})
+        """Take everything away again, which takes a while for many documents."""
+        words = {"password": self.password}
+        await self._call("DELETE", "/v1/me", json=words, timeout=LEAVING_SECONDS_MAX)
 
     async def _sign_in(self) -> None:
         credentials = {"email": self.email, "password": self.password}
@@ -142,8 +144,8 @@ class Searcher:
 
 
 @asynccontextmanager
-async def searcher(url: str) -> AsyncIterator[Searcher]:
-    """A new account; it leaves, with all that was handed in, when the evaluation is over."""
+async def searcher(url: str, *, leaves: bool) -> AsyncIterator[Searcher]:
+    """A new account; when it `leaves`, all that was handed in goes with it."""
     try:
         async with httpx2.AsyncClient(base_url=url, timeout=SECONDS_MAX, trust_env=False) as client:
             somebody = Searcher(client)
@@ -151,7 +153,8 @@ async def searcher(url: str) -> AsyncIterator[Searcher]:
             try:
                 yield somebody
             finally:
-                await asyncio.shield(somebody.leave())
+                if leaves:
+                    await asyncio.shield(somebody.leave())
     except httpx2.HTTPError as error:
         raise EvaluationNotPossible(
             f"{url} cannot be reached: {error or type(error).__name__}."
