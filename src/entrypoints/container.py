@@ -183,6 +183,7 @@ from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
 from domain.consent.exports import Controller
+from domain.language import Language
 from entrypoints.settings import Settings
 
 
@@ -209,6 +210,11 @@ def _controller(settings: Settings) -> Controller:
 
 def _keyring(settings: Settings) -> LocalKeyring:
     return LocalKeyring.open(settings.data_dir / "keyring.json", settings.keyring_passphrase)
+
+
+def _languages_of(embedder: Embedder) -> frozenset[Language] | None:
+    """What it reads; one that does not say so reads everything."""
+    return getattr(embedder, "languages", None)
 
 
 def _embedder(settings: Settings) -> MiniLMEmbedder:
@@ -395,7 +401,12 @@ class Container(containers.DeclarativeContainer):
         lambda c: c, schema_processes
     )
     blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
-    passages: providers.Provider[Passages] = providers.Singleton(PostgresPassages, engine=engine)
+    passages: providers.Provider[Passages] = providers.Singleton(
+        PostgresPassages,
+        engine=engine,
+        saturation=settings.provided.search_saturation,
+        length_weight=settings.provided.search_length_weight,
+    )
     word_index: providers.Provider[WordIndex] = providers.Singleton(
         PostgresWordIndex, engine=engine
     )
@@ -702,6 +713,9 @@ class Container(containers.DeclarativeContainer):
         passages=passages,
         gate=gate,
         cipher=cipher,
+        languages=providers.Callable(_languages_of, embedder),
+        semantic_weight=settings.provided.search_semantic_weight,
+        feedback_weight=settings.provided.search_feedback_weight,
         embed_seconds_max=settings.provided.query_embedding_seconds_max,
     )
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(

@@ -81,7 +81,7 @@ class PostgresPassageIndex:
                     "pages": [each.page for each in passages],
                     "fields": [each.field for each in passages],
                     "sealed": [each.sealed for each in passages],
-                    **passage_words((each.ordinal, each.words) for each in passages),
+                    **passage_words((each.ordinal, each.words, each.above) for each in passages),
                     "language": language,
                     "configuration": configuration_of(language),
                 },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
-from adapters.postgres.text_search import asked_words
+from adapters.postgres.text_search import asked_words, configuration_of
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
+from domain.language import Language
 from domain.retrieval.query import SearchQuery
 
 # A generic plan would be made for nobody in particular. A sequential scan would read the rows of
@@ -29,10 +30,17 @@ PLANNING = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresPassages:
-    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search."""
+    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search.
+
+    `saturation` and `length_weight` are k1 and b of BM25: how soon a word said again adds little,
+    and how much a long passage must say to equal a short one. Passages are about equally long,
+    and those that are short are seldom short for being to the point; so b is low.
+    """
 
     engine: AsyncEngine
     candidates_per_leg: int = 100
+    saturation: float = 0.9
+    length_weight: float = 0.4
 
     async def candidates(
         self,
@@ -43,6 +51,8 @@ class PostgresPassages:
         words: str,
         vector: Vector | None,
         model: str,
+        languages: Set[Language] | None = None,
+        per_leg: int | None = None,
     ) -> Candidates:
         values = search_values(
             caller,
@@ -51,7 +61,10 @@ class PostgresPassages:
             words=words,
             vector=vector,
             model=model,
-            per_leg=self.candidates_per_leg,
+            languages=languages,
+            per_leg=per_leg or self.candidates_per_leg,
+            saturation=self.saturation,
+            length_weight=self.length_weight,
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(PLANNING)
@@ -63,7 +76,22 @@ class PostgresPassages:
             semantic={row.id: row.semantic for row in found if row.semantic is not None},
             keyword={row.id: row.keyword for row in found if row.keyword is not None},
             words=rows[0].words,
+            unread=frozenset(row.id for row in found if row.is_read is False),
         )
+
+    async def closeness(
+        self, caller: Caller, passages: Sequence[int], best: Sequence[int], model: str
+    ) -> Mapping[int, float]:
+        values = {
+            "tenant": caller.tenant_id,
+            "passages": list(passages),
+            "best": list(best),
+            "model": model,
+        }
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(PLANNING)
+            rows = (await connection.execute(statement("closeness"), values)).all()
+        return {row.id: row.closeness for row in rows}
 
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
         if not passages:
@@ -83,6 +111,9 @@ def search_values(
     vector: Vector | None,
     model: str,
     per_leg: int,
+    languages: Set[Language] | None = None,
+    saturation: float = 0.9,
+    length_weight: float = 0.4,
 ) -> dict[str, Any]:
     """What search.sql is run with."""
     return {
@@ -96,7 +127,10 @@ def search_values(
         **asked_words(words),
         "vector": None if vector is None else _literal(vector),
         "model": model,
+        "read": None if languages is None else sorted(map(configuration_of, languages)),
         "per_leg": per_leg,
+        "k1": saturation,
+        "b": length_weight,
     }
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 from domain.language import Language, primary
-from domain.retrieval.words import count_words
+from domain.retrieval.words import Word, count_words
 
 ANALYSIS = 1
 """Counts the rules by which words become lexemes. What was indexed by older ones is done anew."""
 
 WORDS_MAX = 256
 """Of a question, more words than this are not searched for; it bounds what one search costs."""
+
+ABOVE_WEIGHT = 2
+"""A word in the title or a heading counts as if the text said it so often (Robertson, Zaragoza,
+Taylor, "Simple BM25 Extension to Multiple Weighted Fields", 2004)."""
 
 SIMPLE = "simple"
 # What every PostgreSQL from 14 on has. Later ones know more languages, and an index that is made on
@@ -67,11 +72,13 @@ def asked_words(text: str) -> dict[str, Any]:
     }
 
 
-def passage_words(texts: Iterable[tuple[int, str]]) -> Mapping[str, list[Any]]:
+def passage_words(passages: Iterable[tuple[int, str, str]]) -> Mapping[str, list[Any]]:
     """The words of passages, one row for each word of each: parameters of the statements that
-    write postings. The numbers are whatever names a passage there."""
+    write postings. A passage is its number there, its text, and what stands above it."""
     rows = [
-        (number, word, said) for number, text in texts for word, said in count_words(text).items()
+        (number, word, said)
+        for number, text, above in passages
+        for word, said in _weighed(text, above).items()
     ]
     return {
         "word_passages": [number for number, _, _ in rows],
@@ -79,3 +86,10 @@ def passage_words(texts: Iterable[tuple[int, str]]) -> Mapping[str, list[Any]]:
         "folded": [word.folded for _, word, _ in rows],
         "said": [said for _, _, said in rows],
     }
+
+
+def _weighed(text: str, above: str) -> Counter[Word]:
+    counted = count_words(text)
+    for word, said in count_words(above).items():
+        counted[word] += ABOVE_WEIGHT * said
+    return counted

@@ -81,7 +81,7 @@ class PostgresWordIndex:
         return {row.id: sealed_passage(row) for row in rows}
 
     async def rewrite(
-        self, attempt: IndexAttempt, language: Language, words: Mapping[int, str]
+        self, attempt: IndexAttempt, language: Language, words: Mapping[int, tuple[str, str]]
     ) -> None:
         caller, version = attempt.caller, attempt.version
         identity = {
@@ -109,7 +109,7 @@ class PostgresWordIndex:
                 values = identity | {
                     "passages": [number for number, _ in batch],
                     "configuration": configuration,
-                    **passage_words(batch),
+                    **passage_words((number, text, above) for number, (text, above) in batch),
                 }
                 written = await connection.execute(statement("rewrite_words"), values)
                 length += written.scalar_one()

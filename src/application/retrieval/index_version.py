@@ -22,7 +22,7 @@ from domain.identity import Caller, VersionRef
 from domain.language import Language
 from domain.retrieval.chunking import Chunk, split_into_chunks
 from domain.retrieval.detection import language_of
-from domain.retrieval.passage import in_context
+from domain.retrieval.passage import above, in_context
 from domain.retrieval.progress import IndexState
 from domain.retrieval.record_text import laid_out
 from domain.retrieval.rejection import DocumentRejected
@@ -100,11 +100,12 @@ class IndexVersion:
         for first in range(0, len(chunks), self.passages_at_once):
             batch = chunks[first : first + self.passages_at_once]
             texts = [text[chunk.start : chunk.end].decode() for chunk in batch]
-            words = [
-                in_context(opened.title, chunk.heading_path, passage)
-                for chunk, passage in zip(batch, texts, strict=True)
-            ]
-            vectors = await self.embedder.embed_passages(words)
+            vectors = await self.embedder.embed_passages(
+                [
+                    in_context(opened.title, chunk.heading_path, passage)
+                    for chunk, passage in zip(batch, texts, strict=True)
+                ]
+            )
             passages = [
                 IndexedPassage(
                     ordinal=first + place,
@@ -122,7 +123,8 @@ class IndexVersion:
                         heading_path=chunk.heading_path,
                         text=texts[place],
                     ),
-                    words=words[place],
+                    words=texts[place],
+                    above="\n".join(above(opened.title, chunk.heading_path)),
                     vector=vectors[place],
                 )
                 for place, chunk in enumerate(batch)

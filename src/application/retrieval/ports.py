@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,7 +74,8 @@ class IndexAttempt:
 class IndexedPassage:
     """One row of the index: what is sealed, and what is in the clear to be found by.
 
-    `words` is what lexemes are made of; it is not stored.
+    Lexemes are made of `words`, the passage's own, and of those `above` it: title and headings,
+    which say more for their number. Neither is stored.
     """
 
     ordinal: int
@@ -84,6 +85,7 @@ class IndexedPassage:
     field: str | None = None
     sealed: bytes
     words: str = dataclasses.field(repr=False)
+    above: str = dataclasses.field(default="", repr=False)
     vector: Vector = dataclasses.field(repr=False)
 
 
@@ -132,7 +134,8 @@ class Candidates:
     the JSON Pointers of those passages that are of records.
 
     `words` counts the distinct searchable words of the query; with none of them (stop words
-    only) the keyword leg cannot find anything.
+    only) the keyword leg cannot find anything. `unread` are those found whose language the
+    embedder was said not to read: they have no say in `semantic`.
     """
 
     versions: Mapping[int, VersionRef]
@@ -140,6 +143,7 @@ class Candidates:
     semantic: Mapping[int, float]
     keyword: Mapping[int, float]
     words: int
+    unread: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,13 +171,24 @@ class Passages(Protocol):
         words: str,
         vector: Vector | None,
         model: str,
+        languages: Set[Language] | None = None,
+        per_leg: int | None = None,
     ) -> Candidates:
         """The best passages of each leg, among exactly what the caller may search now.
 
         Own documents, and those with an open grant of this action and purpose. Nothing else
         influences what is found, its scores, or how long it takes. `words` is empty, or `vector`
-        None, where that leg is not wanted. Vectors of other models are not compared.
+        None, where that leg is not wanted. Vectors of other models are not compared, nor those
+        of documents in other languages than `languages`; None compares all. A leg has
+        `per_leg` passages at most, or as many as is usual.
         """
+        ...
+
+    async def closeness(
+        self, caller: Caller, passages: Sequence[int], best: Sequence[int], model: str
+    ) -> Mapping[int, float]:
+        """How close each of these candidates is to the middle of the best of them: higher is
+        closer. Those without a vector of this model are missing."""
         ...
 
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
@@ -199,7 +214,9 @@ class WordIndex(Protocol):
         ...
 
     async def rewrite(
-        self, attempt: IndexAttempt, language: Language, words: Mapping[int, str]
+        self, attempt: IndexAttempt, language: Language, words: Mapping[int, tuple[str, str]]
     ) -> None:
-        """Give each passage these words instead, in one transaction. Raises AttemptOver."""
+        """Give each passage these words instead, and those above it, in one transaction.
+
+        Raises AttemptOver."""
         ...

@@ -11,7 +11,7 @@ from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound
 from domain.identity import PERSONAL_USE, Action, Caller, VersionRef
 from domain.retrieval.detection import SAMPLE_CHARACTERS, language_of
-from domain.retrieval.passage import in_context
+from domain.retrieval.passage import above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +54,17 @@ class ReanalyseVersions:
         key = release.opened[version].content
         rows = await self.index.passages(attempt)
         words = [await asyncio.to_thread(self._words, caller, key, row) for row in rows.values()]
-        said = attempt.language or language_of("\n".join(words[:_SAMPLED])[:SAMPLE_CHARACTERS])
+        sample = "\n".join(text for text, _ in words[:_SAMPLED])
+        said = attempt.language or language_of(sample[:SAMPLE_CHARACTERS])
         try:
             await self.index.rewrite(attempt, said, dict(zip(rows, words, strict=True)))
         except AttemptOver:
             return False
         return True
 
-    def _words(self, caller: Caller, key: DataKey, row: SealedPassage) -> str:
+    def _words(self, caller: Caller, key: DataKey, row: SealedPassage) -> tuple[str, str]:
         passage = open_passage(self.cipher, key, caller.tenant_id, row)
-        return in_context(passage.title, passage.heading_path, passage.text)
+        return passage.text, "\n".join(above(passage.title, passage.heading_path))
 
 
 _SAMPLED = 50  # passages, which are more than the sample

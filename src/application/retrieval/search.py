@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate
@@ -13,10 +13,16 @@ from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound
 from domain.identity import Action, Caller, ReleaseId, VersionRef
 from domain.json_pointer import covers
-from domain.retrieval.fusion import SEMANTIC_WEIGHT, fuse
+from domain.language import Language
+from domain.retrieval.documents import best_of_each
+from domain.retrieval.fusion import FEEDBACK_WEIGHT, SEMANTIC_WEIGHT, fuse, with_feedback
 from domain.retrieval.passage import Hit
-from domain.retrieval.query import SearchMode, SearchQuery
+from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
 
+PER_LEG_OF_MANY = 400
+"""Passages of each leg where many documents are wanted: some have several among the best."""
+
+FEEDBACK_PASSAGES = 3
 RELEASES_MAX = 3
 """How often a page is filled up when the gate refuses what was visible a moment before."""
 
@@ -41,15 +47,24 @@ class SearchPage:
 _Opened = dict[VersionRef, tuple[OpenedVersion, ReleaseId]]
 
 
+_Ranking = list[tuple[int, VersionRef, float]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Used for result pages (action `search`) and for the excerpts of a chat (`quote`)."""
+    """Used for result pages (action `search`) and for the excerpts of a chat (`quote`).
+
+    `languages` are those that the embedder reads; None, where it reads all. What is written in
+    others is ranked by its words alone, unless meaning alone was asked for.
+    """
 
     embedder: Embedder
     passages: Passages
     gate: ReleaseGate
     cipher: Cipher
+    languages: Set[Language] | None = None
     semantic_weight: float = SEMANTIC_WEIGHT
+    feedback_weight: float = FEEDBACK_WEIGHT
     embed_seconds_max: float = 0.3
 
     async def __call__(
@@ -65,15 +80,38 @@ class Search:
             words="" if semantic_only else query.text,
             vector=vector,
             model=self.embedder.model,
+            languages=None if semantic_only else self.languages,
+            per_leg=PER_LEG_OF_MANY if query.limit > LIMIT_MAX else None,
         )
         if not semantic_only and found.words == 0:
             degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
-        ranked = fuse(found.semantic, found.keyword, semantic_weight=self.semantic_weight)
-        ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
+        if vector is not None and found.unread:
+            degraded = [*degraded, Degradation(step="semantic", reason="language_not_read")]
+        ranking = await self._ranking(caller, query, found)
         return SearchPage(
             hits=await self._open(caller, query, action, ranking, found.fields),
             mode=_done(vector, found, semantic_only),
             degraded=degraded,
+        )
+
+    async def _ranking(self, caller: Caller, query: SearchQuery, found: Candidates) -> _Ranking:
+        semantic = found.semantic
+        ranked = self._fused(semantic, found)
+        if self.feedback_weight and semantic and found.keyword:
+            best = [passage for passage, _ in ranked[:FEEDBACK_PASSAGES] if passage in semantic]
+            closeness = await self.passages.closeness(
+                caller, list(semantic), best, self.embedder.model
+            )
+            semantic = with_feedback(semantic, closeness, weight=self.feedback_weight)
+            ranked = self._fused(semantic, found)
+        ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
+        return best_of_each(ranking) if query.results is Results.DOCUMENTS else ranking
+
+    def _fused(
+        self, semantic: Mapping[int, float], found: Candidates
+    ) -> Sequence[tuple[int, float]]:
+        return fuse(
+            semantic, found.keyword, semantic_weight=self.semantic_weight, unread=found.unread
         )
 
     async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
@@ -168,4 +206,6 @@ def _done(vector: Vector | None, found: Candidates, semantic_only: bool) -> Sear
         return SearchMode.KEYWORD
     if semantic_only or found.words == 0:
         return SearchMode.SEMANTIC
+    if found.unread and not found.semantic:
+        return SearchMode.KEYWORD
     return SearchMode.HYBRID

@@ -51,13 +51,18 @@ class Hit:
     release_id: ReleaseId
 
 
-def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
-    """What is embedded and indexed for a passage: its words below the headings they stand under.
+def above(title: str, heading_path: Sequence[str]) -> tuple[str, ...]:
+    """The title and the headings over a passage, each once, outermost first.
 
-    A passage seldom repeats what its document is about, so the title and the headings go with
-    it. Spans are unaffected: they are those of the text alone.
+    A passage seldom repeats what its document is about, so these go with it wherever it is
+    embedded or indexed. Spans are unaffected: they are those of the text alone.
     """
-    above = list(dict.fromkeys(part for part in (title, *heading_path) if part))
-    if above and text.startswith(above[-1]):
-        del above[-1]  # the passage begins with its own heading
-    return "\n".join((*above, text))
+    return tuple(dict.fromkeys(part for part in (title, *heading_path) if part))
+
+
+def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
+    """What is embedded for a passage: its words below the headings they stand under."""
+    over = above(title, heading_path)
+    if over and text.startswith(over[-1]):
+        over = over[:-1]  # the passage begins with its own heading
+    return "\n".join((*over, text))

@@ -126,13 +126,18 @@ def evaluation() -> None:
     help="How to search; may be repeated. By default each in turn.",
 )
 @click.option(
-    "--limit",
-    type=click.IntRange(1, 50),
-    default=50,
+    "--aggregate",
+    type=click.Choice(["documents", "passages"]),
+    default="documents",
     show_default=True,
-    help="How many passages to ask for; the best of each document is the document's.",
+    help="Ask for documents; or for passages, the best of which is its document's score.",
 )
-def eval_retrieval(directory: Path, url: str | None, modes: tuple[str, ...], limit: int) -> None:
+@click.option(
+    "--limit", type=click.IntRange(1, 100), help="How many to ask for; the most if left out."
+)
+def eval_retrieval(
+    directory: Path, url: str | None, modes: tuple[str, ...], aggregate: str, limit: int | None
+) -> None:
     """Search a collection in BEIR layout through the public API, and compare with last time.
 
     DIRECTORY has corpus.jsonl, queries.jsonl and qrels.tsv or qrels/test.tsv. The documents are
@@ -142,7 +147,8 @@ def eval_retrieval(directory: Path, url: str | None, modes: tuple[str, ...], lim
     from entrypoints.cli.evaluation.retrieval import MODES, evaluate
 
     chosen = tuple(dict.fromkeys(modes)) or tuple(MODES)
-    _run(evaluate(load_settings(), directory, url=url, modes=chosen, limit=limit))
+    settings = load_settings()
+    _run(evaluate(settings, directory, url=url, modes=chosen, aggregate=aggregate, limit=limit))
 
 
 @cli.group()

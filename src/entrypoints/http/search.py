@@ -15,9 +15,10 @@ from application.retrieval.search import Search
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import (
+    DOCUMENT_LIMIT_MAX,
     DOCUMENTS_MAX,
-    LIMIT_MAX,
     TEXT_CHARACTERS_MAX,
+    Results,
     SearchMode,
     SearchQuery,
 )
@@ -34,11 +35,16 @@ class Filters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SearchAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What to search for. Documents of others are searched under grants for this purpose."""
+    """What to search for. Documents of others are searched under grants for this purpose.
+
+    `results` says what `limit` counts, 50 passages at most or 100 documents: of a document the
+    best passage is shown, with the score of the document.
+    """
 
     query: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 10
+    limit: Annotated[int, Meta(ge=1, le=DOCUMENT_LIMIT_MAX)] = 10
     mode: SearchMode = SearchMode.HYBRID
+    results: Results = Results.PASSAGES
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     filters: Filters | None = None
 
@@ -113,6 +119,7 @@ def _query(asked: SearchAsked) -> SearchQuery:
         text=asked.query,
         limit=asked.limit,
         mode=asked.mode,
+        results=asked.results,
         purpose=Purpose(asked.purpose),
         document_ids=frozenset(map(DocumentId, wanted)) if wanted else None,
     )

@@ -4,7 +4,7 @@
 -- at any other row. Postings and vectors are reached through keys that begin with the tenant and
 -- the owner; of another owner only the granted documents are touched. So what is hidden changes
 -- neither a score nor a count, nor how much is read. Statistics of BM25 (Robertson, Zaragoza,
--- 2009; k1 1.2, b 0.75) are counted here, over the visible passages that match (see ADR-0009).
+-- 2009) are counted here, over the visible passages that match (see ADR-0009).
 -- Weights are summed as whole numbers of 1e-9, so that the order in which a plan adds them cannot
 -- move a score. The vectors of visible passages are all compared: recall is 1.
 --
@@ -135,10 +135,11 @@ WITH asked AS MATERIALIZED (
     CROSS JOIN corpus c
 ), keyword AS (
     SELECT m.passage_id,
-           sum((r.weight * m.frequency * 2.2 * 1e9
-                / (m.frequency + 1.2 * (0.25 + 0.75 * (m.length / (SELECT length_mean FROM corpus))))
-               )::bigint) AS score
+           sum((r.weight * m.frequency * (s.k1 + 1) * 1e9
+                / (m.frequency + s.k1 * (1 - s.b + s.b * m.length / c.length_mean)))::bigint) AS score
     FROM met m JOIN rarity r USING (term)
+    CROSS JOIN corpus c
+    CROSS JOIN (SELECT CAST(:k1 AS float8) AS k1, CAST(:b AS float8) AS b) s
     GROUP BY m.passage_id
     ORDER BY score DESC, m.passage_id
     LIMIT :per_leg
@@ -149,6 +150,7 @@ WITH asked AS MATERIALIZED (
         JOIN own o ON o.document_id = x.document_id AND o.version = x.version
         WHERE x.tenant_id = :tenant AND x.owner_id = :person AND x.model = :model
           AND CAST(:vector AS halfvec) IS NOT NULL
+          AND (CAST(:read AS text[]) IS NULL OR o.configuration = ANY(CAST(:read AS text[])))
         UNION ALL
         SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
         FROM shared s
@@ -162,6 +164,7 @@ WITH asked AS MATERIALIZED (
             OFFSET 0
         ) x
         WHERE CAST(:vector AS halfvec) IS NOT NULL
+          AND (CAST(:read AS text[]) IS NULL OR s.configuration = ANY(CAST(:read AS text[])))
     )
     ORDER BY score DESC, passage_id
     LIMIT :per_leg
@@ -175,11 +178,14 @@ SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) F
             ELSE (SELECT count(*) FROM asked) END AS words, f.*
 FROM (SELECT) AS always
 LEFT JOIN (
-    SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword
+    SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword,
+           v.configuration = ANY(CAST(:read AS text[])) AS is_read
     FROM found f
     CROSS JOIN LATERAL (
         SELECT p.id, p.document_id, p.version, p.field FROM passages p
         WHERE p.tenant_id = :tenant AND p.id = f.passage_id
         OFFSET 0
     ) p
+    JOIN (SELECT document_id, configuration FROM own
+          UNION ALL SELECT document_id, configuration FROM shared) v USING (document_id)
 ) f ON true

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from domain.retrieval.query import DOCUMENT_LIMIT_MAX, LIMIT_MAX
 from entrypoints.cli.evaluation.collection import Collection, read_collection
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible
 from entrypoints.cli.evaluation.measures import ranked
@@ -31,13 +33,37 @@ MODES = {"hybrid": "hybrid", "keyword": "keyword", "vector": "semantic"}
 WIDTH_MAX = 100
 OWN = "an instance of its own"
 # Of the settings in force, those that change what a search finds. The rest is none of its business.
-CARRIED_OVER = ("embedder_threads", "query_embedding_seconds_max")
+CARRIED_OVER = (
+    "embedder_threads",
+    "query_embedding_seconds_max",
+    "search_semantic_weight",
+    "search_feedback_weight",
+    "search_saturation",
+    "search_length_weight",
+)
+# The most that one search gives.
+LIMITS = {"documents": DOCUMENT_LIMIT_MAX, "passages": LIMIT_MAX}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Documents, or passages of which a document's best counts, and how many of them."""
+
+    results: str
+    limit: int
 
 
 async def evaluate(
-    settings: Settings, directory: Path, *, url: str | None, modes: Sequence[str], limit: int
+    settings: Settings,
+    directory: Path,
+    *,
+    url: str | None,
+    modes: Sequence[str],
+    aggregate: str,
+    limit: int | None,
 ) -> None:
     """Raises EvaluationNotPossible."""
+    wanted = Wanted(results=aggregate, limit=min(limit or LIMITS[aggregate], LIMITS[aggregate]))
     collection = read_collection(directory)
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -47,7 +73,7 @@ async def evaluate(
         _server(settings, url) as address,
         searcher(address, leaves=url is not None) as somebody,
     ):
-        report = await _measured(collection, somebody, modes, limit, url or OWN)
+        report = await _measured(collection, somebody, modes, wanted, url or OWN)
         # Before the account leaves: what was measured is not lost with whatever happens then.
         earlier = last_like(report, home)
         kept = keep(report, home)
@@ -75,7 +101,7 @@ async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
 
 
 async def _measured(
-    collection: Collection, somebody: Searcher, modes: Sequence[str], limit: int, server: str
+    collection: Collection, somebody: Searcher, modes: Sequence[str], wanted: Wanted, server: str
 ) -> Report:
     load_before, began = os.getloadavg()[0], time.perf_counter()
     with _progress() as progress:
@@ -90,7 +116,7 @@ async def _measured(
         searchable = time.perf_counter() - began
         asked = {
             mode: await _ask(
-                collection, somebody, mode, limit, bar(f"asking: {mode}", len(collection.queries))
+                collection, somebody, mode, wanted, bar(f"asking: {mode}", len(collection.queries))
             )
             for mode in modes
         }
@@ -103,8 +129,8 @@ async def _measured(
         documents=count,
         documents_searchable=ready,
         queries=len(collection.queries),
-        aggregate="passages",
-        limit=limit,
+        aggregate=wanted.results,
+        limit=wanted.limit,
         seconds={
             "handing_in": round(handed_in, 1),
             "until_searchable": round(searchable, 1),
@@ -116,15 +142,19 @@ async def _measured(
 
 
 async def _ask(
-    collection: Collection, somebody: Searcher, mode: str, limit: int, report: _Bar
+    collection: Collection, somebody: Searcher, mode: str, wanted: Wanted, report: _Bar
 ) -> ModeMeasured:
     """One query after another, so that latency is that of a search and not of a queue."""
     rankings, milliseconds, as_asked = {}, [], 0
     # The first search of a kind opens connections and plans; it is not what is measured.
-    await somebody.search(next(iter(collection.queries.values())), mode=MODES[mode], limit=limit)
+    first = next(iter(collection.queries.values()))
+    await somebody.search(first, mode=MODES[mode], results=wanted.results, limit=wanted.limit)
     for number, (query, text) in enumerate(collection.queries.items(), start=1):
-        answer = await somebody.search(text, mode=MODES[mode], limit=limit)
-        rankings[query] = ranked(answer.scores)
+        answer = await somebody.search(
+            text, mode=MODES[mode], results=wanted.results, limit=wanted.limit
+        )
+        documents = wanted.results == "documents"
+        rankings[query] = list(answer.scores) if documents else ranked(answer.scores)
         milliseconds.append(answer.milliseconds)
         as_asked += answer.mode == MODES[mode]
         report(number, len(collection.queries))

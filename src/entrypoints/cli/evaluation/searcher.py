@@ -91,9 +91,10 @@ class Searcher:
                 raise EvaluationNotPossible("Indexing stands still: is there a worker?")
             await asyncio.sleep(POLL_SECONDS)
 
-    async def search(self, text: str, *, mode: str, limit: int) -> Answer:
-        """Passages; the best of each document is the document's score."""
-        body = {"query": text[:QUERY_CHARACTERS_MAX], "mode": mode, "limit": limit}
+    async def search(self, text: str, *, mode: str, results: str, limit: int) -> Answer:
+        """Documents as they come, or passages, the best of which is its document's score."""
+        query = text[:QUERY_CHARACTERS_MAX]
+        body = {"query": query, "mode": mode, "results": results, "limit": limit}
         began = time.perf_counter()
         answer = await self._call("POST", "/v1/search", json=body)
         milliseconds = (time.perf_counter() - began) * 1_000
