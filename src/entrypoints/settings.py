@@ -21,7 +21,7 @@ from msgspec import Meta
 
 from domain.audit.cosignature import WitnessKey
 from domain.audit.note import NoteNotValid
-from domain.retrieval.fusion import FEEDBACK_WEIGHT, SEMANTIC_WEIGHT
+from domain.retrieval.fusion import FEEDBACK_WEIGHT, LENGTH_WEIGHT, SATURATION, SEMANTIC_WEIGHT
 
 PREFIX = "STRONGROOM_"
 FILE_VARIABLE = "STRONGROOM_CONFIG"
@@ -118,8 +118,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     query_embedding_seconds_max: Seconds = 0.3
     search_semantic_weight: Share = SEMANTIC_WEIGHT
     search_feedback_weight: Share = FEEDBACK_WEIGHT
-    search_saturation: Annotated[float, Meta(ge=0, le=10)] = 0.9
-    search_length_weight: Share = 0.4
+    search_saturation: Annotated[float, Meta(ge=0, le=10)] = SATURATION
+    search_length_weight: Share = LENGTH_WEIGHT
 
     # Stopping.
     drain_seconds_max: Annotated[int, Meta(ge=0, le=600)] = 20

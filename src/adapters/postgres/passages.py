@@ -16,6 +16,7 @@ from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.language import Language
+from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
 from domain.retrieval.query import SearchQuery
 
 # A generic plan would be made for nobody in particular. A sequential scan would read the rows of
@@ -32,15 +33,13 @@ PLANNING = text("""
 class PostgresPassages:
     """`Passages`. `candidates_per_leg` bounds what leaves the database for one search.
 
-    `saturation` and `length_weight` are k1 and b of BM25: how soon a word said again adds little,
-    and how much a long passage must say to equal a short one. Passages are about equally long,
-    and those that are short are seldom short for being to the point; so b is low.
+    `saturation` and `length_weight` are k1 and b of BM25.
     """
 
     engine: AsyncEngine
     candidates_per_leg: int = 100
-    saturation: float = 0.9
-    length_weight: float = 0.4
+    saturation: float = SATURATION
+    length_weight: float = LENGTH_WEIGHT
 
     async def candidates(
         self,
@@ -77,6 +76,7 @@ class PostgresPassages:
             keyword={row.id: row.keyword for row in found if row.keyword is not None},
             words=rows[0].words,
             unread=frozenset(row.id for row in found if row.is_read is False),
+            visible=rows[0].visible,
         )
 
     async def closeness(
@@ -112,8 +112,8 @@ def search_values(
     model: str,
     per_leg: int,
     languages: Set[Language] | None = None,
-    saturation: float = 0.9,
-    length_weight: float = 0.4,
+    saturation: float = SATURATION,
+    length_weight: float = LENGTH_WEIGHT,
 ) -> dict[str, Any]:
     """What search.sql is run with."""
     return {

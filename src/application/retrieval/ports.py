@@ -135,7 +135,8 @@ class Candidates:
 
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything. `unread` are those found whose language the
-    embedder was said not to read: they have no say in `semantic`.
+    embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
+    that may be searched.
     """
 
     versions: Mapping[int, VersionRef]
@@ -144,6 +145,7 @@ class Candidates:
     keyword: Mapping[int, float]
     words: int
     unread: frozenset[int] = frozenset()
+    visible: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
@@ -15,7 +15,13 @@ from domain.identity import Action, Caller, ReleaseId, VersionRef
 from domain.json_pointer import covers
 from domain.language import Language
 from domain.retrieval.documents import best_of_each
-from domain.retrieval.fusion import FEEDBACK_WEIGHT, SEMANTIC_WEIGHT, fuse, with_feedback
+from domain.retrieval.fusion import (
+    FEEDBACK_WEIGHT,
+    SEMANTIC_WEIGHT,
+    fuse,
+    normalised,
+    with_feedback,
+)
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
 
@@ -37,17 +43,18 @@ class Degradation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """Hits, best first; `mode` is what was really done."""
+    """Hits, best first; `mode` is what was really done, among `visible` passages."""
 
     hits: Sequence[Hit]
     mode: SearchMode
     degraded: Sequence[Degradation]
+    visible: int = 0
 
 
 _Opened = dict[VersionRef, tuple[OpenedVersion, ReleaseId]]
 
 
-_Ranking = list[tuple[int, VersionRef, float]]
+_Ranking = Sequence[tuple[int, VersionRef, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,31 +94,38 @@ class Search:
             degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
         if vector is not None and found.unread:
             degraded = [*degraded, Degradation(step="semantic", reason="language_not_read")]
-        ranking = await self._ranking(caller, query, found)
+        found = await self._with_feedback(caller, found)
+        ranked = self._fused(found)
+        ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
+        if query.results is Results.DOCUMENTS:
+            ranking = best_of_each(ranking)
         return SearchPage(
-            hits=await self._open(caller, query, action, ranking, found.fields),
+            hits=await self._open(caller, query, action, ranking, found),
             mode=_done(vector, found, semantic_only),
             degraded=degraded,
+            visible=found.visible,
         )
 
-    async def _ranking(self, caller: Caller, query: SearchQuery, found: Candidates) -> _Ranking:
-        semantic = found.semantic
-        ranked = self._fused(semantic, found)
-        if self.feedback_weight and semantic and found.keyword:
-            best = [passage for passage, _ in ranked[:FEEDBACK_PASSAGES] if passage in semantic]
-            closeness = await self.passages.closeness(
-                caller, list(semantic), best, self.embedder.model
-            )
-            semantic = with_feedback(semantic, closeness, weight=self.feedback_weight)
-            ranked = self._fused(semantic, found)
-        ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
-        return best_of_each(ranking) if query.results is Results.DOCUMENTS else ranking
+    async def _with_feedback(self, caller: Caller, found: Candidates) -> Candidates:
+        """The semantic leg moved towards what the best hits of both legs are about."""
+        if not (self.feedback_weight and found.semantic and found.keyword):
+            return found
+        best = [passage for passage, _ in self._fused(found)[:FEEDBACK_PASSAGES]]
+        closeness = await self.passages.closeness(
+            caller,
+            list(found.semantic),
+            [passage for passage in best if passage in found.semantic],
+            self.embedder.model,
+        )
+        moved = with_feedback(found.semantic, closeness, weight=self.feedback_weight)
+        return replace(found, semantic=moved)
 
-    def _fused(
-        self, semantic: Mapping[int, float], found: Candidates
-    ) -> Sequence[tuple[int, float]]:
+    def _fused(self, found: Candidates) -> Sequence[tuple[int, float]]:
         return fuse(
-            semantic, found.keyword, semantic_weight=self.semantic_weight, unread=found.unread
+            found.semantic,
+            found.keyword,
+            semantic_weight=self.semantic_weight,
+            unread=found.unread,
         )
 
     async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
@@ -131,13 +145,14 @@ class Search:
         caller: Caller,
         query: SearchQuery,
         action: Action,
-        ranking: Sequence[tuple[int, VersionRef, float]],
-        fields: Mapping[int, str],
+        ranking: _Ranking,
+        found: Candidates,
     ) -> Sequence[Hit]:
         """The first `limit` that the gate releases. What it refuses makes room for the next.
 
         Of a record, only those fields are asked for that were found.
         """
+        fields = found.fields
         wanted: dict[VersionRef, set[str]] = {}
         for passage, version, _ in ranking:
             if passage in fields:
@@ -158,6 +173,7 @@ class Search:
             page = ranking[: query.limit]
         page = [entry for entry in page if _is_shown(opened.get(entry[1]), fields.get(entry[0]))]
         rows = await self.passages.sealed(caller, [passage for passage, _, _ in page])
+        semantic, keyword = normalised(found.semantic), normalised(found.keyword)
         hits = []
         for passage, version, score in page:
             if passage in rows:
@@ -167,6 +183,8 @@ class Search:
                         self.cipher, keys.content, caller.tenant_id, rows[passage]
                     ),
                     score=score,
+                    semantic=semantic.get(passage),
+                    keyword=keyword.get(passage),
                     grant_id=keys.grant_id,
                     release_id=release_id,
                 )

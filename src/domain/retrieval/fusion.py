@@ -9,8 +9,15 @@ SEMANTIC_WEIGHT = 0.5
 """How much closeness of meaning counts; the rest is the words'. Even was best or near it on
 five public collections; a collection of one's own may prefer another weight."""
 
-FEEDBACK_WEIGHT = 0.4
-"""How much what the best hits are about counts beside the question, in the semantic leg."""
+FEEDBACK_WEIGHT = 0.3
+"""How much what the best hits are about counts beside the question, in the semantic leg. More is
+better where many documents answer a question, and worse where one does."""
+
+SATURATION = 1.2
+LENGTH_WEIGHT = 0.5
+"""k1 and b of BM25: how soon a word that is said again adds little, and how much longer passages
+must say to equal short ones. Passages are about equally long, and those that are short are seldom
+so for being to the point; so b is less than its usual 0.75."""
 
 
 class _Key(Hashable, Protocol):
@@ -39,9 +46,9 @@ def fuse(
     if not 0 <= semantic_weight <= 1:
         raise ValueError("a weight lies between 0 and 1")
     if not semantic or not keyword:
-        scores = _normalised(semantic or keyword)
+        scores = normalised(semantic or keyword)
     else:
-        left, right = _normalised(semantic), _normalised(keyword)
+        left, right = normalised(semantic), normalised(keyword)
         scores = {
             key: right.get(key, 0.0)
             if key in unread
@@ -63,7 +70,7 @@ def with_feedback(
     return {key: score + weight * closeness.get(key, 0.0) for key, score in semantic.items()}
 
 
-def _normalised(scores: Mapping[Key, float]) -> dict[Key, float]:
+def normalised(scores: Mapping[Key, float]) -> dict[Key, float]:
     """From 0 for the least to 1 for the greatest; 1 for all where there is no difference."""
     if not scores:
         return {}

@@ -41,12 +41,15 @@ class Passage:
 class Hit:
     """A passage that answers a query, opened under a release.
 
-    `score` runs from 0 to 1 and compares hits of one query only. `grant_id` is None where the
-    passage is the searcher's own.
+    `score` runs from 0 to 1 and compares hits of one query only; so do `semantic` and `keyword`,
+    what each leg made of the passage, None where it did not find it. `grant_id` is None where
+    the passage is the searcher's own.
     """
 
     passage: Passage
     score: float
+    semantic: float | None = None
+    keyword: float | None = None
     grant_id: GrantId | None
     release_id: ReleaseId
 

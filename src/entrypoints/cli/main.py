@@ -110,13 +110,16 @@ def witness(arguments: tuple[str, ...]) -> None:
     sys.exit(run(list(arguments)))
 
 
+_COLLECTION = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
 @cli.group("eval")
 def evaluation() -> None:
     """Measure how good it is, on collections of your own or public ones."""
 
 
 @evaluation.command("retrieval")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("directory", type=_COLLECTION)
 @click.option("--url", help="A running server; without it, a fresh one is started for this.")
 @click.option(
     "--mode",
@@ -149,6 +152,21 @@ def eval_retrieval(
     chosen = tuple(dict.fromkeys(modes)) or tuple(MODES)
     settings = load_settings()
     _run(evaluate(settings, directory, url=url, modes=chosen, aggregate=aggregate, limit=limit))
+
+
+@evaluation.command("weights")
+@click.argument("directories", nargs=-1, required=True, type=_COLLECTION)
+@click.option("--test", "tests", multiple=True, type=_COLLECTION, help="To test on alone.")
+@click.option("--url", help="A running server; without it, a fresh one is started for this.")
+def eval_weights(directories: tuple[Path, ...], tests: tuple[Path, ...], url: str | None) -> None:
+    """Learn from collections in BEIR layout how much meaning should count beside words.
+
+    Half of the queries of DIRECTORIES are learned from. What comes of it is tested on the others,
+    and on collections that nothing was learned from (--test).
+    """
+    from entrypoints.cli.evaluation.weights import learn_weights
+
+    _run(learn_weights(load_settings(), directories, tests=tests, url=url))
 
 
 @cli.group()

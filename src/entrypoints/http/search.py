@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from application.retrieval.search import Search
+from application.retrieval.search import Search, SearchPage
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import (
@@ -47,6 +47,14 @@ class SearchAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     results: Results = Results.PASSAGES
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     filters: Filters | None = None
+    explain: bool = False
+
+
+class LegsShown(msgspec.Struct, kw_only=True):
+    """What each leg made of a passage, from 0 to 1; null where it did not find it."""
+
+    semantic: float | None
+    keyword: float | None
 
 
 class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -69,6 +77,7 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     page: int | None = None
     field: str | None = None
     grant_id: UUID | None = None
+    explain: LegsShown | None = None
 
 
 class DegradationShown(msgspec.Struct, kw_only=True):
@@ -78,13 +87,25 @@ class DegradationShown(msgspec.Struct, kw_only=True):
     reason: str
 
 
-class SearchAnswer(msgspec.Struct, kw_only=True):
+class ExplanationShown(msgspec.Struct, kw_only=True):
+    """How the answer came about. `vectors` are compared by `exact` search, for `reason`, among
+    the `visible_passages`: those that may be searched. The weights are those in force."""
+
+    vectors: Literal["exact", "none"]
+    reason: str
+    visible_passages: int
+    semantic_weight: float
+    feedback_weight: float
+
+
+class SearchAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Items, best first; `mode` is what was really done."""
 
     items: list[HitShown]
     mode: SearchMode
     degraded: list[DegradationShown]
     took_ms: float
+    explain: ExplanationShown | None = None
 
 
 class SearchController(Controller):
@@ -104,12 +125,13 @@ class SearchController(Controller):
         began = time.perf_counter()
         page = await search(caller=caller, query=_query(data))
         return SearchAnswer(
-            items=[_shown(hit) for hit in page.hits],
+            items=[_shown(hit, explain=data.explain) for hit in page.hits],
             mode=page.mode,
             degraded=[
                 DegradationShown(step=each.step, reason=each.reason) for each in page.degraded
             ],
             took_ms=round((time.perf_counter() - began) * 1000, 1),
+            explain=_explained(search, page) if data.explain else None,
         )
 
 
@@ -125,7 +147,18 @@ def _query(asked: SearchAsked) -> SearchQuery:
     )
 
 
-def _shown(hit: Hit) -> HitShown:
+def _explained(search: Search, page: SearchPage) -> ExplanationShown:
+    by_meaning = page.mode is not SearchMode.KEYWORD
+    return ExplanationShown(
+        vectors="exact" if by_meaning else "none",
+        reason="every_visible_passage_is_compared" if by_meaning else "no_search_by_meaning",
+        visible_passages=page.visible,
+        semantic_weight=search.semantic_weight,
+        feedback_weight=search.feedback_weight,
+    )
+
+
+def _shown(hit: Hit, *, explain: bool) -> HitShown:
     passage = hit.passage
     return HitShown(
         document_id=passage.version.document_id,
@@ -140,4 +173,5 @@ def _shown(hit: Hit) -> HitShown:
         page=passage.page,
         field=passage.field,
         grant_id=hit.grant_id,
+        explain=LegsShown(semantic=hit.semantic, keyword=hit.keyword) if explain else None,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from domain.identity import Caller, VersionRef
-from domain.language import Language
-from domain.retrieval.query import SearchMode
+from domain.language import ENGLISH, Language
+from domain.retrieval.query import SearchMode, SearchQuery
 from tests.integration.retrieval.library import Library
 
 DOCUMENTS = {
@@ -145,6 +147,26 @@ async def test_languages_of_what_is_hidden_change_no_byte_of_an_answer(library: 
         (hit.passage, hit.score) for hit in after.hits
     ]
     assert (before.mode, before.degraded) == (after.mode, after.degraded)
+
+
+async def test_what_the_embedder_does_not_read_is_ranked_by_its_words(library: Library) -> None:
+    asha = await library.person()
+    german = await library.add(asha, DOCUMENTS["de"])
+    english = await library.add(asha, DOCUMENTS["en"])
+    search = replace(library.container.search(), languages=frozenset({ENGLISH}))
+    page = await search(caller=asha, query=SearchQuery(text="Kaution house"))
+    legs = {hit.passage.version: (hit.semantic, hit.keyword) for hit in page.hits}
+    assert legs[german][0] is None
+    assert legs[english][0] is not None
+    assert page.mode is SearchMode.HYBRID
+    assert [(each.step, each.reason) for each in page.degraded] == [
+        ("semantic", "language_not_read")
+    ]
+    alone = SearchQuery(text="Kaution", document_ids=frozenset({german.document_id}))
+    by_words = await search(caller=asha, query=alone)
+    assert (by_words.mode, by_words.hits[0].score) == (SearchMode.KEYWORD, 1.0)
+    by_meaning = await search(caller=asha, query=replace(alone, mode=SearchMode.SEMANTIC))
+    assert len(by_meaning.hits) == 1, "whoever asks for meaning alone gets what there is"
 
 
 async def _indexed_as(library: Library, ref: VersionRef) -> tuple[Language, str]:

@@ -117,8 +117,8 @@ def _bm25(
         rarity = math.log(1 + (count - len(holders) + 0.5) / (len(holders) + 0.5))
         for key in holders:
             frequency = passages[key].count(word)
-            norm = 0.9 * (1 - 0.4 + 0.4 * len(passages[key]) / length_mean)
-            weight = said * rarity * frequency * (0.9 + 1) / (frequency + norm)
+            norm = 1.2 * (1 - 0.5 + 0.5 * len(passages[key]) / length_mean)
+            weight = said * rarity * frequency * (1.2 + 1) / (frequency + norm)
             scores[key] = scores.get(key, 0.0) + weight
     return scores
 

@@ -15,7 +15,8 @@
 --
 -- `LATERAL (... OFFSET 0)` keeps a look-up by key a look-up by key, whatever the statistics of the
 -- tables make the planner believe; what is joined otherwise is joined by hashing, see passages.py.
--- Returns at least one row, which carries the number of searchable words in the query.
+-- Returns at least one row, which carries the number of searchable words in the query, and that of
+-- the visible passages.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:words AS text[]), CAST(:folded AS text[]), CAST(:said AS integer[]))
         WITH ORDINALITY AS t (word, folded, said, term)
@@ -175,7 +176,8 @@ WITH asked AS MATERIALIZED (
     GROUP BY passage_id
 )
 SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) FROM wanted)
-            ELSE (SELECT count(*) FROM asked) END AS words, f.*
+            ELSE (SELECT count(*) FROM asked) END AS words,
+       coalesce((SELECT passages FROM corpus), 0)::bigint AS visible, f.*
 FROM (SELECT) AS always
 LEFT JOIN (
     SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword,

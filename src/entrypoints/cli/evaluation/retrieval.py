@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from domain.retrieval.query import DOCUMENT_LIMIT_MAX, LIMIT_MAX
 from entrypoints.cli.evaluation.collection import Collection, read_collection
-from entrypoints.cli.evaluation.failure import EvaluationNotPossible
 from entrypoints.cli.evaluation.measures import ranked
 from entrypoints.cli.evaluation.plot import svg_of
+from entrypoints.cli.evaluation.progress import Bar, progress_bars
 from entrypoints.cli.evaluation.reports import ModeMeasured, Report, keep, last_like, measured
 from entrypoints.cli.evaluation.searcher import Searcher, searcher
+from entrypoints.cli.evaluation.server import server
 from entrypoints.cli.evaluation.table import remarks, table_of
-from entrypoints.cli.steps import say
-from entrypoints.cli.story.instance import InstanceDidNotStart, fresh_instance
 from entrypoints.settings import Settings
 
 MODES = {"hybrid": "hybrid", "keyword": "keyword", "vector": "semantic"}
@@ -32,15 +28,6 @@ MODES = {"hybrid": "hybrid", "keyword": "keyword", "vector": "semantic"}
 
 WIDTH_MAX = 100
 OWN = "an instance of its own"
-# Of the settings in force, those that change what a search finds. The rest is none of its business.
-CARRIED_OVER = (
-    "embedder_threads",
-    "query_embedding_seconds_max",
-    "search_semantic_weight",
-    "search_feedback_weight",
-    "search_saturation",
-    "search_length_weight",
-)
 # The most that one search gives.
 LIMITS = {"documents": DOCUMENT_LIMIT_MAX, "passages": LIMIT_MAX}
 
@@ -70,7 +57,7 @@ async def evaluate(
         console.width = WIDTH_MAX
     home = settings.data_dir.expanduser().resolve()
     async with (
-        _server(settings, url) as address,
+        server(settings, url) as address,
         searcher(address, leaves=url is not None) as somebody,
     ):
         report = await _measured(collection, somebody, modes, wanted, url or OWN)
@@ -85,29 +72,14 @@ async def evaluate(
         console.print(f"Report: {kept}\nPlot:   {plot}", soft_wrap=True, markup=False)
 
 
-@asynccontextmanager
-async def _server(settings: Settings, url: str | None) -> AsyncIterator[str]:
-    if url is not None:
-        yield url
-        return
-    carried = {name: getattr(settings, name) for name in CARRIED_OVER}
-    models = settings.data_dir.expanduser() / "models"
-    async with fresh_instance("evaluation", models=models, **carried) as instance:
-        try:
-            await instance.until_ready(lambda said: None)
-        except InstanceDidNotStart as failure:
-            raise EvaluationNotPossible(f"{failure} {instance.end_of_log()}") from None
-        yield instance.url
-
-
 async def _measured(
     collection: Collection, somebody: Searcher, modes: Sequence[str], wanted: Wanted, server: str
 ) -> Report:
     load_before, began = os.getloadavg()[0], time.perf_counter()
-    with _progress() as progress:
+    with progress_bars() as progress:
 
-        def bar(doing: str, total: int) -> _Bar:
-            return _Bar(progress, doing, total)
+        def bar(doing: str, total: int) -> Bar:
+            return Bar(progress, doing, total)
 
         count = len(collection.documents)
         await somebody.hand_in(collection.documents, bar("handing in", count))
@@ -142,7 +114,7 @@ async def _measured(
 
 
 async def _ask(
-    collection: Collection, somebody: Searcher, mode: str, wanted: Wanted, report: _Bar
+    collection: Collection, somebody: Searcher, mode: str, wanted: Wanted, report: Bar
 ) -> ModeMeasured:
     """One query after another, so that latency is that of a search and not of a queue."""
     rankings, milliseconds, as_asked = {}, [], 0
@@ -161,29 +133,3 @@ async def _ask(
     return measured(
         rankings, collection.judgements, milliseconds=milliseconds, done_as_asked=as_asked
     )
-
-
-class _Bar:
-    """A bar on a terminal; elsewhere a line when it is full."""
-
-    def __init__(self, progress: Progress, doing: str, total: int) -> None:
-        self._progress = progress
-        self._doing = doing
-        self._task = progress.add_task(escape(doing), total=total)
-        self._began = time.monotonic()
-
-    def __call__(self, done: int, of: int) -> None:
-        self._progress.update(self._task, completed=done)
-        if done == of and not self._progress.console.is_terminal:
-            say(f"{self._doing}: {of:,} in {time.monotonic() - self._began:.1f} s")
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description:<18}"),
-        BarColumn(30),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console, disable=not console.is_terminal)

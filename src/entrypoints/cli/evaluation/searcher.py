@@ -14,6 +14,7 @@ import httpx2
 
 from entrypoints.cli.evaluation.collection import Source
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible
+from entrypoints.cli.evaluation.learning import Leg
 
 AT_ONCE = 8
 SECONDS_MAX = 60.0
@@ -103,6 +104,19 @@ class Searcher:
             name = self.names[item["document_id"]]
             scores[name] = max(scores.get(name, 0.0), item["score"])
         return Answer(scores=scores, mode=answer["mode"], milliseconds=milliseconds)
+
+    async def legs(self, text: str, *, limit: int) -> list[Leg]:
+        """Passages, with what each leg made of them."""
+        body = {"query": text[:QUERY_CHARACTERS_MAX], "limit": limit, "explain": True}
+        answer = await self._call("POST", "/v1/search", json=body)
+        return [
+            Leg(
+                document=self.names[item["document_id"]],
+                semantic=item["explain"]["semantic"] or 0.0,
+                keyword=item["explain"]["keyword"] or 0.0,
+            )
+            for item in answer["items"]
+        ]
 
     async def join(self) -> None:
         account = {
