@@ -63,6 +63,7 @@ from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.vault import PostgresDocuments
+from adapters.postgres.word_index import PostgresWordIndex
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
@@ -172,7 +173,8 @@ from application.retrieval.embed_texts import EmbedTexts
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
-from application.retrieval.ports import PassageIndex, Passages, VersionContent
+from application.retrieval.ports import PassageIndex, Passages, VersionContent, WordIndex
+from application.retrieval.reanalyse_versions import ReanalyseVersions
 from application.retrieval.search import Search
 from application.vault.add_document import AddDocument
 from application.vault.declare_schema import DeclareSchema
@@ -196,6 +198,7 @@ from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
 from domain.consent.exports import Controller
+from domain.language import Language
 from entrypoints.settings import Settings
 
 
@@ -223,6 +226,11 @@ def _controller(settings: Settings) -> Controller:
 
 def _keyring(settings: Settings) -> LocalKeyring:
     return LocalKeyring.open(settings.data_dir / "keyring.json", settings.keyring_passphrase)
+
+
+def _languages_of(embedder: Embedder) -> frozenset[Language] | None:
+    """What it reads; one that does not say so reads everything."""
+    return getattr(embedder, "languages", None)
 
 
 def _embedder(settings: Settings) -> MiniLMEmbedder:
@@ -409,7 +417,15 @@ class Container(containers.DeclarativeContainer):
         lambda c: c, schema_processes
     )
     blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
-    passages: providers.Provider[Passages] = providers.Singleton(PostgresPassages, engine=engine)
+    passages: providers.Provider[Passages] = providers.Singleton(
+        PostgresPassages,
+        engine=engine,
+        saturation=settings.provided.search_saturation,
+        length_weight=settings.provided.search_length_weight,
+    )
+    word_index: providers.Provider[WordIndex] = providers.Singleton(
+        PostgresWordIndex, engine=engine
+    )
     passage_index: providers.Provider[PassageIndex] = providers.Singleton(
         PostgresPassageIndex, engine=engine
     )
@@ -754,12 +770,18 @@ class Container(containers.DeclarativeContainer):
         index=passage_index,
         cipher=cipher,
     )
+    reanalyse_versions = providers.Singleton(
+        ReanalyseVersions, index=word_index, gate=gate, cipher=cipher
+    )
     search = providers.Singleton(
         Search,
         embedder=embedder,
         passages=passages,
         gate=gate,
         cipher=cipher,
+        languages=providers.Callable(_languages_of, embedder),
+        semantic_weight=settings.provided.search_semantic_weight,
+        feedback_weight=settings.provided.search_feedback_weight,
         embed_seconds_max=settings.provided.query_embedding_seconds_max,
     )
     embed_texts = providers.Singleton(EmbedTexts, embedder=embedder, limits=rate_limits)

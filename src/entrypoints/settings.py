@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from domain.audit.cosignature import WitnessKey
 from domain.audit.note import NoteNotValid
+from domain.retrieval.fusion import FEEDBACK_WEIGHT, LENGTH_WEIGHT, SATURATION, SEMANTIC_WEIGHT
 
 PREFIX = "STRONGROOM_"
 FILE_VARIABLE = "STRONGROOM_CONFIG"
@@ -32,6 +33,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024**3)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 WebAddress = Annotated[str, Meta(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")]
 DatabaseUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
 Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]* ?(second|minute|hour|day)$")]
@@ -117,6 +119,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     # Search.
     query_embedding_seconds_max: Seconds = 0.3
+    search_semantic_weight: Share = SEMANTIC_WEIGHT
+    search_feedback_weight: Share = FEEDBACK_WEIGHT
+    search_saturation: Annotated[float, Meta(ge=0, le=10)] = SATURATION
+    search_length_weight: Share = LENGTH_WEIGHT
 
     # Stopping.
     drain_seconds_max: Annotated[int, Meta(ge=0, le=600)] = 20

@@ -15,6 +15,7 @@ from pathlib import Path
 from adapters.embedding.minilm_file import NAME, Report, built_model
 from adapters.embedding.minilm_weights import DIMENSIONS, TOKENIZER, TOKENS_MAX, published_file
 from application.retrieval.embedder import EmbedderUnavailable, Vector
+from domain.language import ENGLISH
 
 QUERIES_WAITING_MAX = 64
 
@@ -38,6 +39,7 @@ class MiniLMEmbedder:
 
     model = NAME
     dimensions = DIMENSIONS
+    languages = frozenset({ENGLISH})
 
     def __init__(
         self, directory: Path, *, threads: int | None = None, report: Report = lambda stage: None

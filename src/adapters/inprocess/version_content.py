@@ -69,6 +69,7 @@ class VaultContent:
             content=whole,
             media_type=content.media_type,
             title=description.title,
+            language=document.language,
             key=keys.content,
         )
 

@@ -15,8 +15,10 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.progress import record_progress
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import versions
+from adapters.postgres.text_search import ANALYSIS, configuration_of, passage_words
 from application.retrieval.ports import AttemptOver, IndexAttempt, IndexedPassage
 from domain.identity import Caller, VersionRef
+from domain.language import ENGLISH, Language
 from domain.retrieval.progress import IndexState
 
 DIMENSIONS = 384
@@ -52,7 +54,12 @@ class PostgresPassageIndex:
             pass
 
     async def add(
-        self, attempt: IndexAttempt, model: str, passages: Sequence[IndexedPassage], total: int
+        self,
+        attempt: IndexAttempt,
+        model: str,
+        passages: Sequence[IndexedPassage],
+        total: int,
+        language: Language = ENGLISH,
     ) -> None:
         numbers = array("f")
         for each in passages:
@@ -74,7 +81,9 @@ class PostgresPassageIndex:
                     "pages": [each.page for each in passages],
                     "fields": [each.field for each in passages],
                     "sealed": [each.sealed for each in passages],
-                    "words": [each.words for each in passages],
+                    **passage_words((each.ordinal, each.words, each.above) for each in passages),
+                    "language": language,
+                    "configuration": configuration_of(language),
                 },
             )
 
@@ -82,7 +91,8 @@ class PostgresPassageIndex:
         async with self._fenced(attempt, IndexState.READY) as connection:
             if attempt.searchable:
                 identity = _identity(attempt.caller, attempt.version)
-                await connection.execute(statement("publish_version"), identity)
+                values = identity | {"analysis": ANALYSIS}
+                await connection.execute(statement("publish_version"), values)
 
     async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
         async with self._fenced(attempt, state, reason=reason) as connection:

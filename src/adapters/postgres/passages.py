@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
+from adapters.postgres.text_search import asked_words, configuration_of
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
+from domain.language import Language
+from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
 from domain.retrieval.query import SearchQuery
 
 # A generic plan would be made for nobody in particular. A sequential scan would read the rows of
@@ -28,10 +31,15 @@ PLANNING = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresPassages:
-    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search."""
+    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search.
+
+    `saturation` and `length_weight` are k1 and b of BM25.
+    """
 
     engine: AsyncEngine
     candidates_per_leg: int = 100
+    saturation: float = SATURATION
+    length_weight: float = LENGTH_WEIGHT
 
     async def candidates(
         self,
@@ -42,6 +50,8 @@ class PostgresPassages:
         words: str,
         vector: Vector | None,
         model: str,
+        languages: Set[Language] | None = None,
+        per_leg: int | None = None,
     ) -> Candidates:
         values = search_values(
             caller,
@@ -50,7 +60,10 @@ class PostgresPassages:
             words=words,
             vector=vector,
             model=model,
-            per_leg=self.candidates_per_leg,
+            languages=languages,
+            per_leg=per_leg or self.candidates_per_leg,
+            saturation=self.saturation,
+            length_weight=self.length_weight,
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(PLANNING)
@@ -62,7 +75,23 @@ class PostgresPassages:
             semantic={row.id: row.semantic for row in found if row.semantic is not None},
             keyword={row.id: row.keyword for row in found if row.keyword is not None},
             words=rows[0].words,
+            unread=frozenset(row.id for row in found if row.is_read is False),
+            visible=rows[0].visible,
         )
+
+    async def closeness(
+        self, caller: Caller, passages: Sequence[int], best: Sequence[int], model: str
+    ) -> Mapping[int, float]:
+        values = {
+            "tenant": caller.tenant_id,
+            "passages": list(passages),
+            "best": list(best),
+            "model": model,
+        }
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(PLANNING)
+            rows = (await connection.execute(statement("closeness"), values)).all()
+        return {row.id: row.closeness for row in rows}
 
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
         if not passages:
@@ -70,18 +99,7 @@ class PostgresPassages:
         values = {"tenant": caller.tenant_id, "passages": list(passages)}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(statement("sealed_passages"), values)).all()
-        return {
-            row.id: SealedPassage(
-                version=_version(row),
-                ordinal=row.ordinal,
-                start=row.start_byte,
-                end=row.end_byte,
-                page=row.page,
-                field=row.field,
-                sealed=row.sealed_text,
-            )
-            for row in rows
-        }
+        return {row.id: sealed_passage(row) for row in rows}
 
 
 def search_values(
@@ -93,6 +111,9 @@ def search_values(
     vector: Vector | None,
     model: str,
     per_leg: int,
+    languages: Set[Language] | None = None,
+    saturation: float = SATURATION,
+    length_weight: float = LENGTH_WEIGHT,
 ) -> dict[str, Any]:
     """What search.sql is run with."""
     return {
@@ -103,11 +124,26 @@ def search_values(
         "acr": caller.acr,
         "everything": query.document_ids is None,
         "documents": sorted(query.document_ids or ()),
-        "words": words,
+        **asked_words(words),
         "vector": None if vector is None else _literal(vector),
         "model": model,
+        "read": None if languages is None else sorted(map(configuration_of, languages)),
         "per_leg": per_leg,
+        "k1": saturation,
+        "b": length_weight,
     }
+
+
+def sealed_passage(row: Any) -> SealedPassage:
+    return SealedPassage(
+        version=_version(row),
+        ordinal=row.ordinal,
+        start=row.start_byte,
+        end=row.end_byte,
+        page=row.page,
+        field=row.field,
+        sealed=row.sealed_text,
+    )
 
 
 def _version(row: Any) -> VersionRef:

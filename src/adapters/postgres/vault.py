@@ -31,6 +31,7 @@ from domain.identity import (
     ResourceKind,
     VersionRef,
 )
+from domain.language import Language
 from domain.vault.document import AuditMode, Document, IndexMode, Progress, Version, VersionState
 from domain.vault.schema import SchemaRef
 
@@ -147,6 +148,7 @@ class PostgresVaultTransaction:
                 index_mode=document.index_mode,
                 audit_mode=document.audit_mode,
                 approval_acr=document.approval_acr,
+                language=document.language,
                 sealed_metadata=document.sealed_description,
                 created_at=document.created_at,
                 updated_at=document.updated_at,
@@ -158,11 +160,14 @@ class PostgresVaultTransaction:
         await self.evidence.make(self.connection, self.caller, document.id)
         await self._add_version(document.current, content_key)
 
-    async def replace(self, version: Version, *, content_key: DataKey) -> None:
+    async def replace(
+        self, version: Version, *, content_key: DataKey, language: Language | None = None
+    ) -> None:
+        changed = {"current_version": version.ref.version, "updated_at": version.created_at}
+        if language is not None:
+            changed["language"] = language
         await self.connection.execute(
-            update(documents)
-            .where(_is(self.caller, version.ref.document_id))
-            .values(current_version=version.ref.version, updated_at=version.created_at)
+            update(documents).where(_is(self.caller, version.ref.document_id)).values(changed)
         )
         await self._add_version(version, content_key)
 
@@ -268,6 +273,7 @@ def _document_of(row: Any) -> Document:
         index_mode=IndexMode(row.index_mode),
         audit_mode=AuditMode(row.audit_mode),
         approval_acr=Acr(row.approval_acr),
+        language=row.language and Language(row.language),
         sealed_description=row.sealed_metadata,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -285,6 +291,7 @@ def _version_of(row: Any) -> Version:
         state_reason=row.state_reason,
         passage_count=row.passage_count,
         schema=row.schema_name and SchemaRef(name=row.schema_name, version=row.schema_version),
+        language=row.language and Language(row.language),
         created_at=row.created_at,
     )
 

@@ -19,8 +19,10 @@ from application.retrieval.ports import (
 )
 from application.retrieval.sealed_passages import seal_passage
 from domain.identity import Caller, VersionRef
+from domain.language import Language
 from domain.retrieval.chunking import Chunk, split_into_chunks
-from domain.retrieval.passage import in_context
+from domain.retrieval.detection import language_of
+from domain.retrieval.passage import above, in_context
 from domain.retrieval.progress import IndexState
 from domain.retrieval.record_text import laid_out
 from domain.retrieval.rejection import DocumentRejected
@@ -81,22 +83,29 @@ class IndexVersion:
             if opened.fields is None:
                 # On a thread: a book takes a second, and other requests would wait for it.
                 chunks = await asyncio.to_thread(split_into_chunks, extracted)
-            await self._embed(attempt, opened, text, chunks)
+            language = opened.language or language_of(text.decode())
+            await self._embed(attempt, opened, text, chunks, language)
             await self.index.tell(attempt, IndexState.INDEXING)
         await self.index.publish(attempt)
 
     async def _embed(
-        self, attempt: IndexAttempt, opened: OpenContent, text: bytes, chunks: Sequence[Chunk]
+        self,
+        attempt: IndexAttempt,
+        opened: OpenContent,
+        text: bytes,
+        chunks: Sequence[Chunk],
+        language: Language,
     ) -> None:
         await self.index.tell(attempt, IndexState.EMBEDDING)
         for first in range(0, len(chunks), self.passages_at_once):
             batch = chunks[first : first + self.passages_at_once]
             texts = [text[chunk.start : chunk.end].decode() for chunk in batch]
-            words = [
-                in_context(opened.title, chunk.heading_path, passage)
-                for chunk, passage in zip(batch, texts, strict=True)
-            ]
-            vectors = await self.embedder.embed_passages(words)
+            vectors = await self.embedder.embed_passages(
+                [
+                    in_context(opened.title, chunk.heading_path, passage)
+                    for chunk, passage in zip(batch, texts, strict=True)
+                ]
+            )
             passages = [
                 IndexedPassage(
                     ordinal=first + place,
@@ -115,12 +124,13 @@ class IndexVersion:
                         text=texts[place],
                         places=chunk.places,
                     ),
-                    words=words[place],
+                    words=texts[place],
+                    above="\n".join(above(opened.title, chunk.heading_path)),
                     vector=vectors[place],
                 )
                 for place, chunk in enumerate(batch)
             ]
-            await self.index.add(attempt, self.embedder.model, passages, len(chunks))
+            await self.index.add(attempt, self.embedder.model, passages, len(chunks), language)
 
     async def _end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
         try:

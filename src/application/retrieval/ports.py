@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
 from application.ports import DataKey
 from application.retrieval.embedder import Vector
 from domain.identity import Action, Caller, VersionRef
+from domain.language import ENGLISH, Language
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.record_text import RecordField
@@ -20,13 +21,14 @@ class OpenContent:
     """A version as its owner gave it. `key` seals what is made from it.
 
     Of a record, `fields` are those that may be searched, and `title` that of its schema: its own
-    could tell of fields that a searcher may not see.
+    could tell of fields that a searcher may not see. `language` is what the owner said it is in.
     """
 
     content: bytes = dataclasses.field(repr=False)
     fields: Sequence[RecordField] | None = dataclasses.field(default=None, repr=False)
     media_type: str
     title: str = dataclasses.field(repr=False)
+    language: Language | None = None
     key: DataKey
 
 
@@ -57,20 +59,23 @@ class AttemptOver(Exception):
 class IndexAttempt:
     """One attempt at indexing a version. `number` fences it: the latest attempt alone can write.
 
-    `searchable` is False where the document's index mode keeps it out of the open index.
+    `searchable` is False where the document's index mode keeps it out of the open index, and
+    `language` what the owner said that it is in.
     """
 
     caller: Caller
     version: VersionRef
     number: int
     searchable: bool
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedPassage:
     """One row of the index: what is sealed, and what is in the clear to be found by.
 
-    `words` is what lexemes are made of; it is not stored.
+    Lexemes are made of `words`, the passage's own, and of those `above` it: title and headings,
+    which say more for their number. Neither is stored.
     """
 
     ordinal: int
@@ -80,6 +85,7 @@ class IndexedPassage:
     field: str | None = None
     sealed: bytes
     words: str = dataclasses.field(repr=False)
+    above: str = dataclasses.field(default="", repr=False)
     vector: Vector = dataclasses.field(repr=False)
 
 
@@ -99,10 +105,17 @@ class PassageIndex(Protocol):
         ...
 
     async def add(
-        self, attempt: IndexAttempt, model: str, passages: Sequence[IndexedPassage], total: int
+        self,
+        attempt: IndexAttempt,
+        model: str,
+        passages: Sequence[IndexedPassage],
+        total: int,
+        language: Language = ENGLISH,
     ) -> None:
         """Write some passages with their vectors and lexemes, all or none, and record how many
-        of `total` are done. Nobody finds them before `publish`."""
+        of `total` are done. Nobody finds them before `publish`.
+
+        `language` is that of the whole version, and says how its words are cut to lexemes."""
         ...
 
     async def publish(self, attempt: IndexAttempt) -> None:
@@ -121,7 +134,9 @@ class Candidates:
     the JSON Pointers of those passages that are of records.
 
     `words` counts the distinct searchable words of the query; with none of them (stop words
-    only) the keyword leg cannot find anything.
+    only) the keyword leg cannot find anything. `unread` are those found whose language the
+    embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
+    that may be searched.
     """
 
     versions: Mapping[int, VersionRef]
@@ -129,6 +144,8 @@ class Candidates:
     semantic: Mapping[int, float]
     keyword: Mapping[int, float]
     words: int
+    unread: frozenset[int] = frozenset()
+    visible: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,15 +173,52 @@ class Passages(Protocol):
         words: str,
         vector: Vector | None,
         model: str,
+        languages: Set[Language] | None = None,
+        per_leg: int | None = None,
     ) -> Candidates:
         """The best passages of each leg, among exactly what the caller may search now.
 
         Own documents, and those with an open grant of this action and purpose. Nothing else
         influences what is found, its scores, or how long it takes. `words` is empty, or `vector`
-        None, where that leg is not wanted. Vectors of other models are not compared.
+        None, where that leg is not wanted. Vectors of other models are not compared, nor those
+        of documents in other languages than `languages`; None compares all. A leg has
+        `per_leg` passages at most, or as many as is usual.
         """
+        ...
+
+    async def closeness(
+        self, caller: Caller, passages: Sequence[int], best: Sequence[int], model: str
+    ) -> Mapping[int, float]:
+        """How close each of these candidates is to the middle of the best of them: higher is
+        closer. Those without a vector of this model are missing."""
         ...
 
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
         """These passages; those that are gone meanwhile are missing."""
+        ...
+
+
+class WordIndex(Protocol):
+    """The words of versions that are searchable already, and how to give them others."""
+
+    async def outdated(self) -> Sequence[tuple[Caller, VersionRef]]:
+        """Some of those whose words became lexemes by older rules, with their owners. Of every
+        tenant; none when there are none left."""
+        ...
+
+    async def take_over(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
+        """Fence off whoever did the same before. None when it is not the searchable and newest
+        version of the caller's any more."""
+        ...
+
+    async def passages(self, attempt: IndexAttempt) -> Mapping[int, SealedPassage]:
+        """All passages of the version in their order, by their numbers in the index."""
+        ...
+
+    async def rewrite(
+        self, attempt: IndexAttempt, language: Language, words: Mapping[int, tuple[str, str]]
+    ) -> None:
+        """Give each passage these words instead, and those above it, in one transaction.
+
+        Raises AttemptOver."""
         ...

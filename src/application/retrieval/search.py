@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
@@ -13,10 +13,22 @@ from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound
 from domain.identity import Action, Caller, ReleaseId, VersionRef
 from domain.json_pointer import covers
-from domain.retrieval.fusion import SEMANTIC_WEIGHT, fuse
+from domain.language import Language
+from domain.retrieval.documents import best_of_each
+from domain.retrieval.fusion import (
+    FEEDBACK_WEIGHT,
+    SEMANTIC_WEIGHT,
+    fuse,
+    normalised,
+    with_feedback,
+)
 from domain.retrieval.passage import Hit
-from domain.retrieval.query import SearchMode, SearchQuery
+from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
 
+PER_LEG_OF_MANY = 400
+"""Passages of each leg where many documents are wanted: some have several among the best."""
+
+FEEDBACK_PASSAGES = 3
 RELEASES_MAX = 3
 """How often a page is filled up when the gate refuses what was visible a moment before."""
 
@@ -31,25 +43,35 @@ class Degradation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """Hits, best first; `mode` is what was really done."""
+    """Hits, best first; `mode` is what was really done, among `visible` passages."""
 
     hits: Sequence[Hit]
     mode: SearchMode
     degraded: Sequence[Degradation]
+    visible: int = 0
 
 
 _Opened = dict[VersionRef, tuple[OpenedVersion, ReleaseId]]
 
 
+_Ranking = Sequence[tuple[int, VersionRef, float]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Used for result pages (action `search`) and for the excerpts of a chat (`quote`)."""
+    """Used for result pages (action `search`) and for the excerpts of a chat (`quote`).
+
+    `languages` are those that the embedder reads; None, where it reads all. What is written in
+    others is ranked by its words alone, unless meaning alone was asked for.
+    """
 
     embedder: Embedder
     passages: Passages
     gate: ReleaseGate
     cipher: Cipher
+    languages: Set[Language] | None = None
     semantic_weight: float = SEMANTIC_WEIGHT
+    feedback_weight: float = FEEDBACK_WEIGHT
     embed_seconds_max: float = 0.3
 
     async def __call__(
@@ -65,15 +87,45 @@ class Search:
             words="" if semantic_only else query.text,
             vector=vector,
             model=self.embedder.model,
+            languages=None if semantic_only else self.languages,
+            per_leg=PER_LEG_OF_MANY if query.limit > LIMIT_MAX else None,
         )
         if not semantic_only and found.words == 0:
             degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
-        ranked = fuse(found.semantic, found.keyword, semantic_weight=self.semantic_weight)
+        if vector is not None and found.unread:
+            degraded = [*degraded, Degradation(step="semantic", reason="language_not_read")]
+        found = await self._with_feedback(caller, found)
+        ranked = self._fused(found)
         ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
+        if query.results is Results.DOCUMENTS:
+            ranking = best_of_each(ranking)
         return SearchPage(
-            hits=await self._open(caller, query, action, ranking, found.fields),
+            hits=await self._open(caller, query, action, ranking, found),
             mode=_done(vector, found, semantic_only),
             degraded=degraded,
+            visible=found.visible,
+        )
+
+    async def _with_feedback(self, caller: Caller, found: Candidates) -> Candidates:
+        """The semantic leg moved towards what the best hits of both legs are about."""
+        if not (self.feedback_weight and found.semantic and found.keyword):
+            return found
+        best = [passage for passage, _ in self._fused(found)[:FEEDBACK_PASSAGES]]
+        closeness = await self.passages.closeness(
+            caller,
+            list(found.semantic),
+            [passage for passage in best if passage in found.semantic],
+            self.embedder.model,
+        )
+        moved = with_feedback(found.semantic, closeness, weight=self.feedback_weight)
+        return replace(found, semantic=moved)
+
+    def _fused(self, found: Candidates) -> Sequence[tuple[int, float]]:
+        return fuse(
+            found.semantic,
+            found.keyword,
+            semantic_weight=self.semantic_weight,
+            unread=found.unread,
         )
 
     async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
@@ -93,13 +145,14 @@ class Search:
         caller: Caller,
         query: SearchQuery,
         action: Action,
-        ranking: Sequence[tuple[int, VersionRef, float]],
-        fields: Mapping[int, str],
+        ranking: _Ranking,
+        found: Candidates,
     ) -> Sequence[Hit]:
         """The first `limit` that the gate releases. What it refuses makes room for the next.
 
         Of a record, only those fields are asked for that were found.
         """
+        fields = found.fields
         wanted: dict[VersionRef, set[str]] = {}
         for passage, version, _ in ranking:
             if passage in fields:
@@ -120,6 +173,7 @@ class Search:
             page = ranking[: query.limit]
         page = [entry for entry in page if _is_shown(opened.get(entry[1]), fields.get(entry[0]))]
         rows = await self.passages.sealed(caller, [passage for passage, _, _ in page])
+        semantic, keyword = normalised(found.semantic), normalised(found.keyword)
         hits = []
         for passage, version, score in page:
             if passage in rows:
@@ -129,6 +183,8 @@ class Search:
                         self.cipher, keys.content, caller.tenant_id, rows[passage]
                     ),
                     score=score,
+                    semantic=semantic.get(passage),
+                    keyword=keyword.get(passage),
                     grant_id=keys.grant_id,
                     release_id=release_id,
                 )
@@ -168,4 +224,6 @@ def _done(vector: Vector | None, found: Candidates, semantic_only: bool) -> Sear
         return SearchMode.KEYWORD
     if semantic_only or found.words == 0:
         return SearchMode.SEMANTIC
+    if found.unread and not found.semantic:
+        return SearchMode.KEYWORD
     return SearchMode.HYBRID

@@ -12,6 +12,7 @@ from application.vault.descriptions import Descriptions
 from application.vault.ports import INDEX_VERSION, Blobs, Documents, content_context
 from application.vault.sealed_upload import SealedUpload, StoredUpload
 from domain.identity import Acr, BlobId, Caller, DocumentId, VersionRef
+from domain.language import Language
 from domain.vault.document import (
     AuditMode,
     Description,
@@ -30,6 +31,7 @@ class DocumentDetails:
     index_mode: IndexMode = IndexMode.CLEAR
     audit_mode: AuditMode = AuditMode.COMMITTED
     approval_acr: Acr = Acr.PASSWORD
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class AddDocument:
             index_mode=said.index_mode,
             audit_mode=said.audit_mode,
             approval_acr=said.approval_acr,
+            language=said.language,
             sealed_description=sealed,
             created_at=now,
             updated_at=now,
@@ -144,6 +147,7 @@ def _fingerprint(
         said.index_mode,
         said.audit_mode,
         said.approval_acr,
+        *([] if said.language is None else [said.language]),
     )
     return replace(
         idempotency, request_hash=hashlib.sha256(repr(fields).encode() + content_hash).digest()

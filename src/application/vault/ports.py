@@ -22,6 +22,7 @@ from domain.identity import (
     VersionRef,
 )
 from domain.json_pointer import Json
+from domain.language import Language
 from domain.vault.collection import Collection, CollectionItem
 from domain.vault.document import Document, Progress, Version
 from domain.vault.schema import Schema
@@ -78,8 +79,12 @@ class VaultTransaction(Protocol):
         """Store the document, its first version and their keys; tell the log and the watchers."""
         ...
 
-    async def replace(self, version: Version, *, content_key: DataKey) -> None:
-        """Make this the current version. The one before stays searchable until it is indexed."""
+    async def replace(
+        self, version: Version, *, content_key: DataKey, language: Language | None = None
+    ) -> None:
+        """Make this the current version. The one before stays searchable until it is indexed.
+
+        A `language` replaces what the owner said before."""
         ...
 
     async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:

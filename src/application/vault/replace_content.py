@@ -17,6 +17,7 @@ from application.vault.ports import (
 from application.vault.sealed_upload import SealedUpload
 from domain.errors import PreconditionFailed
 from domain.identity import BlobId, Caller, DocumentId, ResourceKind, VersionRef
+from domain.language import Language
 from domain.vault.document import Document, DocumentNotFound, Version
 
 
@@ -37,8 +38,12 @@ class ReplaceContent:
         document_id: DocumentId,
         expected_version: int,
         content: AsyncIterator[bytes],
+        language: Language | None = None,
     ) -> Document:
-        """Raises DocumentNotFound unless the caller owns it, PreconditionFailed if it moved on."""
+        """Raises DocumentNotFound unless the caller owns it, PreconditionFailed if it moved on.
+
+        `language` is what it is in from now on; None leaves what was said before.
+        """
         async with self.documents.begin(caller) as tx:  # before a byte is read
             await _expected(tx, caller, document_id, expected_version)
         ref = VersionRef(document_id=document_id, version=expected_version + 1)
@@ -61,7 +66,7 @@ class ReplaceContent:
                     content_blob=blob,
                     created_at=await tx.now(),
                 )
-                await tx.replace(next_version, content_key=key)
+                await tx.replace(next_version, content_key=key, language=language)
                 await tx.jobs.enqueue(INDEX_VERSION, index_job(caller, ref))
                 replaced = await tx.document(document_id)
         except BaseException:

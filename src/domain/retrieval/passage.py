@@ -47,23 +47,31 @@ class Passage:
 class Hit:
     """A passage that answers a query, opened under a release.
 
-    `score` runs from 0 to 1 and compares hits of one query only. `grant_id` is None where the
-    passage is the searcher's own.
+    `score` runs from 0 to 1 and compares hits of one query only; so do `semantic` and `keyword`,
+    what each leg made of the passage, None where it did not find it. `grant_id` is None where
+    the passage is the searcher's own.
     """
 
     passage: Passage
     score: float
+    semantic: float | None = None
+    keyword: float | None = None
     grant_id: GrantId | None
     release_id: ReleaseId
 
 
-def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
-    """What is embedded and indexed for a passage: its words below the headings they stand under.
+def above(title: str, heading_path: Sequence[str]) -> tuple[str, ...]:
+    """The title and the headings over a passage, each once, outermost first.
 
-    A passage seldom repeats what its document is about, so the title and the headings go with
-    it. Spans are unaffected: they are those of the text alone.
+    A passage seldom repeats what its document is about, so these go with it wherever it is
+    embedded or indexed. Spans are unaffected: they are those of the text alone.
     """
-    above = list(dict.fromkeys(part for part in (title, *heading_path) if part))
-    if above and text.startswith(above[-1]):
-        del above[-1]  # the passage begins with its own heading
-    return "\n".join((*above, text))
+    return tuple(dict.fromkeys(part for part in (title, *heading_path) if part))
+
+
+def in_context(title: str, heading_path: Sequence[str], text: str) -> str:
+    """What is embedded for a passage: its words below the headings they stand under."""
+    over = above(title, heading_path)
+    if over and text.startswith(over[-1]):
+        over = over[:-1]  # the passage begins with its own heading
+    return "\n".join((*over, text))

@@ -10,6 +10,7 @@ from domain.identity import PERSONAL_USE, DocumentId, Purpose
 
 TEXT_CHARACTERS_MAX = 2_000
 LIMIT_MAX = 50
+DOCUMENT_LIMIT_MAX = 100
 DOCUMENTS_MAX = 200
 
 
@@ -19,6 +20,13 @@ class SearchMode(StrEnum):
     HYBRID = "hybrid"
     SEMANTIC = "semantic"
     KEYWORD = "keyword"
+
+
+class Results(StrEnum):
+    """What is ranked: every passage by itself, or documents by their passages."""
+
+    PASSAGES = "passages"
+    DOCUMENTS = "documents"
 
 
 class QueryEmpty(Invalid):
@@ -40,7 +48,7 @@ class QueryUnreadable(Invalid):
 
 
 class LimitOutOfRange(Invalid):
-    """A search returns from 1 to 50 passages."""
+    """A search returns from 1 to 50 passages, or from 1 to 100 documents."""
 
     code = "limit_out_of_range"
 
@@ -57,12 +65,14 @@ class SearchQuery:
 
     `text` is kept without the white space around it. Own documents are searched whatever the
     purpose, those of others under grants for exactly this purpose. With `document_ids` nothing
-    else is searched; None searches everything that may be searched.
+    else is searched; None searches everything that may be searched. `limit` counts what `results`
+    says.
     """
 
     text: str
     limit: int = 10
     mode: SearchMode = SearchMode.HYBRID
+    results: Results = Results.PASSAGES
     purpose: Purpose = PERSONAL_USE
     document_ids: frozenset[DocumentId] | None = None
 
@@ -74,7 +84,8 @@ class SearchQuery:
             raise QueryTooLong(field="/query")
         if "\x00" in self.text or not _is_encodable(self.text):
             raise QueryUnreadable(field="/query")
-        if not 1 <= self.limit <= LIMIT_MAX:
+        limit_max = LIMIT_MAX if self.results is Results.PASSAGES else DOCUMENT_LIMIT_MAX
+        if not 1 <= self.limit <= limit_max:
             raise LimitOutOfRange(field="/limit")
         if self.document_ids is not None and not 1 <= len(self.document_ids) <= DOCUMENTS_MAX:
             raise TooManyDocuments(field="/filters/document_ids")

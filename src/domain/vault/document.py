@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from domain.errors import Conflict, Invalid, NotFound
 from domain.identity import Acr, BlobId, DocumentId, PersonId, ResourceKind, VersionRef
+from domain.language import Language
 from domain.vault.schema import SchemaRef
 
 TITLE_LENGTH_MAX = 300
@@ -87,7 +88,10 @@ class Description:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One immutable content of a document; lengths in bytes. A record's follows a schema."""
+    """One immutable content of a document; lengths in bytes. A record's follows a schema.
+
+    `language` is what it was indexed as; None before that.
+    """
 
     ref: VersionRef
     media_type: str
@@ -98,6 +102,7 @@ class Version:
     state_reason: str | None = None
     passage_count: int = 0
     schema: SchemaRef | None = None
+    language: Language | None = None
     created_at: datetime
 
 
@@ -106,7 +111,8 @@ class Document:
     """A document, or a record, as it stands: its owner, its current version, and the one that
     search sees.
 
-    `approval_acr` is how sure it must be who somebody is before they give access to it.
+    `approval_acr` is how sure it must be who somebody is before they give access to it, and
+    `language` what its owner said that it is in.
     """
 
     id: DocumentId
@@ -117,6 +123,7 @@ class Document:
     index_mode: IndexMode
     audit_mode: AuditMode
     approval_acr: Acr
+    language: Language | None = None
     sealed_description: bytes
     created_at: datetime
     updated_at: datetime

@@ -84,6 +84,7 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
         Sweeper(chores={"endings_kept": container.keep_endings().sweep}, every_seconds=5),
         Sweeper(chores={"keys_rewrapped": container.keykeeper().rewrap}, every_seconds=5),
         Sweeper(chores={"ended_sessions": container.sessions().sweep}, every_seconds=600),
+        Sweeper(chores={"documents_reanalysed": container.reanalyse_versions()}, every_seconds=30),
     )
 
 

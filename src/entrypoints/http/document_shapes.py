@@ -13,6 +13,7 @@ from msgspec import Meta
 from application.vault.describe_documents import DescribedDocument
 from application.vault.erase_document import ErasureReceipt
 from domain.identity import Acr
+from domain.language import TAG_LENGTH_MAX
 from domain.vault.document import (
     TITLE_LENGTH_MAX,
     AuditMode,
@@ -21,6 +22,8 @@ from domain.vault.document import (
     Version,
     VersionState,
 )
+
+LanguageTag = Annotated[str, Meta(min_length=2, max_length=TAG_LENGTH_MAX, examples=["de"])]
 
 
 class IndexModeOffered(StrEnum):
@@ -33,18 +36,23 @@ class IndexModeOffered(StrEnum):
 class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What may be said about a document beside its file.
 
-    With `approval` mfa, giving access to it takes a second factor.
+    With `approval` mfa, giving access to it takes a second factor. `language` is a tag of BCP 47;
+    left out, it is guessed from the text.
     """
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
     index_mode: IndexModeOffered = IndexModeOffered.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
     approval: Acr = Acr.PASSWORD
+    language: LanguageTag | None = None
     metadata: dict[str, str] = {}
 
 
 class DocumentShown(msgspec.Struct, kw_only=True):
-    """A document as it stands. `state` is that of its newest version."""
+    """A document as it stands. `state` and `language` are those of its newest version.
+
+    `language` is what the words are searched as: what the owner said, else what was guessed.
+    """
 
     id: UUID
     owner_id: UUID
@@ -58,6 +66,7 @@ class DocumentShown(msgspec.Struct, kw_only=True):
     media_type: str
     content_length: int
     passage_count: int
+    language: str | None
     index_mode: IndexMode
     audit: AuditMode
     approval: Acr
@@ -74,6 +83,7 @@ class VersionShown(msgspec.Struct, kw_only=True):
     media_type: str
     content_length: int
     passage_count: int
+    language: str | None
     created_at: datetime
 
 
@@ -118,6 +128,7 @@ def document_shown(described: DescribedDocument) -> DocumentShown:
         media_type=current.media_type,
         content_length=current.content_length,
         passage_count=current.passage_count,
+        language=current.language or document.language,
         index_mode=document.index_mode,
         audit=document.audit_mode,
         approval=document.approval_acr,
@@ -134,6 +145,7 @@ def version_shown(version: Version) -> VersionShown:
         media_type=version.media_type,
         content_length=version.content_length,
         passage_count=version.passage_count,
+        language=version.language,
         created_at=version.created_at,
     )
 

@@ -25,6 +25,7 @@ from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from domain.errors import NotFound
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose, ResourceKind
+from domain.language import language
 from domain.vault.document import (
     Description,
     IndexMode,
@@ -49,7 +50,7 @@ from entrypoints.http.injected import Injected
 from entrypoints.http.multipart import FormLimits, open_form
 from entrypoints.http.openapi_document import Upload
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
-from entrypoints.http.query import AfterEvent, AskedPurpose, AskedVersion
+from entrypoints.http.query import AfterEvent, AskedLanguage, AskedPurpose, AskedVersion
 from entrypoints.http.sse import resume_after, sse_frame
 from entrypoints.http.streams import StreamLimits, open_stream
 
@@ -105,6 +106,7 @@ class DocumentsController(Controller):
                 index_mode=IndexMode(said.index_mode),
                 audit_mode=said.audit,
                 approval_acr=said.approval,
+                language=language(said.language) if said.language else None,
             )
 
         document = await add_document(
@@ -203,9 +205,11 @@ class DocumentsController(Controller):
         describe_document: Injected[DescribeDocument],
         document_id: FromPath[UUID],
         if_match: Annotated[str | None, HeaderParameter(name="If-Match")] = None,
+        written_in: AskedLanguage = None,
     ) -> Response[DocumentShown]:
         """A new version. If-Match names the version that it follows."""
         expected = expectation(if_match).version
+        said = language(written_in, field="/query/language") if written_in else None
         own = await describe_document(
             caller=caller, document_id=DocumentId(document_id), purpose=PERSONAL_USE
         )
@@ -214,6 +218,7 @@ class DocumentsController(Controller):
             document_id=DocumentId(document_id),
             expected_version=expected or own.document.current.ref.version,
             content=request.stream(),
+            language=said,
         )
         described = await describe_document(
             caller=caller, document_id=DocumentId(document_id), purpose=PERSONAL_USE

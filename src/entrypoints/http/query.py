@@ -6,6 +6,8 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
+from domain.language import TAG_LENGTH_MAX
+
 NUMBER_MAX = 2**31 - 1  # what the database holds; nothing is ever numbered higher
 
 AskedPurpose = Annotated[
@@ -33,3 +35,14 @@ AfterEvent = Annotated[
     ),
 ]
 """A handler's `after: AfterEvent = None`."""
+
+AskedLanguage = Annotated[
+    str | None,
+    QueryParameter(
+        name="language",
+        min_length=2,
+        max_length=TAG_LENGTH_MAX,
+        description="The language of the text, as a tag of BCP 47; guessed if nobody ever said it.",
+    ),
+]
+"""A handler's `written_in: AskedLanguage = None`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,13 +11,14 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
-from application.retrieval.search import Search
+from application.retrieval.search import Search, SearchPage
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import (
+    DOCUMENT_LIMIT_MAX,
     DOCUMENTS_MAX,
-    LIMIT_MAX,
     TEXT_CHARACTERS_MAX,
+    Results,
     SearchMode,
     SearchQuery,
 )
@@ -34,13 +35,26 @@ class Filters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SearchAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What to search for. Documents of others are searched under grants for this purpose."""
+    """What to search for. Documents of others are searched under grants for this purpose.
+
+    `results` says what `limit` counts, 50 passages at most or 100 documents: of a document the
+    best passage is shown, with the score of the document.
+    """
 
     query: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
-    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 10
+    limit: Annotated[int, Meta(ge=1, le=DOCUMENT_LIMIT_MAX)] = 10
     mode: SearchMode = SearchMode.HYBRID
+    results: Results = Results.PASSAGES
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     filters: Filters | None = None
+    explain: bool = False
+
+
+class LegsShown(msgspec.Struct, kw_only=True):
+    """What each leg made of a passage, from 0 to 1; null where it did not find it."""
+
+    semantic: float | None
+    keyword: float | None
 
 
 class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -69,6 +83,7 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     part: str | None = None
     field: str | None = None
     grant_id: UUID | None = None
+    explain: LegsShown | None = None
 
 
 class DegradationShown(msgspec.Struct, kw_only=True):
@@ -78,13 +93,25 @@ class DegradationShown(msgspec.Struct, kw_only=True):
     reason: str
 
 
-class SearchAnswer(msgspec.Struct, kw_only=True):
+class ExplanationShown(msgspec.Struct, kw_only=True):
+    """How the answer came about. `vectors` are compared by `exact` search, for `reason`, among
+    the `visible_passages`: those that may be searched. The weights are those in force."""
+
+    vectors: Literal["exact", "none"]
+    reason: str
+    visible_passages: int
+    semantic_weight: float
+    feedback_weight: float
+
+
+class SearchAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Items, best first; `mode` is what was really done."""
 
     items: list[HitShown]
     mode: SearchMode
     degraded: list[DegradationShown]
     took_ms: float
+    explain: ExplanationShown | None = None
 
 
 class SearchController(Controller):
@@ -104,12 +131,13 @@ class SearchController(Controller):
         began = time.perf_counter()
         page = await search(caller=caller, query=_query(data))
         return SearchAnswer(
-            items=[_shown(hit) for hit in page.hits],
+            items=[_shown(hit, explain=data.explain) for hit in page.hits],
             mode=page.mode,
             degraded=[
                 DegradationShown(step=each.step, reason=each.reason) for each in page.degraded
             ],
             took_ms=round((time.perf_counter() - began) * 1000, 1),
+            explain=_explained(search, page) if data.explain else None,
         )
 
 
@@ -119,12 +147,24 @@ def _query(asked: SearchAsked) -> SearchQuery:
         text=asked.query,
         limit=asked.limit,
         mode=asked.mode,
+        results=asked.results,
         purpose=Purpose(asked.purpose),
         document_ids=frozenset(map(DocumentId, wanted)) if wanted else None,
     )
 
 
-def _shown(hit: Hit) -> HitShown:
+def _explained(search: Search, page: SearchPage) -> ExplanationShown:
+    by_meaning = page.mode is not SearchMode.KEYWORD
+    return ExplanationShown(
+        vectors="exact" if by_meaning else "none",
+        reason="every_visible_passage_is_compared" if by_meaning else "no_search_by_meaning",
+        visible_passages=page.visible,
+        semantic_weight=search.semantic_weight,
+        feedback_weight=search.feedback_weight,
+    )
+
+
+def _shown(hit: Hit, *, explain: bool) -> HitShown:
     passage, place = hit.passage, hit.passage.place
     return HitShown(
         document_id=passage.version.document_id,
@@ -143,4 +183,5 @@ def _shown(hit: Hit) -> HitShown:
         part=place.part,
         field=passage.field,
         grant_id=hit.grant_id,
+        explain=LegsShown(semantic=hit.semantic, keyword=hit.keyword) if explain else None,
     )

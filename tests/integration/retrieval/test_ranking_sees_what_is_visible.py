@@ -117,7 +117,7 @@ def _bm25(
         rarity = math.log(1 + (count - len(holders) + 0.5) / (len(holders) + 0.5))
         for key in holders:
             frequency = passages[key].count(word)
-            norm = 1.2 * (1 - 0.75 + 0.75 * len(passages[key]) / length_mean)
+            norm = 1.2 * (1 - 0.5 + 0.5 * len(passages[key]) / length_mean)
             weight = said * rarity * frequency * (1.2 + 1) / (frequency + norm)
             scores[key] = scores.get(key, 0.0) + weight
     return scores

@@ -85,6 +85,45 @@ async def test_ones_own_passages_name_no_grant(library: Library, serve: Serve) -
     assert answer.json()["mode"] == "keyword"
 
 
+async def test_an_answer_explains_itself_when_asked_to(library: Library, serve: Serve) -> None:
+    asha = await library.person()
+    await library.add(asha, LEASE)
+    await library.add(asha, "The garden is not part of it.")
+    answer = (await _post(library, serve, asha, {"query": "notice due", "explain": True})).json()
+    assert answer["explain"] == {
+        "vectors": "exact",
+        "reason": "every_visible_passage_is_compared",
+        "visible_passages": 2,
+        "semantic_weight": 0.5,
+        "feedback_weight": 0.3,
+    }
+    best, other = answer["items"]
+    assert best["explain"]["keyword"] == 1.0
+    assert other["explain"]["keyword"] is None
+    assert 0 <= other["explain"]["semantic"] <= 1
+    body = {"query": "notice due", "explain": True, "mode": "keyword"}
+    by_words = (await _post(library, serve, asha, body)).json()
+    assert by_words["explain"]["vectors"] == "none"
+    assert by_words["items"][0]["explain"]["semantic"] is None
+
+
+async def test_of_documents_each_is_shown_once_and_more_may_be_asked_for(
+    library: Library, serve: Serve
+) -> None:
+    asha = await library.person()
+    long = await library.add(asha, "\n\n".join(f"# Part {n}\n\n{LEASE * 9}" for n in range(4)))
+    short = await library.add(asha, LEASE)
+    body = {"query": "notice due", "limit": 100, "results": "documents"}
+    answer = await _post(library, serve, asha, body)
+    assert answer.status_code == 200
+    shown = [item["document_id"] for item in answer.json()["items"]]
+    assert sorted(shown) == sorted([str(long.document_id), str(short.document_id)])
+    scores = [item["score"] for item in answer.json()["items"]]
+    assert scores == sorted(scores, reverse=True)
+    passages = await _post(library, serve, asha, {"query": "notice due", "limit": 50})
+    assert len(passages.json()["items"]) > 2
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -93,6 +132,9 @@ async def test_ones_own_passages_name_no_grant(library: Library, serve: Serve) -
         ({"query": "x" * 2_001}, "/query"),
         ({"query": "a\x00b"}, "/query"),
         ({"query": "x", "limit": 51}, "/limit"),
+        ({"query": "x", "limit": 101, "results": "documents"}, "/limit"),
+        ({"query": "x", "results": "chapters"}, "/results"),
+        ({"query": "x", "explain": "please"}, "/explain"),
         ({"query": "x", "mode": "fuzzy"}, "/mode"),
         ({"query": "x", "purpose": ""}, "/purpose"),
         ({"query": "x", "document_ids": []}, "/document_ids"),

@@ -1,18 +1,28 @@
 -- A batch of passages with vectors and postings, in one statement and one round trip. (COPY is
 -- refused on tables with row-level security.) Vectors come as one array of 4-byte floats, one
--- passage after the other. Lexemes are made here, so that stemming is PostgreSQL's, of words that
--- are not stored. Frequency and length count positions, of which a tsvector keeps 255 a lexeme.
+-- passage after the other. Words come one row for each passage and word, with how often it is said;
+-- lexemes are made of them here, so that stemming is PostgreSQL's (see lexemes_of). Words are not
+-- stored. A word with accents has a posting for each way to write it, and counts as one.
 WITH given AS (
     SELECT * FROM unnest(
         CAST(:ordinals AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[]),
-        CAST(:pages AS integer[]), CAST(:fields AS text[]), CAST(:sealed AS bytea[]),
-        CAST(:words AS text[])
-    ) WITH ORDINALITY AS t (ordinal, start_byte, end_byte, page, field, sealed_text, words, place)
+        CAST(:pages AS integer[]), CAST(:fields AS text[]), CAST(:sealed AS bytea[])
+    ) WITH ORDINALITY AS t (ordinal, start_byte, end_byte, page, field, sealed_text, place)
+), said AS MATERIALIZED (
+    SELECT * FROM unnest(
+        CAST(:word_passages AS integer[]), CAST(:words AS text[]), CAST(:folded AS text[]),
+        CAST(:said AS integer[])
+    ) AS t (ordinal, word, folded, said)
+), forms AS MATERIALIZED (
+    SELECT d.word, lexemes_of(:configuration, d.word, d.folded) AS lexemes
+    FROM (SELECT DISTINCT word, folded FROM said) d
 ), counted AS MATERIALIZED (
-    SELECT g.ordinal, l.lexeme, coalesce(cardinality(l.positions), 1) AS frequency
-    FROM given g CROSS JOIN LATERAL unnest(to_tsvector('english', g.words)) AS l
+    SELECT s.ordinal, l.lexeme, least(sum(s.said), 32767) AS frequency
+    FROM said s JOIN forms f USING (word) CROSS JOIN LATERAL unnest(f.lexemes) AS l (lexeme)
+    GROUP BY s.ordinal, l.lexeme
 ), measured AS MATERIALIZED (
-    SELECT ordinal, sum(frequency) AS length FROM counted GROUP BY ordinal
+    SELECT s.ordinal, sum(s.said) AS length
+    FROM said s JOIN forms f USING (word) WHERE f.lexemes <> '{}' GROUP BY s.ordinal
 ), added AS (
     INSERT INTO passages
         (tenant_id, document_id, version, ordinal, start_byte, end_byte, page, field,
@@ -38,5 +48,6 @@ WITH given AS (
 )
 UPDATE versions v
 SET passage_count = v.passage_count + (SELECT count(*) FROM given),
-    lexeme_count = v.lexeme_count + (SELECT coalesce(sum(frequency), 0) FROM counted)
+    lexeme_count = v.lexeme_count + (SELECT coalesce(sum(length), 0) FROM measured),
+    language = :language, configuration = :configuration
 WHERE v.tenant_id = :tenant AND v.document_id = :document AND v.version = :version

@@ -2,7 +2,7 @@
 WITH published AS (
     UPDATE documents d
     SET searchable_version = v.version, passage_count = v.passage_count,
-        lexeme_count = v.lexeme_count
+        lexeme_count = v.lexeme_count, configuration = v.configuration, analysis = :analysis
     FROM versions v
     WHERE d.tenant_id = :tenant AND d.id = :document
       AND v.tenant_id = :tenant AND v.document_id = :document AND v.version = :version

@@ -4,18 +4,25 @@
 -- at any other row. Postings and vectors are reached through keys that begin with the tenant and
 -- the owner; of another owner only the granted documents are touched. So what is hidden changes
 -- neither a score nor a count, nor how much is read. Statistics of BM25 (Robertson, Zaragoza,
--- 2009; k1 1.2, b 0.75) are counted here, over the visible passages that match (see ADR-0009).
+-- 2009) are counted here, over the visible passages that match (see ADR-0009).
 -- Weights are summed as whole numbers of 1e-9, so that the order in which a plan adds them cannot
 -- move a score. The vectors of visible passages are all compared: recall is 1.
 --
+-- A question is understood in every language that is spoken in what is visible: each of its words
+-- has lexemes in each, and matches in a document by those of the document's language alone. How
+-- rare a word is counts over all languages; where it is a stop word, every passage is taken to
+-- have it, so that `the` is not precious for being rare among German documents.
+--
 -- `LATERAL (... OFFSET 0)` keeps a look-up by key a look-up by key, whatever the statistics of the
 -- tables make the planner believe; what is joined otherwise is joined by hashing, see passages.py.
--- Returns at least one row, which carries the number of searchable words in the query.
-WITH wanted AS MATERIALIZED (
-    SELECT lexeme, coalesce(cardinality(positions), 1) AS said
-    FROM unnest(to_tsvector('english', :words))
+-- Returns at least one row, which carries the number of searchable words in the query, and that of
+-- the visible passages.
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:words AS text[]), CAST(:folded AS text[]), CAST(:said AS integer[]))
+        WITH ORDINALITY AS t (word, folded, said, term)
 ), own AS MATERIALIZED (
-    SELECT d.id AS document_id, d.searchable_version AS version, d.passage_count, d.lexeme_count
+    SELECT d.id AS document_id, d.searchable_version AS version, d.passage_count, d.lexeme_count,
+           d.configuration
     FROM documents d
     WHERE d.tenant_id = :tenant AND d.owner_id = :person
       AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
@@ -36,7 +43,7 @@ WITH wanted AS MATERIALIZED (
              AND (c.uses_left = 0 OR (c.interval_left = 0 AND clock_timestamp()
                   < c.interval_started_at + make_interval(secs => c.interval_seconds)))))
 ), granted AS MATERIALIZED (
-    SELECT d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count,
+    SELECT d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count, d.configuration,
            CASE WHEN NOT bool_or(g.fields IS NULL) THEN array_agg(f.pointer) END AS fields
     FROM (
         SELECT p.owner_id, p.resource_id AS document_id, p.versions, p.fields FROM permitted p
@@ -52,7 +59,7 @@ WITH wanted AS MATERIALIZED (
     ) g
     CROSS JOIN LATERAL (
         SELECT d.owner_id, d.id AS document_id, d.searchable_version AS version,
-               d.passage_count, d.lexeme_count
+               d.passage_count, d.lexeme_count, d.configuration
         FROM documents d
         WHERE d.tenant_id = :tenant AND d.id = g.document_id AND d.owner_id = g.owner_id
           AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
@@ -61,10 +68,10 @@ WITH wanted AS MATERIALIZED (
     ) d
     LEFT JOIN LATERAL (SELECT unnest(g.fields) AS pointer OFFSET 0) f ON true
     WHERE :everything OR d.document_id = ANY(CAST(:documents AS uuid[]))
-    GROUP BY d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count
+    GROUP BY d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count, d.configuration
 ), shared AS MATERIALIZED (
     -- Of a record that was granted in part, the other fields are not even counted.
-    SELECT g.owner_id, g.document_id, g.version, g.fields,
+    SELECT g.owner_id, g.document_id, g.version, g.fields, g.configuration,
            coalesce(c.passage_count, g.passage_count) AS passage_count,
            coalesce(c.lexeme_count, g.lexeme_count) AS lexeme_count
     FROM granted g
@@ -75,24 +82,35 @@ WITH wanted AS MATERIALIZED (
           AND p.version = g.version AND fields_covered(g.fields, ARRAY[p.field])
         HAVING g.fields IS NOT NULL
     ) c ON true
+), spoken AS MATERIALIZED (
+    SELECT configuration, sum(passage_count)::float8 AS passages,
+           sum(lexeme_count)::float8 AS lexemes
+    FROM (SELECT configuration, passage_count, lexeme_count FROM own
+          UNION ALL SELECT configuration, passage_count, lexeme_count FROM shared)
+    GROUP BY configuration
 ), corpus AS MATERIALIZED (
-    SELECT sum(passage_count)::float8 AS passages,
-           sum(lexeme_count)::float8 / greatest(sum(passage_count), 1) AS length_mean
-    FROM (SELECT passage_count, lexeme_count FROM own
-          UNION ALL SELECT passage_count, lexeme_count FROM shared)
+    SELECT sum(passages) AS passages, sum(lexemes) / greatest(sum(passages), 1) AS length_mean
+    FROM spoken
+), forms AS MATERIALIZED (
+    SELECT a.term, s.configuration, s.passages, lexemes_of(s.configuration, a.word, a.folded) AS lexemes
+    FROM asked a CROSS JOIN spoken s
+), wanted AS MATERIALIZED (
+    SELECT f.term, f.configuration, l.lexeme
+    FROM forms f CROSS JOIN LATERAL unnest(f.lexemes) AS l (lexeme)
 ), matched AS MATERIALIZED (
-    SELECT p.passage_id, p.lexeme, p.frequency, p.length
-    FROM wanted w
+    SELECT w.term, p.passage_id, p.frequency, p.length
+    FROM (SELECT DISTINCT lexeme FROM wanted) d
     CROSS JOIN LATERAL (
         SELECT p.* FROM postings p
-        WHERE p.tenant_id = :tenant AND p.owner_id = :person AND p.lexeme = w.lexeme
+        WHERE p.tenant_id = :tenant AND p.owner_id = :person AND p.lexeme = d.lexeme
         OFFSET 0
     ) p
     JOIN own o ON o.document_id = p.document_id AND o.version = p.version
+    JOIN wanted w ON w.lexeme = p.lexeme AND w.configuration = o.configuration
     UNION ALL
-    SELECT p.passage_id, p.lexeme, p.frequency, p.length
+    SELECT w.term, p.passage_id, p.frequency, p.length
     FROM shared s
-    CROSS JOIN wanted w
+    JOIN wanted w ON w.configuration = s.configuration
     CROSS JOIN LATERAL (
         SELECT p.* FROM postings p
         WHERE p.tenant_id = :tenant AND p.owner_id = s.owner_id AND p.lexeme = w.lexeme
@@ -102,18 +120,27 @@ WITH wanted AS MATERIALIZED (
                WHERE f.tenant_id = :tenant AND f.id = p.passage_id) END
         OFFSET 0
     ) p
+), met AS MATERIALIZED (
+    -- A word that is written with accents and without counts once.
+    SELECT term, passage_id, max(frequency) AS frequency, max(length) AS length
+    FROM matched GROUP BY term, passage_id
 ), rarity AS MATERIALIZED (
-    SELECT m.lexeme,
-           w.said * ln(1 + ((SELECT passages FROM corpus) - m.passages + 0.5) / (m.passages + 0.5))
-               AS weight
-    FROM (SELECT lexeme, count(*) AS passages FROM matched GROUP BY lexeme) m
-    JOIN wanted w USING (lexeme)
+    SELECT term, a.said * ln(1 + (c.passages - m.passages + 0.5) / (m.passages + 0.5)) AS weight
+    FROM (
+        SELECT term, sum(passages) AS passages
+        FROM (SELECT term, count(*)::float8 AS passages FROM met GROUP BY term
+              UNION ALL SELECT term, passages FROM forms WHERE lexemes = '{}')
+        GROUP BY term
+    ) m
+    JOIN asked a USING (term)
+    CROSS JOIN corpus c
 ), keyword AS (
     SELECT m.passage_id,
-           sum((r.weight * m.frequency * 2.2 * 1e9
-                / (m.frequency + 1.2 * (0.25 + 0.75 * (m.length / (SELECT length_mean FROM corpus))))
-               )::bigint) AS score
-    FROM matched m JOIN rarity r USING (lexeme)
+           sum((r.weight * m.frequency * (s.k1 + 1) * 1e9
+                / (m.frequency + s.k1 * (1 - s.b + s.b * m.length / c.length_mean)))::bigint) AS score
+    FROM met m JOIN rarity r USING (term)
+    CROSS JOIN corpus c
+    CROSS JOIN (SELECT CAST(:k1 AS float8) AS k1, CAST(:b AS float8) AS b) s
     GROUP BY m.passage_id
     ORDER BY score DESC, m.passage_id
     LIMIT :per_leg
@@ -124,6 +151,7 @@ WITH wanted AS MATERIALIZED (
         JOIN own o ON o.document_id = x.document_id AND o.version = x.version
         WHERE x.tenant_id = :tenant AND x.owner_id = :person AND x.model = :model
           AND CAST(:vector AS halfvec) IS NOT NULL
+          AND (CAST(:read AS text[]) IS NULL OR o.configuration = ANY(CAST(:read AS text[])))
         UNION ALL
         SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
         FROM shared s
@@ -137,6 +165,7 @@ WITH wanted AS MATERIALIZED (
             OFFSET 0
         ) x
         WHERE CAST(:vector AS halfvec) IS NOT NULL
+          AND (CAST(:read AS text[]) IS NULL OR s.configuration = ANY(CAST(:read AS text[])))
     )
     ORDER BY score DESC, passage_id
     LIMIT :per_leg
@@ -146,14 +175,19 @@ WITH wanted AS MATERIALIZED (
           UNION ALL SELECT passage_id, NULL, score::float8 / 1e9 FROM keyword)
     GROUP BY passage_id
 )
-SELECT (SELECT count(*) FROM wanted) AS words, f.*
+SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) FROM wanted)
+            ELSE (SELECT count(*) FROM asked) END AS words,
+       coalesce((SELECT passages FROM corpus), 0)::bigint AS visible, f.*
 FROM (SELECT) AS always
 LEFT JOIN (
-    SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword
+    SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword,
+           v.configuration = ANY(CAST(:read AS text[])) AS is_read
     FROM found f
     CROSS JOIN LATERAL (
         SELECT p.id, p.document_id, p.version, p.field FROM passages p
         WHERE p.tenant_id = :tenant AND p.id = f.passage_id
         OFFSET 0
     ) p
+    JOIN (SELECT document_id, configuration FROM own
+          UNION ALL SELECT document_id, configuration FROM shared) v USING (document_id)
 ) f ON true

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.retrieval.fusion import fuse
+from domain.retrieval.fusion import fuse, with_feedback
 
 SCORES = st.floats(-1e6, 1e6, allow_nan=False)
 LEGS = st.dictionaries(st.integers(0, 30), SCORES, max_size=20)
@@ -97,3 +97,32 @@ def test_the_weight_decides_between_meaning_and_words() -> None:
     by_meaning, by_words = {1: 0.9, 2: 0.1}, {1: 1.0, 2: 7.0}
     assert fuse(by_meaning, by_words, semantic_weight=0.9)[0] == (1, 0.9)
     assert fuse(by_meaning, by_words, semantic_weight=0.1)[0] == (2, 0.9)
+
+
+@given(semantic=LEGS, keyword=LEGS, weight=WEIGHTS, unread=st.sets(st.integers(0, 30)))
+def test_what_only_words_can_judge_is_judged_by_them_in_full(
+    semantic: dict[int, float], keyword: dict[int, float], weight: float, unread: set[int]
+) -> None:
+    read = {key: score for key, score in semantic.items() if key not in unread}
+    fused = dict(fuse(read, keyword, semantic_weight=weight, unread=unread))
+    by_words = dict(fuse({}, keyword))
+    for key in unread & keyword.keys():
+        assert fused[key] == by_words[key]
+    assert all(0 <= score <= 1 for score in fused.values())
+
+
+@given(semantic=LEGS, closeness=LEGS, weight=WEIGHTS)
+def test_feedback_adds_no_candidate_and_moves_none_that_it_does_not_know(
+    semantic: dict[int, float], closeness: dict[int, float], weight: float
+) -> None:
+    moved = with_feedback(semantic, closeness, weight=weight)
+    assert moved.keys() == semantic.keys()
+    for key in semantic.keys() - closeness.keys():
+        assert moved[key] == semantic[key]
+    assert with_feedback(semantic, closeness, weight=0) == semantic
+
+
+def test_what_is_close_to_the_best_hits_rises() -> None:
+    semantic = {1: 0.9, 2: 0.5, 3: 0.5}
+    moved = with_feedback(semantic, {1: 1.0, 2: 0.2, 3: 0.8}, weight=0.5)
+    assert sorted(moved, key=lambda key: -moved[key]) == [1, 3, 2]

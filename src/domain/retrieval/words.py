@@ -1,0 +1,115 @@
+"""Text as the words that are searched for: the same for documents and for queries.
+
+A word is a run of letters, marks and digits, in compatibility form (NFKC) and folded case, so that
+no database's locale has a say in it. Scripts that set no spaces between words give every pair of
+neighbouring characters instead (Nie, Gao, Zhang, Zhou, "On the Use of Words and N-grams for Chinese
+Information Retrieval", 2000), and Chinese characters besides, each of which can be a word.
+Stemming and stop words follow later, by language.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+WORD_CHARACTERS_MAX = 64
+"""A longer word is known by its beginning; few words are, and hashes should not fill an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word, and the same without accents: equal for most."""
+
+    text: str
+    folded: str
+
+
+def count_words(text: str) -> Counter[Word]:
+    """How often each word is said, in the order in which they come."""
+    counted = Counter(words(text))
+    return Counter({Word(word, folded(word)): count for word, count in counted.items()})
+
+
+def words(text: str) -> Iterator[str]:
+    """In the order of the text. Takes time in proportion to it."""
+    for run in _RUN.findall(_plain(text)):
+        if run.isascii() or not _SPACELESS.search(run):
+            yield run[:WORD_CHARACTERS_MAX]
+            continue
+        for spaceless, spaced in _PARTS.findall(run):
+            if spaced:
+                yield spaced[:WORD_CHARACTERS_MAX]
+            else:
+                yield from _pairs(spaceless)
+
+
+def folded(word: str) -> str:
+    """Without accents and the like, for those who type without them."""
+    if word.isascii():
+        return word
+    parts = unicodedata.normalize("NFD", word)
+    if not _FOLDABLE.search(parts):
+        return word
+    bare = unicodedata.normalize("NFC", _ACCENTS.sub("", parts)).translate(_LETTERS)
+    return _NASALS.sub("\u0902", bare) or word
+
+
+# Combining marks that a language can be read without: those of Latin, Greek and Cyrillic, the
+# points of Hebrew and Arabic, the dot below (nukta) of the scripts of India. Vowel signs are none.
+_ACCENT = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u0640\u064b-\u0652\u0670"
+    "\u093c\u09bc\u0a3c\u0abc\u0b3c\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+)
+_ACCENTS = re.compile(f"[{_ACCENT}]+")
+# Letters that Unicode does not take apart, and Hindi's two ways to write a nasal vowel.
+_LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ŋ": "n"}
+    | {"ħ": "h", "ŧ": "t", "\u0901": "\u0902"}
+)
+# A nasal consonant before another is written in two ways as well: हिन्दी, हिंदी.
+_NASALS = re.compile("[\u0919\u091e\u0923\u0928\u092e]\u094d(?=[\u0915-\u0939])")
+_FOLDABLE = re.compile(f"[{_ACCENT}{''.join(map(chr, _LETTERS))}\u0919\u091e\u0923\u0928\u092e]")
+
+# Han, kana and Hangul; Thai, Lao, Myanmar and Khmer. (Korean sets spaces, but glues its particles.)
+_NO_SPACES = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_HAN = re.compile("[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+def _marks() -> str:
+    """Those of the living scripts, as the inside of a character class: `re` knows no categories."""
+    met = [place for place in range(0x300, 0x3100) if unicodedata.category(chr(place))[0] == "M"]
+    met += [place for place in range(0xA600, 0xAC00) if unicodedata.category(chr(place))[0] == "M"]
+    return "".join(map(chr, met))
+
+
+_MARKS = _marks()
+_RUN = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+_SPACELESS = re.compile(f"[{_NO_SPACES}]")
+_PARTS = re.compile(
+    rf"([{_NO_SPACES}](?:[{_NO_SPACES}]|[{_MARKS}])*)|((?:(?![{_NO_SPACES}])[^\W_]|[{_MARKS}])+)"
+)
+# What is one character to a reader: a letter with the marks on it.
+_CHARACTER = re.compile(rf".[{_MARKS}]*", re.DOTALL)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.casefold()
+    compatible = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    return unicodedata.normalize("NFC", compatible.casefold())
+
+
+def _pairs(run: str) -> Iterator[str]:
+    characters = _CHARACTER.findall(run)
+    for place, character in enumerate(characters):
+        if len(characters) == 1 or _HAN.match(character):
+            yield character
+        if place + 1 < len(characters):
+            yield character + characters[place + 1]
