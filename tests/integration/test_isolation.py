@@ -43,6 +43,22 @@ async def test_a_superuser_may_not_serve(database: Database) -> None:
         await engine.dispose()
 
 
+async def test_no_statistics_are_kept_of_what_may_be_erased(engine: AsyncEngine) -> None:
+    """A column that a migration adds to a table needs `CALL keep_no_samples('table')`."""
+    sampled = text("""
+        SELECT format('%s.%s', a.attrelid::regclass, a.attname) FROM pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+          AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.attrelid IN (SELECT attrelid FROM pg_attribute WHERE attname = 'tenant_id')
+          AND (a.atttypid IN ('bytea'::regtype, 'halfvec'::regtype)
+               OR a.attname IN ('lexeme', 'email', 'display_name'))
+          AND a.attstattarget IS DISTINCT FROM 0
+    """)
+    async with engine.connect() as connection:
+        assert (await connection.execute(sampled)).scalars().all() == []
+
+
 async def test_no_table_shows_a_row_of_another_tenant(
     database: Database, engine: AsyncEngine, tenant_id: TenantId, caller_in: CallerIn
 ) -> None:

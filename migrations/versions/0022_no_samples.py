@@ -1,0 +1,12 @@
+"""No samples of what may be erased are left in the statistics of the planner."""
+
+from __future__ import annotations
+
+from adapters.postgres.scripts import run_script
+
+revision = "0022"
+down_revision = "0014"
+
+
+def upgrade() -> None:
+    run_script("0022_no_samples")
