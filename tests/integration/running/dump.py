@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -65,17 +64,21 @@ def files(directory: Path, *, without: Iterable[str] = ()) -> dict[str, bytes]:
 
 
 def hits(places: Mapping[str, bytes], canaries: Mapping[str, str]) -> list[str]:
-    """`canary in place`: as it is, in a URL, in hexadecimal, escaped in JSON, in any case."""
-    found = []
-    for name, canary in canaries.items():
-        forms = {
-            canary,
-            canary.replace(" ", "%20"),
-            canary.replace(" ", "+"),
-            canary.replace(" ", "_"),
-            canary.encode().hex(),
-            canary.encode("utf-16-le").hex(),
+    """`canary in place`: as it is, quoted for a URL, or in hexadecimal; in any case of letters."""
+    forms = {
+        name: {
+            each.lower()
+            for each in (
+                canary.encode(),
+                canary.replace(" ", "%20").encode(),
+                canary.replace(" ", "+").encode(),
+                canary.encode().hex().encode(),
+            )
         }
-        sought = re.compile("|".join(map(re.escape, forms)).encode(), re.IGNORECASE)
-        found += [f"{name} in {place}" for place, held in places.items() if sought.search(held)]
+        for name, canary in canaries.items()
+    }
+    found = []
+    for place, held in places.items():
+        lower = held.lower()
+        found += [f"{name} in {place}" for name in forms if any(e in lower for e in forms[name])]
     return found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.integration.running.collector import Collector, collecting
 from tests.integration.running.people import signed_up
 from tests.integration.running.program import Program, ending
 
@@ -23,39 +22,10 @@ pytest.importorskip(
 )
 
 
-class Collector(ThreadingHTTPServer):
-    """Keeps what it is sent, as (path, body)."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Keeping)
-        self.sent: list[tuple[str, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Keeping(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.sent.append((self.path, body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    with Collector() as collector:
-        serving = threading.Thread(target=collector.serve_forever)
-        serving.start()
+    with collecting() as collector:
         yield collector
-        collector.shutdown()
-        serving.join()
 
 
 async def test_a_collector_gets_the_spans_and_nothing_private(
