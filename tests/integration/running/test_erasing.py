@@ -25,6 +25,7 @@ from tests.integration.running.program import Program, ending
 from tests.integration.running.test_records import until_searchable
 
 KEPT = {
+    "endings",  # ids of what must not come back
     "audit_bodies", "audit_checkpoints", "audit_events", "audit_leaves", "audit_nodes",
     "audit_numbers", "audit_openings", "audit_resources", "audit_takes",  # that it happened
     "consents", "consent_events", "consent_receipts", "grants", "notices",  # what was agreed to
