@@ -83,7 +83,10 @@ async def model_saying(say: Say) -> AsyncIterator[tuple[OpenAICompatibleModel, S
         server.port = listening.sockets[0].getsockname()[1]
         async with model_client() as client:
             url = f"http://127.0.0.1:{server.port}/v1/"
-            yield OpenAICompatibleModel(base_url=url, model="m", key=KEY, client=client), server
+            yield (
+                OpenAICompatibleModel(name="m", base_url=url, model="m", key=KEY, client=client),
+                server,
+            )
 
 
 async def pieces(say: Say) -> list[Piece]:
@@ -182,7 +185,7 @@ async def test_every_fault_is_a_clear_refusal_that_tells_no_secret(
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     async with model_client() as client:
         model = OpenAICompatibleModel(
-            base_url="http://127.0.0.1:1/v1", model="m", key=None, client=client
+            name="m", base_url="http://127.0.0.1:1/v1", model="m", key=None, client=client
         )
         with pytest.raises(ModelUnavailable):
             await anext(model.stream(PROMPT, ModelLimits()))
@@ -214,5 +217,7 @@ async def test_a_deadline_around_a_stalled_answer_stops_the_model() -> None:
 
 
 def test_the_key_is_in_no_description_of_the_model() -> None:
-    model = OpenAICompatibleModel(base_url="http://x", model="m", key=KEY, client=model_client())
+    model = OpenAICompatibleModel(
+        name="m", base_url="http://x", model="m", key=KEY, client=model_client()
+    )
     assert KEY not in repr(model)
