@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
 from datetime import timedelta
+from decimal import Decimal
 
-import httpx2
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -27,8 +27,7 @@ from adapters.inprocess.run_executor import RunExecutor
 from adapters.inprocess.version_content import VaultContent
 from adapters.json_schema.checker import ProcessSchemaChecker
 from adapters.memory.rate_limits import MemoryRateLimits
-from adapters.models.extractive import ExtractiveModel
-from adapters.models.openai_compatible import OpenAICompatibleModel
+from adapters.models.prices import price_table
 from adapters.passwords.argon2id import Argon2idPasswords
 from adapters.passwords.one_time import PyotpCodes
 from adapters.postgres.accounts import PostgresAccounts
@@ -62,8 +61,10 @@ from adapters.postgres.schemas import PostgresSchemas
 from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
+from adapters.postgres.spending import PostgresSpending
 from adapters.postgres.vault import PostgresDocuments
 from adapters.postgres.word_index import PostgresWordIndex
+from adapters.telemetry.model_meter import PrometheusModelMeter
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
@@ -120,11 +121,15 @@ from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
-from application.chat.language_model import LanguageModel
+from application.chat.language_model import ModelLimits
 from application.chat.live_runs import LiveRuns
+from application.chat.model_chain import ModelChain
+from application.chat.model_health import ModelHealth
 from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
+from application.chat.settle_calls import ModelMeter, SettleCalls
+from application.chat.spending import ReleaseReservations, Spending
 from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
 from application.consent.agreement import Agreement
@@ -197,9 +202,13 @@ from application.vault.read_content import ReadContent
 from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
+from domain.chat.breaker import BreakerLimits
+from domain.chat.budget import Budget, Budgets
+from domain.chat.price import MICROS
 from domain.consent.exports import Controller
 from domain.language import Language
-from entrypoints.settings import Settings
+from entrypoints.plugins import language_model
+from entrypoints.settings import Settings, SettingsError
 
 
 def _rates(settings: Settings) -> dict[str, str]:
@@ -245,22 +254,46 @@ def _extractor(settings: Settings) -> ProcessExtractor:
     return ProcessExtractor(limits)
 
 
-def _model_client(settings: Settings) -> httpx2.AsyncClient:
-    """Time limits are the run's: they differ before and after the first token."""
-    limits = httpx2.Limits(max_connections=settings.runs_at_once)
-    return httpx2.AsyncClient(timeout=None, limits=limits, trust_env=False)
-
-
-def _models(
-    settings: Settings, client: httpx2.AsyncClient, extractive: LanguageModel
-) -> Sequence[LanguageModel]:
-    """In the order in which they are tried. Quoting always works, so it is the last."""
-    if settings.model_url is None or settings.model is None:
-        return (extractive,)
-    generating = OpenAICompatibleModel(
-        base_url=settings.model_url, model=settings.model, key=settings.model_key, client=client
+def _chain(settings: Settings) -> ModelChain:
+    """Quoting always works, so it is the last."""
+    chosen = [
+        language_model(each.plugin, each.name, each.options) for each in settings.chosen_models
+    ]
+    quoting = {"words_per_second": settings.extractive_words_per_second}
+    extractive = language_model("extractive", "extractive-1", quoting)
+    budgets = Budgets(
+        person=_budget(settings.budget_tokens_per_person, settings.budget_cost_per_person),
+        tenant=_budget(settings.budget_tokens_per_tenant, settings.budget_cost_per_tenant),
     )
-    return (generating, extractive)
+    try:
+        prices = price_table(settings.prices_file)
+    except (ValueError, OSError) as wrong:
+        raise SettingsError(f"prices_file: {wrong}.") from None
+    if budgets.limit_money:
+        priced = {each.model for each in prices.prices}
+        for model in chosen:
+            if model.is_metered and model.name not in priced:
+                raise SettingsError(
+                    f"There is a budget in money, and no price for {model.name!r}: add one to a"
+                    " file that STRONGROOM_PRICES_FILE names, 0 for a model of your own."
+                )
+    try:
+        return ModelChain(models=(*chosen, extractive), prices=prices, budgets=budgets)
+    except ValueError as wrong:
+        raise SettingsError(f"models: {wrong}.") from None
+
+
+def _budget(tokens: int | None, money: Decimal | None) -> Budget:
+    cost = None if money is None else int(money * MICROS)
+    return Budget(tokens_max=tokens, cost_micros_max=cost)
+
+
+def _health(settings: Settings) -> ModelHealth:
+    return ModelHealth(
+        limits=BreakerLimits(
+            failures_max=settings.model_failures_max, open_seconds=settings.model_rest_seconds
+        )
+    )
 
 
 def _answer_limits(settings: Settings) -> AnswerLimits:
@@ -268,7 +301,9 @@ def _answer_limits(settings: Settings) -> AnswerLimits:
         first_piece_seconds_max=settings.model_first_token_seconds_max,
         piece_seconds_max=settings.model_token_seconds_max,
         run_seconds_max=settings.run_seconds_max,
-        history_tokens_max=0 if settings.model_url is None else settings.history_tokens_max,
+        history_tokens_max=settings.history_tokens_max if settings.chosen_models else 0,
+        attempts_max=settings.model_attempts_max,
+        model=ModelLimits(output_tokens_max=settings.model_output_tokens_max),
     )
 
 
@@ -445,14 +480,16 @@ class Container(containers.DeclarativeContainer):
         live=live_runs,
         cipher=cipher,
     )
-    model_client: providers.Provider[httpx2.AsyncClient] = providers.Singleton(
-        _model_client, settings
+    chain: providers.Provider[ModelChain] = providers.Singleton(_chain, settings)
+    model_health: providers.Provider[ModelHealth] = providers.Singleton(_health, settings)
+    prometheus_models: providers.Provider[PrometheusModelMeter] = providers.Singleton(
+        PrometheusModelMeter
     )
-    extractive: providers.Provider[LanguageModel] = providers.Singleton(
-        ExtractiveModel, words_per_second=settings.provided.extractive_words_per_second
+    model_meter: providers.Provider[ModelMeter] = providers.Singleton(
+        lambda m: m, prometheus_models
     )
-    models: providers.Provider[Sequence[LanguageModel]] = providers.Singleton(
-        _models, settings, model_client, extractive
+    spending: providers.Provider[Spending] = providers.Singleton(
+        PostgresSpending, engine=engine, currency=chain.provided.prices.currency
     )
     log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
     audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
@@ -788,13 +825,17 @@ class Container(containers.DeclarativeContainer):
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(
         SearchedExcerpts, search=search
     )
+    answer_limits = providers.Singleton(_answer_limits, settings)
     answer_question = providers.Singleton(
         AnswerQuestion,
         chats=chats,
         excerpts=excerpts,
-        models=models,
+        chain=chain,
+        health=model_health,
+        settle_calls=providers.Singleton(SettleCalls, spending=spending, meter=model_meter),
         cipher=cipher,
-        limits=providers.Singleton(_answer_limits, settings),
+        limits=answer_limits,
+        chance=providers.Object(random.random),
     )
     run_executor: providers.Provider[RunExecutor] = providers.Singleton(
         RunExecutor,
@@ -812,7 +853,8 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         starter=run_executor,
         new_id=new_id,
-        model=providers.Singleton(lambda models: models[0].name, models),
+        chain=chain,
+        limits=answer_limits,
     )
     follow_run = providers.Singleton(
         FollowRun,
@@ -842,6 +884,7 @@ class Container(containers.DeclarativeContainer):
     fail_abandoned_runs = providers.Singleton(
         FailAbandonedRuns, chats=chats, stored=run_events, own_keys=own_keys, cipher=cipher
     )
+    release_reservations = providers.Singleton(ReleaseReservations, spending=spending)
     integrate_entries = providers.Singleton(
         IntegrateEntries,
         log=log,

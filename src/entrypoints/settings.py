@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -39,8 +40,20 @@ DatabaseUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
 Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]* ?(second|minute|hour|day)$")]
 
 
+Tokens = Annotated[int, Meta(ge=0, le=10**15)]
+Money = Annotated[Decimal, Meta(ge=0, le=10**9)]
+
+
 class SettingsError(Exception):
     """A setting is wrong; the message names it, its source, and what is allowed."""
+
+
+class ModelChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model of the chain: the plugin that makes it, its name here, and the plugin's options."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:@+-]*$", max_length=100)]
+    plugin: str = "openai_compatible"
+    options: dict[str, str | int | float | bool] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,17 +118,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     worker_jobs_at_once: Count = 4
     embedder_threads: Annotated[int, Meta(ge=0, le=256)] = 0
 
-    # Answers.
+    # Answers. `models` are tried in this order, and quoting after the last of them; model_url,
+    # model_key and model are a chain of one.
     model_url: str | None = None
     model_key: str | None = None
     model: str | None = None
+    models: tuple[ModelChoice, ...] = ()
     model_first_token_seconds_max: Seconds = 30.0
     model_token_seconds_max: Seconds = 30.0
+    model_output_tokens_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_048
+    model_attempts_max: Annotated[int, Meta(ge=1, le=5)] = 2
+    model_failures_max: Count = 5
+    model_rest_seconds: Annotated[float, Meta(gt=0, le=3_600)] = 10.0
     run_seconds_max: Seconds = 300.0
     history_tokens_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
     stream_heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
     runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256
     extractive_words_per_second: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
+
+    # What answers may cost in a day of UTC; unset, as much as they do. Money is in the currency
+    # of the prices: those that come with Strongroom, or those in a file of one's own.
+    prices_file: Path | None = None
+    budget_tokens_per_person: Tokens | None = None
+    budget_tokens_per_tenant: Tokens | None = None
+    budget_cost_per_person: Money | None = None
+    budget_cost_per_tenant: Money | None = None
 
     # Search.
     query_embedding_seconds_max: Seconds = 0.3
@@ -132,12 +159,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("model_url and model go together: set both, or neither")
         if self.model_key is not None and self.model_url is None:
             raise ValueError("model_key is set, but model_url is not")
+        if self.models and self.model_url is not None:
+            raise ValueError("models and model_url both name what answers: set one of them")
+        if len({each.name for each in self.models}) < len(self.models):
+            raise ValueError("models: each of them has a name of its own")
         if self.vault_url is not None and not _is_private(self.vault_url):
             raise ValueError("vault_url: only on this machine may it be http; set an https address")
         try:
             self.witnesses  # noqa: B018 - parsed, to say at start what is wrong
         except NoteNotValid as wrong:
             raise ValueError(f"witness_keys: {wrong}") from None
+
+    @property
+    def chosen_models(self) -> tuple[ModelChoice, ...]:
+        """Those that generate, in the order in which they are tried."""
+        if self.model_url is None or self.model is None:
+            return self.models
+        key = {} if self.model_key is None else {"key": self.model_key}
+        options: dict[str, Any] = {"url": self.model_url, "model": self.model, **key}
+        return (ModelChoice(name=self.model[:100], options=options),)
 
     @property
     def max_merge_delay(self) -> timedelta:
@@ -202,8 +242,10 @@ def _from_file(variables: Mapping[str, str]) -> dict[str, Any]:
 
 def _converted(name: str, value: Any, kind: Any, source: str) -> Any:
     try:
+        if name == "models" and isinstance(value, str):  # a variable holds JSON, a file tables
+            value = msgspec.json.decode(value)
         return msgspec.convert(value, kind, strict=False, dec_hook=_path)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:  # what msgspec.ValidationError is, too
         shown = "its value" if _is_secret(name) else repr(value)[:80]
         raise SettingsError(f"{name}: {shown}, from {source}, is not allowed. {error}.") from None
 
@@ -215,7 +257,7 @@ def _path(kind: type, value: Any) -> Any:
 
 
 def _is_secret(name: str) -> bool:
-    return name.endswith(("_key", "_passphrase", "_url", "_token"))
+    return name == "models" or name.endswith(("_key", "_passphrase", "_url", "_token"))
 
 
 def _is_private(url: str) -> bool:

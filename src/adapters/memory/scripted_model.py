@@ -18,6 +18,7 @@ class ScriptedModel:
     pause_seconds: float = 0.0
     name: str = "scripted"
     marks_sources: bool = True
+    is_metered: bool = True
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
         for step in self.script:
@@ -29,3 +30,6 @@ class ScriptedModel:
             if self.pause_seconds:
                 await asyncio.sleep(self.pause_seconds)
             yield step
+
+    async def close(self) -> None:
+        """There is nothing to release."""

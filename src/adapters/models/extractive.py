@@ -69,6 +69,7 @@ class ExtractiveModel:
     words_per_second: float = 0.0
     name: str = "extractive-1"
     marks_sources: bool = False
+    is_metered: bool = False
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
         chosen = choose(prompt.sought, prompt.excerpts)
@@ -88,6 +89,9 @@ class ExtractiveModel:
             async for word in self._words(f"” ({title})" if title else "”"):
                 yield word
         yield Spent(input_tokens=0, output_tokens=0)
+
+    async def close(self) -> None:
+        """There is nothing to release."""
 
     async def _words(self, text: str) -> AsyncGenerator[Text, None]:
         for word in _WORD.findall(text):

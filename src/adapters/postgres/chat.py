@@ -17,10 +17,13 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.idempotency import claim, claimed
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.signals import notify
+from adapters.postgres.spending import reserve
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import conversations, messages, runs
 from application.chat.ports import EarlierMessage
+from application.chat.spending import Bill
 from application.ports import DataKey, Idempotency
+from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.conversation import Conversation
 from domain.chat.message import Message, MessageRole
 from domain.chat.run import Run, RunState
@@ -218,6 +221,11 @@ class PostgresChatTransaction:
                 + func.make_interval(0, 0, 0, 0, 0, 0, FIRST_LEASE_SECONDS),
             )
         )
+
+    async def reserve(
+        self, bill: Bill, model: str, amount: Amount, budgets: Budgets
+    ) -> Spender | None:
+        return await reserve(self.connection, bill, model, amount, budgets)
 
     async def asked(self, run_id: RunId) -> tuple[Message, Run]:
         run = run_of((await self.connection.execute(runs_of(self.caller, run_id))).one())

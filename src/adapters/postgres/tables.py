@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKeyConstraint,
     Identity,
@@ -63,6 +64,10 @@ def _time(name: str, *, optional: bool = False, now: bool = False) -> Column[Any
 
 def _count(name: str) -> Column[Any]:
     return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+def _amount(name: str) -> Column[Any]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
 
 
 def _refers(table: str, *columns: str, cascade: bool = False) -> ForeignKeyConstraint:
@@ -783,4 +788,54 @@ grant_tokens = _table(
     _refers("people", "person_id"),
     Index("grant_tokens_grant_idx", "tenant_id", "grant_id"),
     key=("token_hash",),
+)
+
+usage_ledger = _table(
+    "usage_ledger",
+    _id("run_id"),
+    _of(Integer, "number"),
+    _id("person_id"),
+    _of(Text, "purpose"),
+    _of(Text, "model"),
+    _of(Text, "outcome"),
+    _of(Date, "day"),
+    _time("at", now=True),
+    _of(BigInteger, "input_tokens"),
+    _of(BigInteger, "cached_tokens"),
+    _of(BigInteger, "output_tokens"),
+    _of(Boolean, "is_estimated"),
+    _of(BigInteger, "cost_micros", optional=True),
+    _of(Text, "currency"),
+    _of(Integer, "first_piece_ms", optional=True),
+    _refers("people", "person_id"),
+    Index("usage_ledger_person_idx", "tenant_id", "person_id", "day"),
+    Index("usage_ledger_day_idx", "tenant_id", "day"),
+    key=("run_id", "number"),
+)
+
+spending = _table(
+    "spending",
+    _of(Date, "day"),
+    _id("spender_id"),
+    _amount("tokens_spent"),
+    _amount("tokens_reserved"),
+    _amount("cost_micros_spent"),
+    _amount("cost_micros_reserved"),
+    _refers("tenants"),
+    key=("day", "spender_id"),
+)
+
+reservations = _table(
+    "reservations",
+    _id("run_id"),
+    _id("person_id"),
+    _of(Text, "purpose"),
+    _of(Text, "model"),
+    _of(Date, "day"),
+    _of(BigInteger, "tokens"),
+    _of(BigInteger, "cost_micros"),
+    _time("created_at", now=True),
+    _refers("people", "person_id"),
+    Index("reservations_created_idx", "created_at"),
+    key=("run_id",),
 )

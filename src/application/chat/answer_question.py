@@ -7,11 +7,12 @@ committed before anyone sees it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from application.chat.failures import RunTooLong, ServerStopping, failure_of
-from application.chat.language_model import LanguageModel
+from application.chat.model_chain import ModelChain
+from application.chat.model_health import ModelHealth
 from application.chat.ports import (
     AskedQuestion,
     Chats,
@@ -21,11 +22,20 @@ from application.chat.ports import (
     RunStopped,
 )
 from application.chat.sealed_chat import SealedChat
+from application.chat.settle_calls import SettleCalls, bill_of
 from application.chat.write_answer import AnswerLimits, WriteAnswer
 from application.ports import Cipher
-from domain.chat.event import Cancelled, Completed, Retrieval, RetrievedExcerpt, RunStarted
+from domain.chat.event import (
+    Cancelled,
+    Completed,
+    Retrieval,
+    RetrievedExcerpt,
+    RunStarted,
+    Terminal,
+)
 from domain.chat.excerpt import Excerpt
 from domain.chat.message import MessageRole
+from domain.chat.model_call import ModelCall
 from domain.chat.prompt import PROMPT_VERSION, Turn, compose, previous_question, windowed
 from domain.chat.question import in_full
 from domain.chat.run import RunState
@@ -35,49 +45,67 @@ from domain.identity import MessageId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerQuestion:
-    """The models in the order in which they are tried; the last one should always answer."""
+    """The models of the chain are tried in its order, beginning with the one that was asked for."""
 
     chats: Chats
     excerpts: ExcerptSource
-    models: Sequence[LanguageModel]
+    chain: ModelChain
+    health: ModelHealth
+    settle_calls: SettleCalls
     cipher: Cipher
     limits: AnswerLimits
+    chance: Callable[[], float]
 
     async def __call__(self, *, asked: AskedQuestion, log: RunLog) -> None:
         """Ends the run in every case; raises only what nobody anticipated."""
+        calls: list[ModelCall] = []
+        end: Terminal | None = None
         try:
             async with log.interruptible():
-                await self._answer_in_time(asked, log)
+                await self._answer_in_time(asked, log, calls)
         except RunStopped as stopped:
-            if stopped.state is RunState.CANCELLED:
-                await asyncio.shield(log.end(Cancelled()))
+            end = Cancelled() if stopped.state is RunState.CANCELLED else None
         except asyncio.CancelledError:
-            await asyncio.shield(log.end(failure_of(ServerStopping())))
+            end = failure_of(ServerStopping())
         except Refusal as refusal:
-            await asyncio.shield(log.end(failure_of(refusal)))
+            end = failure_of(refusal)
         except BaseException as broken:
-            await asyncio.shield(log.end(failure_of(broken)))
+            end = failure_of(broken)
             raise
         else:
-            await asyncio.shield(log.end(Completed(message_id=asked.run.answer_id)))
+            end = Completed(message_id=asked.run.answer_id)
+        finally:
+            await asyncio.shield(self._end(asked, log, calls, end))
 
-    async def _answer_in_time(self, asked: AskedQuestion, log: RunLog) -> None:
+    async def _end(
+        self, asked: AskedQuestion, log: RunLog, calls: Sequence[ModelCall], end: Terminal | None
+    ) -> None:
+        """What was taken is settled first: whoever has seen the end may ask what it took."""
+        try:
+            await self.settle_calls(bill_of(asked), calls)
+        finally:
+            if end is not None:
+                await log.end(end)
+
+    async def _answer_in_time(
+        self, asked: AskedQuestion, log: RunLog, calls: list[ModelCall]
+    ) -> None:
         try:
             async with asyncio.timeout(self.limits.run_seconds_max) as whole:
-                await self._answer(asked, log)
+                await self._answer(asked, log, calls)
         except TimeoutError as late:
             if not whole.expired():
                 raise
             raise RunTooLong from late
 
-    async def _answer(self, asked: AskedQuestion, log: RunLog) -> None:
+    async def _answer(self, asked: AskedQuestion, log: RunLog, calls: list[ModelCall]) -> None:
         run, question = asked.run, asked.question
         await log.append(
             RunStarted(
                 run_id=run.id,
                 message_id=run.answer_id,
                 conversation_id=run.conversation_id,
-                model=self.models[0].name,
+                model=run.model,
                 prompt_version=PROMPT_VERSION,
             )
         )
@@ -92,7 +120,15 @@ class AnswerQuestion:
         await log.rest_on(found.excerpts, earlier_answers)
         await log.append(_retrieval(found))
         prompt = compose(question.text, turns, found.excerpts)
-        await WriteAnswer(models=self.models, limits=self.limits)(prompt=prompt, log=log)
+        write_answer = WriteAnswer(
+            chain=self.chain,
+            health=self.health,
+            limits=self.limits,
+            chance=self.chance,
+            day=bill_of(asked).day,
+            calls=calls,
+        )
+        await write_answer(model=run.model, prompt=prompt, log=log)
 
     async def _earlier(self, asked: AskedQuestion) -> tuple[Sequence[Turn], Sequence[MessageId]]:
         """The turns that go into the prompt, and the answers among them.

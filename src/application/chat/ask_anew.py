@@ -24,7 +24,12 @@ class AskAnew:
     delete_conversation: DeleteConversation
 
     async def __call__(
-        self, *, caller: Caller, question: Question, idempotency: Idempotency | None = None
+        self,
+        *,
+        caller: Caller,
+        question: Question,
+        model: str | None = None,
+        idempotency: Idempotency | None = None,
     ) -> AskedQuestion:
         """Raises what asking raises; then no empty conversation is left behind.
 
@@ -38,6 +43,7 @@ class AskAnew:
                 caller=caller,
                 conversation_id=started.id,
                 question=question,
+                model=model,
                 idempotency=idempotency,
             )
         except Refusal:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from application.chat.model_chain import ModelChain
 from application.chat.ports import AskedQuestion, Chats, ChatTransaction, RunStarter
 from application.chat.sealed_chat import SealedChat
+from application.chat.settle_calls import bill_of
+from application.chat.write_answer import AnswerLimits
 from application.ports import Cipher, Idempotency, NewId, OwnKeys
+from domain.chat.budget import exhausted
 from domain.chat.conversation import Conversation, ConversationNotFound
 from domain.chat.message import Message, MessageRole
-from domain.chat.prompt import PROMPT_VERSION
+from domain.chat.prompt import PROMPT_VERSION, tokens_at_most
 from domain.chat.question import Question
 from domain.chat.run import Run, RunAlreadyActive, RunState
 from domain.errors import Unavailable
@@ -32,7 +36,8 @@ class AskQuestion:
     cipher: Cipher
     starter: RunStarter
     new_id: NewId
-    model: str
+    chain: ModelChain
+    limits: AnswerLimits
 
     async def __call__(
         self,
@@ -40,9 +45,16 @@ class AskQuestion:
         caller: Caller,
         conversation_id: ConversationId,
         question: Question,
+        model: str | None = None,
         idempotency: Idempotency | None = None,
     ) -> AskedQuestion:
-        """Raises ConversationNotFound, RunAlreadyActive, or TooManyRuns; then nothing was done."""
+        """`model` is tried first; None: the first of the chain.
+
+        Raises ConversationNotFound, RunAlreadyActive, TooManyRuns, ModelUnknown, or
+        BudgetExhausted; then nothing was done.
+        """
+        name = self.chain.default if model is None else model
+        self.chain.beginning_with(name)
         keys = await self.own_keys(caller=caller, resources=[conversation_id])
         if conversation_id not in keys:
             raise ConversationNotFound
@@ -58,10 +70,14 @@ class AskQuestion:
             claimed = RunId(await tx.claim(idempotency, fresh))
             if claimed == fresh:
                 conversation = await self._take_turn(tx, conversation_id)
-                message, run = await self._ask(tx, chat, conversation, question, fresh)
+                message, run = await self._ask(tx, chat, conversation, question, fresh, name)
             else:
                 message, run = await tx.asked(claimed)
-        asked = AskedQuestion(caller=caller, question=question, message=message, run=run, key=key)
+            asked = AskedQuestion(
+                caller=caller, question=question, message=message, run=run, key=key
+            )
+            if claimed == fresh:
+                await self._reserve(tx, asked)
         if claimed == fresh:
             self.starter.start(asked)
         return asked
@@ -78,6 +94,21 @@ class AskQuestion:
             raise TooManyRuns(retry_after_seconds=2)
         return conversation
 
+    async def _reserve(self, tx: ChatTransaction, asked: AskedQuestion) -> None:
+        bill = bill_of(asked)
+        tokens = tokens_at_most(
+            asked.question,
+            history_tokens_max=self.limits.history_tokens_max,
+            excerpts_max=self.limits.excerpts_max,
+            output_tokens_max=self.limits.model.output_tokens_max,
+        )
+        amount = self.chain.at_most(asked.run.model, tokens, bill.day)
+        if amount is None:
+            return
+        short = await tx.reserve(bill, asked.run.model, amount, self.chain.budgets)
+        if short is not None:
+            raise exhausted(short, asked.run.created_at, self.chain.free_model)
+
     async def _ask(
         self,
         tx: ChatTransaction,
@@ -85,6 +116,7 @@ class AskQuestion:
         conversation: Conversation,
         question: Question,
         run_id: RunId,
+        model: str,
     ) -> tuple[Message, Run]:
         now = await tx.now()
         asked_id, answer_id = MessageId(self.new_id()), MessageId(self.new_id())
@@ -106,7 +138,7 @@ class AskQuestion:
             sealed_content=None,
             created_at=now,
         )
-        run = self._run(conversation, asked, answer, question, run_id, now)
+        run = self._run(conversation, asked, answer, question, run_id, model, now)
         await tx.ask(asked, answer, run)
         return asked, run
 
@@ -117,6 +149,7 @@ class AskQuestion:
         answer: Message,
         question: Question,
         run_id: RunId,
+        model: str,
         now: datetime,
     ) -> Run:
         return Run(
@@ -126,7 +159,7 @@ class AskQuestion:
             question_id=asked.id,
             answer_id=answer.id,
             purpose=question.purpose,
-            model=self.model,
+            model=model,
             prompt_version=PROMPT_VERSION,
             state=RunState.RUNNING,
             cancel_requested=False,

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from application.chat.spending import Bill
 from application.ports import DataKey, Idempotency
+from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.conversation import Conversation
 from domain.chat.event import Degradation, Fact, Terminal
 from domain.chat.excerpt import Excerpt
@@ -95,6 +97,15 @@ class ChatTransaction(Protocol):
         ...
 
     async def asked(self, run_id: RunId) -> tuple[Message, Run]: ...
+
+    async def reserve(
+        self, bill: Bill, model: str, amount: Amount, budgets: Budgets
+    ) -> Spender | None:
+        """Set aside what the run may take. Whose budget has not so much left; None: it is done.
+
+        Everybody's who asks in this tenant waits until this transaction ends: do it last.
+        """
+        ...
 
     async def request_cancel(self, run_id: RunId) -> Run | None:
         """Ask whoever executes the run to stop; the run as it stands."""

@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import date
 
 from application.chat.failures import AnswerTooLong
 from application.chat.language_model import (
     LanguageModel,
+    ModelBrokeOff,
     ModelFailed,
     ModelLimits,
     ModelRefused,
+    ModelResting,
+    ModelSilent,
     ModelTooSlow,
     ModelUnavailable,
     Piece,
     Spent,
     Text,
 )
+from application.chat.model_chain import ModelChain
+from application.chat.model_health import ModelHealth
 from application.chat.ports import RunLog
 from domain.chat.citation import QUOTE_CHARACTERS_MAX, marked, quoted
 from domain.chat.event import Cited, Fallback, TextDelta, Usage
-from domain.chat.prompt import Prompt
+from domain.chat.model_call import ANSWERED, INTERRUPTED, ModelCall
+from domain.chat.price import MICROS, Tokens
+from domain.chat.prompt import Prompt, tokens_in
+from domain.errors import Refusal
+
+_FAILURES = (ModelUnavailable, ModelFailed, ModelRefused)
+
+
+class ModelPriceUnknown(ModelRefused):
+    """What the language model costs today is not known, and there is a budget to keep."""
+
+    code = "model_price_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerLimits:
-    """What one answer may take. `history_tokens_max` 0: earlier answers do not go in a prompt."""
+    """What one answer may take. `history_tokens_max` 0: earlier answers do not go in a prompt.
+
+    A model that did not say a word is tried again after a pause, so many times in all; where it
+    asks for a longer pause than `pause_seconds_max`, the next one is tried.
+    """
 
     first_piece_seconds_max: float = 30.0
     piece_seconds_max: float = 30.0
@@ -35,18 +56,27 @@ class AnswerLimits:
     answer_bytes_max: int = 256 * 1024
     excerpts_max: int = 8
     history_tokens_max: int = 0
+    attempts_max: int = 2
+    pause_seconds: float = 0.25
+    pause_seconds_max: float = 2.0
     model: ModelLimits = field(default_factory=ModelLimits)
 
 
 @dataclass(slots=True)
 class _Written:
-    """The answer so far."""
+    """The answer so far, and what it took."""
 
+    model: str
+    began_at: float
     parts: list[str] = field(default_factory=list)
     bytes_count: int = 0
     tail: str = ""
+    first_piece_seconds: float | None = None
+    spent: Spent | None = None
 
     def add(self, text: str) -> None:
+        if self.first_piece_seconds is None:
+            self.first_piece_seconds = asyncio.get_running_loop().time() - self.began_at
         self.parts.append(text)
         self.bytes_count += len(text.encode())
         self.tail = (self.tail + text)[-QUOTE_CHARACTERS_MAX:]
@@ -54,32 +84,83 @@ class _Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteAnswer:
-    """Tries the models in order; once one has begun to talk, no other takes over."""
+    """Tries the models in order; once one has begun to talk, no other takes over.
 
-    models: Sequence[LanguageModel]
+    Each call that was made, however it ended, is appended to `calls`. `day` is the one whose
+    prices hold; `chance` gives numbers from 0 to 1, so that those who wait do not wait in step.
+    """
+
+    chain: ModelChain
+    health: ModelHealth
     limits: AnswerLimits
+    chance: Callable[[], float]
+    day: date
+    calls: list[ModelCall]
 
-    async def __call__(self, *, prompt: Prompt, log: RunLog) -> None:
+    async def __call__(self, *, model: str, prompt: Prompt, log: RunLog) -> None:
         """Raises what the last model raised, or the one that had begun to talk."""
-        for position, model in enumerate(self.models):
-            written = _Written()
+        models = self.chain.beginning_with(model)
+        for position, each in enumerate(models):
             try:
-                await self._talk(model, prompt, log, written)
+                await self._try(each, prompt, log)
                 return
-            except (ModelUnavailable, ModelFailed, ModelRefused) as refusal:
-                if written.parts or position + 1 == len(self.models):
+            except _FAILURES as failure:
+                if isinstance(failure, ModelResting | ModelPriceUnknown):
+                    self.calls.append(ModelCall(model=each.name, outcome=failure.code))
+                begun = any(call.first_piece_seconds is not None for call in self.calls)
+                if begun or position + 1 == len(models):
                     raise
-                following = self.models[position + 1]
-                fallback = Fallback(
-                    from_model=model.name, to_model=following.name, reason=refusal.code
+                following = models[position + 1].name
+                await log.append(
+                    Fallback(from_model=each.name, to_model=following, reason=failure.code)
                 )
-                await log.append(fallback)
+
+    async def _try(self, model: LanguageModel, prompt: Prompt, log: RunLog) -> None:
+        """Call a model, and again after a pause where that may help and nothing was said."""
+        if model.is_metered and not self.chain.is_affordable(model.name, self.day):
+            raise ModelPriceUnknown
+        for attempt in range(1, self.limits.attempts_max + 1):
+            try:
+                with self.health.calling(model.name):
+                    await self._call(model, prompt, log)
+                return
+            except _FAILURES as failure:
+                pause = self._pause_after(failure, attempt)
+                if pause is None:
+                    raise
+            await asyncio.sleep(pause)
+
+    def _pause_after(self, failure: Refusal, attempt: int) -> float | None:
+        """Seconds to wait before the same model is tried again; None: it is not."""
+        begun = bool(self.calls) and self.calls[-1].first_piece_seconds is not None
+        passing = isinstance(failure, ModelUnavailable | ModelBrokeOff)
+        if begun or not passing or isinstance(failure, ModelTooSlow | ModelResting):
+            return None
+        if attempt == self.limits.attempts_max:
+            return None
+        rest = failure.rest_seconds if isinstance(failure, ModelUnavailable) else 0
+        longest = min(self.limits.pause_seconds * 2 ** (attempt - 1), self.limits.pause_seconds_max)
+        pause = rest + longest * self.chance()
+        return pause if pause <= self.limits.pause_seconds_max else None
+
+    async def _call(self, model: LanguageModel, prompt: Prompt, log: RunLog) -> None:
+        written = _Written(model.name, began_at=asyncio.get_running_loop().time())
+        outcome = INTERRUPTED
+        try:
+            await self._talk(model, prompt, log, written)
+            outcome = ANSWERED
+        except Refusal as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            self.calls.append(self._told(model, prompt, written, outcome))
+        if model.is_metered or written.spent is not None:
+            await log.append(self._usage(self.calls[-1]))
 
     async def _talk(
         self, model: LanguageModel, prompt: Prompt, log: RunLog, written: _Written
     ) -> None:
         excerpts = {excerpt.id: excerpt for excerpt in prompt.excerpts}
-        spent: Spent | None = None
         async with aclosing(model.stream(prompt, self.limits.model)) as pieces:
             while (piece := await self._next(aiter(pieces), begun=bool(written.parts))) is not None:
                 if isinstance(piece, Text):
@@ -88,7 +169,7 @@ class WriteAnswer:
                         raise AnswerTooLong
                     await log.append(TextDelta(text=piece.text))
                 elif isinstance(piece, Spent):
-                    spent = piece
+                    written.spent = piece
                 else:
                     # A quote that the answer does not repeat has no span to be found at.
                     end = piece.end if written.tail.endswith(piece.quote) else piece.start
@@ -103,18 +184,10 @@ class WriteAnswer:
                     )
                     await log.append(Cited(citation=citation))
         if not written.parts:
-            raise ModelFailed("The language model said nothing.")
+            raise ModelSilent
         if model.marks_sources:
             for citation in marked("".join(written.parts), excerpts):
                 await log.append(Cited(citation=citation))
-        if spent is not None:
-            await log.append(
-                Usage(
-                    model=model.name,
-                    input_tokens=spent.input_tokens,
-                    output_tokens=spent.output_tokens,
-                )
-            )
 
     async def _next(self, pieces: AsyncIterator[Piece], *, begun: bool) -> Piece | None:
         limits = self.limits
@@ -126,3 +199,46 @@ class WriteAnswer:
             if not deadline.expired():
                 raise
             raise ModelTooSlow from late
+
+    def _told(
+        self, model: LanguageModel, prompt: Prompt, written: _Written, outcome: str
+    ) -> ModelCall:
+        """What the call took: as the model says, else as far as can be told from here."""
+        spent = written.spent
+        estimated = spent is None and model.is_metered and _was_read(written, outcome)
+        if spent is not None:
+            tokens = Tokens(
+                input=spent.input_tokens,
+                cached=min(spent.cached_tokens, spent.input_tokens),
+                output=spent.output_tokens,
+            )
+        elif estimated:
+            read = sum(tokens_in(each.text) for each in prompt.instructions)
+            wrote = tokens_in("".join(written.parts)) if written.parts else 0
+            tokens = Tokens(input=read, output=wrote)
+        else:
+            tokens = Tokens()
+        return ModelCall(
+            model=model.name,
+            outcome=outcome,
+            tokens=tokens,
+            is_estimated=estimated,
+            cost_micros=self.chain.cost_of(model.name, tokens, self.day),
+            first_piece_seconds=written.first_piece_seconds,
+        )
+
+    def _usage(self, call: ModelCall) -> Usage:
+        cost = call.cost_micros
+        return Usage(
+            model=call.model,
+            input_tokens=call.tokens.input,
+            output_tokens=call.tokens.output,
+            cost=None if cost is None else cost / MICROS,
+            currency=self.chain.prices.currency,
+            estimated=call.is_estimated,
+        )
+
+
+def _was_read(written: _Written, outcome: str) -> bool:
+    """Whether the prompt was taken in, as far as can be told: it may be on somebody's bill."""
+    return bool(written.parts) or outcome in (ANSWERED, ModelTooSlow.code, INTERRUPTED)

@@ -106,13 +106,18 @@ class Guardrail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the answer took; `cost` is None where the model has no known price."""
+    """What the answer took; `cost` is None where the model has no known price.
+
+    `estimated`: the model did not say.
+    """
 
     type: ClassVar[EventType] = EventType.USAGE
     model: str
     input_tokens: int
     output_tokens: int
     cost: float | None = None
+    currency: str | None = None
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 
 from domain.chat.excerpt import Excerpt
 from domain.chat.message import MessageRole
-from domain.chat.question import in_full
+from domain.chat.price import Tokens
+from domain.chat.question import Question, in_full
 
 PROMPT_VERSION = "excerpts-1"
+
+EXCERPT_TOKENS_MAX = 400
+"""With its title and its fence; what is indexed is cut into pieces of half of that."""
 
 _RULES = """\
 You answer questions from excerpts of the asker's documents.
@@ -95,6 +99,18 @@ def windowed(turns: Sequence[Turn], tokens_max: int) -> Sequence[Turn]:
 def tokens_in(text: str) -> int:
     """About how many tokens a text has; rather too many."""
     return len(text.encode()) // 4 + 1
+
+
+def tokens_at_most(
+    question: Question, *, history_tokens_max: int, excerpts_max: int, output_tokens_max: int
+) -> Tokens:
+    """What an answer may take, as far as can be told before anything was searched for.
+
+    The question before is read even where there is no room for a history.
+    """
+    before = max([history_tokens_max, *map(tokens_in, question.before[-1:])])
+    read = tokens_in(_RULES) + tokens_in(question.text) + before
+    return Tokens(input=read + excerpts_max * EXCERPT_TOKENS_MAX, output=output_tokens_max)
 
 
 def _fence(question: str, excerpts: Sequence[Excerpt]) -> str:

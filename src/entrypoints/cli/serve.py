@@ -18,7 +18,7 @@ from entrypoints.container import Container
 from entrypoints.http.app import http_application
 from entrypoints.http.drain import Drain
 from entrypoints.http.health import Health
-from entrypoints.http.metrics import Metrics
+from entrypoints.http.metrics import BreakerGauge, Metrics
 from entrypoints.http.pages import Cursors
 from entrypoints.http.server import CannotListen, DrainAwareServer
 from entrypoints.logs import configure_logs
@@ -51,7 +51,8 @@ async def serve(settings: Settings) -> None:
             await parts.enter_async_context(beside(sweeper.run(), name="sweeper"))
         if settings.worker:
             await parts.enter_async_context(worker.working())
-        parts.push_async_callback(container.model_client().aclose)
+        for model in container.chain().models:
+            parts.push_async_callback(model.close)
         parts.push_async_callback(container.run_executor().drain, settings.drain_seconds_max / 2)
         server = await _server(container, settings, sequencer, worker, sweepers, started)
         try:
@@ -75,6 +76,9 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
     """What a process that died has left behind is found and ended by any other."""
     return (
         Sweeper(chores={"abandoned_runs": container.fail_abandoned_runs()}, every_seconds=5),
+        Sweeper(
+            chores={"released_reservations": container.release_reservations()}, every_seconds=5
+        ),
         Sweeper(chores={"expired_consents": container.expire_consents()}, every_seconds=15),
         Sweeper(chores={"abandoned_uploads": container.blobs().sweep}, every_seconds=600),
         Sweeper(
@@ -183,6 +187,8 @@ def _metrics(
                 partial(sweeper.done.__getitem__, chore),
             )
     metrics.gauge("open_streams", "Streams that are open.", lambda: drain.watching)
+    metrics.add(container.prometheus_models().collectors)
+    metrics.add([BreakerGauge(container.chain(), container.model_health())])
     pool = container.engine().pool
     metrics.gauge(
         "database_connections_in_use",

@@ -42,6 +42,7 @@ from entrypoints.http.sockets import converse
 from entrypoints.http.streams import StreamLimits
 from entrypoints.http.token_exchange import TokenExchange
 from entrypoints.http.ui_messages import UIMessagesController
+from entrypoints.http.usage import UsageController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
@@ -62,6 +63,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     RunsController,
     complete_chat,
     ModelsController,
+    UsageController,
     embed,
     UIMessagesController,
     converse,
@@ -131,6 +133,8 @@ EXPOSED = (
     "ask_question",
     "follow_run",
     "cancel_run",
+    "chain",
+    "spending",
     "read_conversations",
     "delete_conversation",
     "ask_anew",

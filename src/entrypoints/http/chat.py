@@ -36,6 +36,7 @@ AfterSequence = Annotated[
         ge=0, le=2**31 - 1, description="The sequence number of the last message you have."
     ),
 ]
+ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 QUESTION_BODY_BYTES_MAX = 256 * 1024
 
 
@@ -49,10 +50,11 @@ class NewMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A question: from 1 to 16,000 characters.
 
     One's own documents are read for any purpose, those of others under grants for `purpose`.
-    With `document_ids` nothing else is read.
+    With `document_ids` nothing else is read. `model` is one that GET /v1/models lists.
     """
 
     content: str
+    model: ModelName | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
 
@@ -213,6 +215,7 @@ class ConversationsController(Controller):
             caller=caller,
             conversation_id=ConversationId(conversation_id),
             question=question,
+            model=data.model,
             idempotency=idempotency_of(request, idempotency_key, data),
         )
         location = {"Location": f"/v1/runs/{asked.run.id}"}

@@ -75,7 +75,7 @@ async def complete_chat(
     Citations and what was searched are in `strongroom`. Closing the connection stops the answer,
     unless an Idempotency-Key says that the client means to come back: a repeat joins its run.
     """
-    if data.model != ask_question.model:
+    if data.model not in ask_question.chain.names:
         raise ModelUnknown
     idempotency = idempotency_of(request, idempotency_key, data)
     asked = await _asked(caller, data, idempotency, ask_question, ask_anew)
@@ -107,11 +107,14 @@ async def _asked(
 ) -> AskedQuestion:
     question = question_of(data)
     if data.strongroom is None or data.strongroom.conversation_id is None:
-        return await ask_anew(caller=caller, question=question, idempotency=idempotency)
+        return await ask_anew(
+            caller=caller, question=question, model=data.model, idempotency=idempotency
+        )
     return await ask_question(
         caller=caller,
         conversation_id=ConversationId(data.strongroom.conversation_id),
         question=question,
+        model=data.model,
         idempotency=idempotency,
     )
 

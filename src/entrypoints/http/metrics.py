@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from litestar import Response, get
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from application.chat.model_chain import ModelChain
+from application.chat.model_health import ModelHealth
+from domain.chat.breaker import BreakerState
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.edge import Answered
 from entrypoints.http.injected import Injected
@@ -36,8 +41,32 @@ class Metrics:
         self._requests.labels(answered.method, route, str(answered.status)).inc()
         self._seconds.labels(route).observe(answered.seconds)
 
+    def add(self, collectors: Iterable[Collector]) -> None:
+        """Counted elsewhere, told here."""
+        for each in collectors:
+            self.registry.register(each)
+
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         Gauge(f"strongroom_{name}", text, registry=self.registry).set_function(read)
+
+
+class BreakerGauge(Collector):
+    """Whether each model of the chain may be called: 1 for the state in which its breaker is."""
+
+    def __init__(self, chain: ModelChain, health: ModelHealth) -> None:
+        self._chain = chain
+        self._health = health
+
+    def collect(self) -> Iterable[Metric]:
+        states = self._health.states()
+        gauge = GaugeMetricFamily(
+            "strongroom_model_breaker", "States of circuit breakers.", labels=["model", "state"]
+        )
+        for name in self._chain.names:
+            now = states.get(name, BreakerState.CLOSED)
+            for state in BreakerState:
+                gauge.add_metric([name, state], float(state is now))
+        return [gauge]
 
 
 @get("/metrics", opt=PUBLIC, tags=["Operations"], media_type="text/plain", include_in_schema=False)

@@ -10,6 +10,7 @@ from litestar.enums import MediaType
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
+from domain.chat.budget import BudgetExhausted
 from entrypoints.http.problems import ProblemField, log_unexpected, problem_of
 
 
@@ -35,6 +36,7 @@ def openai_error(status: int, code: str, message: str, **more: Any) -> OpenAIErr
     """`param`, `request_id` and `errors` where there are any."""
     param = more.pop("param", None)
     kind = "server_error" if status >= 500 else _KINDS.get(status, "invalid_request_error")
+    kind = _KINDS_BY_CODE.get(code, kind)
     return OpenAIErrorBody(
         error=OpenAIError(message=message, type=kind, param=param, code=code, **more)
     )
@@ -47,6 +49,8 @@ def openai_error_response(
     problem, headers = problem_of(exception, request.scope)
     if problem.status == 500:
         log_unexpected(exception)
+    if problem.code in _KINDS_BY_CODE:
+        headers |= _NO_RETRY
     body = openai_error(
         problem.status,
         problem.code,
@@ -63,6 +67,9 @@ OPENAI_ERRORS: ExceptionHandlersMap = {
     Exception: openai_error_response,
 }
 
+# As OpenAI calls what is spent. Its clients would try again at once, which helps nobody.
+_KINDS_BY_CODE = {BudgetExhausted.code: "insufficient_quota"}
+_NO_RETRY = {"X-Should-Retry": "false"}
 _KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from application.chat.ask_question import AskQuestion
+from application.chat.model_chain import ModelChain
 from application.retrieval.embedder import Embedder
 from entrypoints.http.injected import Injected
 from entrypoints.http.openai_errors import OPENAI_ERRORS, OpenAIErrorBody
@@ -46,24 +46,24 @@ class ModelsController(Controller):
 
     @get()
     async def list_models(
-        self, ask_question: Injected[AskQuestion], embedder: Injected[Embedder]
+        self, chain: Injected[ModelChain], embedder: Injected[Embedder]
     ) -> ModelList:
-        """The model that answers, and the one that embeds."""
-        return ModelList(data=_models(ask_question, embedder))
+        """The models that answer, in the order in which they are tried, and the one that embeds."""
+        return ModelList(data=_models(chain, embedder))
 
     @get("/{model:path}")
     async def get_model(
         self,
-        ask_question: Injected[AskQuestion],
+        chain: Injected[ModelChain],
         embedder: Injected[Embedder],
         model: FromPath[str],
     ) -> ModelShown:
         """One of the models, by its name, which may have slashes in it."""
-        for each in _models(ask_question, embedder):
+        for each in _models(chain, embedder):
             if each.id == model.removeprefix("/"):
                 return each
         raise ModelUnknown
 
 
-def _models(ask_question: AskQuestion, embedder: Embedder) -> list[ModelShown]:
-    return [ModelShown(id=ask_question.model), ModelShown(id=embedder.model)]
+def _models(chain: ModelChain, embedder: Embedder) -> list[ModelShown]:
+    return [ModelShown(id=name) for name in (*chain.names, embedder.model)]

@@ -14,6 +14,9 @@ from litestar.response import Stream
 from application.chat.cancel_run import CancelRun
 from application.chat.follow_run import FollowRun
 from application.chat.ports import Chats
+from application.chat.spending import Spending
+from domain.chat.model_call import ANSWERED, ModelCall
+from domain.chat.price import MICROS
 from domain.chat.run import Run, RunNotFound, RunState
 from domain.identity import Caller, RunId
 from entrypoints.http.drain import Drain
@@ -40,6 +43,33 @@ class RunShown(msgspec.Struct, kw_only=True):
     ended_at: datetime | None
 
 
+class ModelCallShown(msgspec.Struct, kw_only=True):
+    """A call to a model. `outcome` is `answered`, or the code of what went wrong.
+
+    `cost` is null where no price of that day is known; `estimated`: the model did not say what it
+    took. `first_token_seconds` is null where nothing came.
+    """
+
+    model: str
+    outcome: str
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    estimated: bool
+    first_token_seconds: float | None
+
+
+class RunTold(RunShown, kw_only=True):
+    """A run, the model that answered, and each call that was made for it, in order.
+
+    Both are empty until the run is over.
+    """
+
+    answered_by: str | None
+    calls: list[ModelCallShown]
+    currency: str
+
+
 class RunsController(Controller):
     """/v1/runs"""
 
@@ -51,13 +81,21 @@ class RunsController(Controller):
         self,
         caller: Injected[Caller],
         chats: Injected[Chats],
+        spending: Injected[Spending],
         run_id: FromPath[UUID],
-    ) -> RunShown:
-        """One of one's own runs."""
+    ) -> RunTold:
+        """One of one's own runs, and which models were tried for it."""
         run = await chats.run(caller, RunId(run_id))
         if run is None:
             raise RunNotFound
-        return run_shown(run)
+        calls = [noted.call for noted in await spending.of_run(caller, run.id)]
+        answered = [call.model for call in calls if call.outcome == ANSWERED]
+        return RunTold(
+            **msgspec.structs.asdict(run_shown(run)),
+            answered_by=answered[-1] if answered else None,
+            calls=[_call_shown(call) for call in calls],
+            currency=spending.currency,
+        )
 
     @get("/{run_id:uuid}/events", media_type=EVENT_STREAM)
     async def follow_run(
@@ -93,6 +131,18 @@ def wants_stream(request: Request[Any, Any, Any]) -> bool:
     """Whether the client asked for server-sent events by name."""
     accepted = request.headers.get("accept", "").lower().split(",")
     return any(each.partition(";")[0].strip() == EVENT_STREAM for each in accepted)
+
+
+def _call_shown(call: ModelCall) -> ModelCallShown:
+    return ModelCallShown(
+        model=call.model,
+        outcome=call.outcome,
+        input_tokens=call.tokens.input,
+        output_tokens=call.tokens.output,
+        cost=None if call.cost_micros is None else call.cost_micros / MICROS,
+        estimated=call.is_estimated,
+        first_token_seconds=call.first_piece_seconds,
+    )
 
 
 def run_shown(run: Run) -> RunShown:

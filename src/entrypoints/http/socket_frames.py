@@ -35,6 +35,7 @@ class Ask(_Frame, tag="ask"):
     """A question, whose run is followed. With an `id`, a repeat joins the run of the first time."""
 
     content: str
+    model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None

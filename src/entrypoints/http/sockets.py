@@ -187,6 +187,7 @@ class _Session:
                 caller=caller,
                 conversation_id=self.conversation_id,
                 question=_question(frame),
+                model=frame.model,
                 idempotency=_once(self.conversation_id, frame),
             )
             told = {"message_id": asked.message.id, "run": run_shown(asked.run)}

@@ -63,6 +63,7 @@ class NewChatMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     message_id: Annotated[str, Meta(max_length=256)] | None = msgspec.field(
         default=None, name="messageId"
     )
+    model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
 
@@ -117,6 +118,7 @@ class UIMessagesController(Controller):
             caller=caller,
             conversation_id=conversation_id,
             question=question,
+            model=data.model,
             idempotency=idempotency_of(request, idempotency_key, data) or _once(data, message),
         )
         return await _stream(caller, asked.run.id, follow_run, drain, stream_limits)
@@ -186,7 +188,7 @@ def _once(data: NewChatMessage, message: UIMessage) -> Idempotency | None:
     """A message takes effect once, by the id that the client gave it."""
     if not message.id or data.trigger != "submit-message" or data.message_id is not None:
         return None
-    asked = [[part.text for part in message.parts], data.purpose, data.document_ids]
+    asked = [[part.text for part in message.parts], data.purpose, data.document_ids, data.model]
     name = msgspec.json.encode([data.id, message.id])
     return Idempotency(
         route="POST /api/chat message",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,8 @@ from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.signals import PostgresSignals
+from adapters.postgres.spending import PostgresSpending
+from adapters.telemetry.model_meter import PrometheusModelMeter
 from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
@@ -36,14 +39,19 @@ from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.language_model import LanguageModel, Spent, Text
 from application.chat.live_runs import LiveRuns
+from application.chat.model_chain import ModelChain
+from application.chat.model_health import ModelHealth
 from application.chat.ports import AskedQuestion, ExcerptSource
 from application.chat.read_conversations import ReadConversations
+from application.chat.settle_calls import SettleCalls
 from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
 from application.ports import Idempotency
 from application.vault.key_service import KeyService
+from domain.chat.budget import Budgets
 from domain.chat.event import Event
 from domain.chat.excerpt import Excerpt
+from domain.chat.price import PriceTable
 from domain.chat.question import Question
 from domain.identity import (
     Caller,
@@ -98,6 +106,8 @@ class Chat:
     source: ExcerptSource | None = None
     limits: AnswerLimits = field(default_factory=AnswerLimits)
     lease_seconds: float = 30.0
+    prices: PriceTable = field(default_factory=lambda: PriceTable(currency="USD", prices=[]))
+    budgets: Budgets = field(default_factory=Budgets)
 
     def __post_init__(self) -> None:
         cipher = self.cipher = AesGcmCipher()
@@ -114,12 +124,19 @@ class Chat:
             cipher=cipher,
             lease_seconds=self.lease_seconds,
         )
+        self.chain = ModelChain(models=self.models, prices=self.prices, budgets=self.budgets)
+        self.spending = PostgresSpending(engine=self.engine, currency=self.prices.currency)
+        self.meter = PrometheusModelMeter()
+        self.health = ModelHealth()
         self.answer = AnswerQuestion(
             chats=self.chats,
             excerpts=self.source or MemoryExcerpts(excerpts=self.excerpts),
-            models=self.models,
+            chain=self.chain,
+            health=self.health,
+            settle_calls=SettleCalls(spending=self.spending, meter=self.meter),
             cipher=cipher,
             limits=self.limits,
+            chance=random.random,
         )
         self.executor = RunExecutor(answer=self.answer, logs=self.writer)
         stored = PostgresRunEvents(engine=self.engine)
@@ -128,7 +145,11 @@ class Chat:
             chats=self.chats, log_writable=log_writable, cipher=cipher, new_id=uuid7
         )
         self.ask_question = AskQuestion(
-            starter=self.executor, new_id=uuid7, model=self.models[0].name, **shared
+            starter=self.executor,
+            new_id=uuid7,
+            chain=self.chain,
+            limits=self.limits,
+            **shared,
         )
         self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)
         self.cancel_run = CancelRun(chats=self.chats)
@@ -149,6 +170,7 @@ class Chat:
         *,
         key: str | None = None,
         purpose: str = "research",
+        model: str | None = None,
     ) -> AskedQuestion:
         idempotency = key and Idempotency(
             route="ask", key=key, request_hash=words.encode().ljust(32)[:32]
@@ -157,6 +179,7 @@ class Chat:
             caller=caller,
             conversation_id=conversation_id or await self.conversation(caller),
             question=Question(text=words, purpose=Purpose(purpose)),
+            model=model,
             idempotency=idempotency or None,
         )
 
@@ -210,7 +233,9 @@ async def open_chat(
                 yield chat
                 await chat.executor.drain(0)
 
-        async def open_one(*models: LanguageModel, **options: Any) -> Chat:
+        async def open_one(*models: Any, **options: Any) -> Chat:
+            if len(models) > 1:
+                models = tuple(replace(each, name=f"m{n}") for n, each in enumerate(models))
             chat = Chat(
                 options.pop("engine", engine),
                 database,

@@ -45,6 +45,7 @@ def provided(chat: Chat) -> dict[str, Provide]:
         "ask_question": chat.ask_question,
         "follow_run": chat.follow_run,
         "cancel_run": chat.cancel_run,
+        "spending": chat.spending,
         "cursors": Cursors(secret=b"s" * 32),
     }
     return {name: constant(value) for name, value in values.items()}

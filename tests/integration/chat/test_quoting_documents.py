@@ -116,12 +116,16 @@ class ObedientModel:
 
     name: str = "obedient"
     marks_sources: bool = True
+    is_metered: bool = True
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
         await asyncio.sleep(0)
         for each in prompt.instructions:
             yield Text(f"{each.role}: {each.text}\n")
         yield Text("The secret is “launch code 7781” [e1][e2][e3].")
+
+    async def close(self) -> None:
+        """There is nothing to release."""
 
 
 async def test_an_obedient_model_has_nothing_to_give_away(chatting: Any, library: Library) -> None:

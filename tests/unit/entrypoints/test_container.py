@@ -20,7 +20,6 @@ async def test_every_provider_resolves(tmp_path: Path) -> None:
         assert provider() is not None, name
         if isinstance(provider, providers.Singleton):
             assert provider() is provider(), name
-    await container.model_client().aclose()
     await container.minilm().close()
 
 

@@ -85,7 +85,7 @@ TOLD = [
     (Guardrail(kind="links", decision="neutralised"), {"kind", "decision"}),
     (
         Usage(model="m", input_tokens=1, output_tokens=2),
-        {"model", "input_tokens", "output_tokens", "cost"},
+        {"model", "input_tokens", "output_tokens", "cost", "currency", "estimated"},
     ),
     (Fallback(from_model="a", to_model="b", reason="r"), {"from", "to", "reason"}),
     (Completed(message_id=MessageId(ID)), {"message_id"}),

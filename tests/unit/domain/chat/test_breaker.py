@@ -1,0 +1,96 @@
+"""A circuit breaker against a small model of what is wanted of one."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from domain.chat.breaker import Breaker, BreakerLimits, BreakerState
+
+LIMITS = BreakerLimits(failures_max=3, open_seconds=10, open_seconds_max=60)
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """Calls begin and end as they do in a process; `now` goes forward alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.breaker = Breaker(limits=LIMITS)
+        self.now = 0.0
+        self.in_flight = 0
+        self.failed_in_a_row = 0
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 10.0, 30.0, 60.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @precondition(lambda self: self.breaker.admits(self.now))
+    @rule()
+    def call(self) -> None:
+        self.breaker = self.breaker.called(self.now)
+        self.in_flight += 1
+
+    @precondition(lambda self: self.in_flight)
+    @rule()
+    def succeed(self) -> None:
+        self.breaker = self.breaker.succeeded()
+        self.in_flight -= 1
+        self.failed_in_a_row = 0
+        assert self.breaker.state(self.now) is BreakerState.CLOSED
+
+    @precondition(lambda self: self.in_flight)
+    @rule(rest=st.sampled_from([0.0, 0.0, 3.0, 1000.0]))
+    def fail(self, rest: float) -> None:
+        self.breaker = self.breaker.failed(self.now, rest_seconds=rest)
+        self.in_flight -= 1
+        self.failed_in_a_row += 1
+        if rest or self.failed_in_a_row >= LIMITS.failures_max:
+            assert self.breaker.state(self.now) is BreakerState.OPEN
+            assert not self.breaker.admits(self.now + min(rest, 60.0) - 0.01 if rest else self.now)
+
+    @precondition(lambda self: self.in_flight)
+    @rule()
+    def give_up(self) -> None:
+        self.breaker = self.breaker.given_up()
+        self.in_flight -= 1
+
+    @invariant()
+    def an_open_one_is_tried_again_within_the_longest_rest(self) -> None:
+        later = self.now + LIMITS.open_seconds_max
+        assert self.breaker.state(later) is not BreakerState.OPEN
+        if not self.breaker.is_probing:
+            assert self.breaker.admits(later)
+
+    @invariant()
+    def few_failures_leave_it_closed(self) -> None:
+        if not self.failed_in_a_row:
+            assert self.breaker.state(self.now) is BreakerState.CLOSED
+
+
+TestBreaker = BreakerMachine.TestCase
+
+
+def test_one_call_alone_probes_and_decides() -> None:
+    breaker = Breaker(limits=LIMITS)
+    for _ in range(LIMITS.failures_max):
+        assert breaker.admits(0.0)
+        breaker = breaker.called(0.0).failed(0.0)
+    assert breaker.state(9.9) is BreakerState.OPEN
+    assert breaker.state(10.0) is BreakerState.HALF_OPEN
+    probing = breaker.called(10.0)
+    assert not probing.admits(10.0)
+    assert probing.given_up().admits(10.0)
+    assert probing.succeeded().state(10.0) is BreakerState.CLOSED
+    assert probing.failed(10.0).state(29.9) is BreakerState.OPEN  # twice as long
+    assert probing.failed(10.0).state(30.0) is BreakerState.HALF_OPEN
+
+
+def test_it_rests_longer_each_time_and_never_longer_than_the_longest() -> None:
+    breaker, now, rests = Breaker(limits=LIMITS), 0.0, []
+    for _ in range(40):
+        breaker = breaker.called(now).failed(now)
+        if breaker.open_until is not None:
+            rests.append(breaker.open_until - now)
+            now = breaker.open_until
+    assert rests[:4] == [10.0, 20.0, 40.0, 60.0]
+    assert max(rests) == 60.0
