@@ -39,6 +39,8 @@ SCENES: Sequence[Scene] = (
     ("She erases the document", asha_erases),
 )
 SCENE_SECONDS_MAX = 150.0
+WORDS_PER_SECOND = 14
+WORDS_PER_SECOND_FAST = 35
 INTERRUPTED = 130
 _INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
@@ -67,7 +69,10 @@ async def play(*, fast: bool, scenes: Sequence[Scene] = SCENES) -> int:
 async def _play(stage: Stage, scenes: Sequence[Scene]) -> int:
     began = time.monotonic()
     async with AsyncExitStack() as parts:
-        instance = await parts.enter_async_context(fresh_instance(fast=stage.fast))
+        speed = WORDS_PER_SECOND_FAST if stage.fast else WORDS_PER_SECOND
+        instance = await parts.enter_async_context(
+            fresh_instance("demo", extractive_words_per_second=speed)
+        )
         try:
             with waiting(stage, "Starting a fresh Strongroom in a directory of its own") as report:
                 await instance.until_ready(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from entrypoints.names import assert_import_names_are_ours
@@ -26,6 +27,7 @@ from adapters.vault_transit.faults import VaultUnusable  # noqa: E402
 from application.audit.endings import FenceClosed, JournalDamaged  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
 from domain.identity import Role  # noqa: E402
+from entrypoints.cli.evaluation.failure import EvaluationNotPossible  # noqa: E402
 
 _SAID_PLAINLY = (
     SettingsError,
@@ -36,6 +38,7 @@ _SAID_PLAINLY = (
     JournalDamaged,
     KeyringUnusable,
     VaultUnusable,
+    EvaluationNotPossible,
     Refusal,
 )
 
@@ -122,6 +125,41 @@ def doctor() -> None:
     from entrypoints.cli.doctor.command import examine
 
     sys.exit(_run(examine(load_settings())))
+
+
+@cli.group("eval")
+def evaluation() -> None:
+    """Measure how good it is, on collections of your own or public ones."""
+
+
+@evaluation.command("retrieval")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--url", help="A running server; without it, a fresh one is started for this.")
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    type=click.Choice(["hybrid", "keyword", "vector"]),
+    help="How to search; may be repeated. By default each in turn.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 50),
+    default=50,
+    show_default=True,
+    help="How many passages to ask for; the best of each document is the document's.",
+)
+def eval_retrieval(directory: Path, url: str | None, modes: tuple[str, ...], limit: int) -> None:
+    """Search a collection in BEIR layout through the public API, and compare with last time.
+
+    DIRECTORY has corpus.jsonl, queries.jsonl and qrels.tsv or qrels/test.tsv. The documents are
+    handed in by a new account, which is erased afterwards. The report and its plot are kept in
+    the data directory, under evaluations.
+    """
+    from entrypoints.cli.evaluation.retrieval import MODES, evaluate
+
+    chosen = tuple(dict.fromkeys(modes)) or tuple(MODES)
+    _run(evaluate(load_settings(), directory, url=url, modes=chosen, limit=limit))
 
 
 @cli.group()

@@ -25,8 +25,6 @@ STOP_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.1
 LOG_LINES_SHOWN = 15
 BARE_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-WORDS_PER_SECOND = 14
-WORDS_PER_SECOND_FAST = 35
 
 
 class InstanceDidNotStart(Exception):
@@ -60,19 +58,19 @@ class Instance:
 
 
 @asynccontextmanager
-async def fresh_instance(*, fast: bool) -> AsyncIterator[Instance]:
-    """A server that is starting. Whatever happens, it is ended and its directory removed."""
-    with TemporaryDirectory(prefix="strongroom-demo-") as directory:
+async def fresh_instance(
+    name: str, *, models: Path | None = None, **settings: object
+) -> AsyncIterator[Instance]:
+    """A server that is starting. Whatever happens, it is ended and its directory removed.
+
+    `models` is where a built embedding model may be, by default where `serve` would look.
+    """
+    with TemporaryDirectory(prefix=f"strongroom-{name}-") as directory:
         home, port = Path(directory), _free_port()
-        _reuse_model(home / "models")
+        _reuse_model(models or Settings().data_dir.expanduser() / "models", home / "models")
         url = f"http://127.0.0.1:{port}"
         server = _start(
-            home,
-            data_dir=home,
-            port=port,
-            public_url=url,
-            drain_seconds_max=2,
-            extractive_words_per_second=WORDS_PER_SECOND_FAST if fast else WORDS_PER_SECOND,
+            home, data_dir=home, port=port, public_url=url, drain_seconds_max=2, **settings
         )
         try:
             yield Instance(url=url, home=home, server=server)
@@ -111,9 +109,8 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def _reuse_model(models: Path) -> None:
+def _reuse_model(built: Path, models: Path) -> None:
     """Saves building it anew. It holds nothing private, and is checked when it is loaded."""
-    built = Settings().data_dir.expanduser() / "models"
     models.mkdir()
     for file in (*built.glob("*.onnx"), *built.glob("*.onnx.sha256")):
         shutil.copyfile(file, models / file.name)

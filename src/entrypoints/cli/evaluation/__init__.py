@@ -1,0 +1,1 @@
+"""Measures the service on public collections, through its public API."""

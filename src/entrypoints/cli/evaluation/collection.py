@@ -1,0 +1,119 @@
+"""Collections in the layout of BEIR: documents, queries, and judgements of both.
+
+`corpus.jsonl` has `_id`, `text` and maybe `title` in each line, `queries.jsonl` has `_id` and
+`text`; `qrels.tsv`, or `qrels/test.tsv`, has a heading and then query, document and relevance.
+(Thakur and others, "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation", 2021)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoints.cli.evaluation.failure import EvaluationNotPossible
+
+JUDGEMENTS = ("qrels.tsv", "qrels/test.tsv")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A document of a collection. `title` is empty where it has none."""
+
+    name: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Judged queries and the documents that they were judged against.
+
+    `queries` are those with judgements, by their names. `fingerprint` tells two collections
+    apart that are called alike.
+    """
+
+    name: str
+    fingerprint: str
+    documents: Sequence[Source]
+    queries: Mapping[str, str]
+    judgements: Mapping[str, Mapping[str, int]]
+
+
+def read_collection(directory: Path) -> Collection:
+    """Raises EvaluationNotPossible, with the file and the line."""
+    judgements_file = next(
+        (directory / name for name in JUDGEMENTS if (directory / name).is_file()), None
+    )
+    if judgements_file is None:
+        raise EvaluationNotPossible(f"{directory} has neither {' nor '.join(JUDGEMENTS)}.")
+    files = (directory / "corpus.jsonl", directory / "queries.jsonl", judgements_file)
+    judgements = _judgements(judgements_file)
+    documents = [
+        Source(name=name, title=_text(row, "title").strip(), text=_text(row, "text"))
+        for name, row in _rows(files[0])
+    ]
+    queries = {name: _text(row, "text") for name, row in _rows(files[1]) if name in judgements}
+    if not documents or not queries:
+        raise EvaluationNotPossible(f"{directory} has no documents, or no query that was judged.")
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return Collection(
+        name=directory.resolve().name,
+        fingerprint=digest.hexdigest()[:16],
+        documents=documents,
+        queries=queries,
+        judgements={query: judgements[query] for query in queries},
+    )
+
+
+def _judgements(path: Path) -> dict[str, dict[str, int]]:
+    judgements: dict[str, dict[str, int]] = {}
+    for number, line in _lines(path):
+        fields = line.rstrip("\r\n").split("\t")
+        try:
+            query, document, relevance = fields
+            judgements.setdefault(query, {})[document] = int(relevance)
+        except ValueError:
+            if number == 1:
+                continue  # the heading
+            raise EvaluationNotPossible(
+                f"{path}:{number}: not a query, a document and a relevance, parted by tabs."
+            ) from None
+    return judgements
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
+    met = set()
+    for number, line in _lines(path):
+        try:
+            row = json.loads(line)
+            name = str(row["_id"])
+        except (ValueError, KeyError, TypeError):
+            raise EvaluationNotPossible(
+                f"{path}:{number}: not a JSON object with an _id."
+            ) from None
+        if name in met:
+            raise EvaluationNotPossible(f"{path}:{number}: the _id was there before.")
+        met.add(name)
+        yield name, row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+    except OSError as error:
+        raise EvaluationNotPossible(f"{path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise EvaluationNotPossible(f"{path}: not UTF-8.") from None
+
+
+def _text(row: Mapping[str, object], key: str) -> str:
+    value = row.get(key)
+    return value if isinstance(value, str) else ""

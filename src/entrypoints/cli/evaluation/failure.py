@@ -1,0 +1,7 @@
+"""What an evaluation says when it cannot go on."""
+
+from __future__ import annotations
+
+
+class EvaluationNotPossible(Exception):
+    """The collection cannot be used, or the service did not do its part; the message says which."""

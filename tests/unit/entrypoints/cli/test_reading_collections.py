@@ -1,0 +1,53 @@
+"""Collections in the layout of BEIR are read as they are, and what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from entrypoints.cli.evaluation.collection import read_collection
+from entrypoints.cli.evaluation.failure import EvaluationNotPossible
+
+CORPUS = '{"_id": "a", "title": " A ", "text": "Of apples."}\n\n{"_id": 7, "text": "Of pears."}\n'
+QUERIES = '{"_id": "q1", "text": "apples?"}\n{"_id": "q2", "text": "never judged"}\n'
+QRELS = "query-id\tcorpus-id\tscore\nq1\ta\t2\r\nq1\t7\t0\n"
+
+
+def _written(directory: Path, **files: str) -> Path:
+    (directory / "qrels").mkdir()
+    given = {"corpus": CORPUS, "queries": QUERIES, "qrels": QRELS} | files
+    (directory / "corpus.jsonl").write_text(given["corpus"])
+    (directory / "queries.jsonl").write_text(given["queries"])
+    (directory / given.get("judgements", "qrels.tsv")).write_text(given["qrels"])
+    return directory
+
+
+@pytest.mark.parametrize("judgements", ["qrels.tsv", "qrels/test.tsv"])
+def test_documents_and_the_queries_that_were_judged(tmp_path: Path, judgements: str) -> None:
+    collection = read_collection(_written(tmp_path, judgements=judgements))
+    assert [(each.name, each.title) for each in collection.documents] == [("a", "A"), ("7", "")]
+    assert collection.queries == {"q1": "apples?"}
+    assert collection.judgements == {"q1": {"a": 2, "7": 0}}
+
+
+def test_another_content_has_another_fingerprint(tmp_path: Path) -> None:
+    before = read_collection(_written(tmp_path)).fingerprint
+    (tmp_path / "qrels.tsv").write_text(QRELS.replace("\t2", "\t1"))
+    assert read_collection(tmp_path).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"corpus": CORPUS + "{\n"}, "corpus.jsonl:4: not a JSON object"),
+        ({"corpus": CORPUS + '{"text": "x"}\n'}, "corpus.jsonl:4: not a JSON object with an _id"),
+        ({"corpus": CORPUS + '{"_id": "a"}\n'}, "corpus.jsonl:4: the _id was there before"),
+        ({"qrels": QRELS + "q1 a 1\n"}, "qrels.tsv:4: not a query"),
+        ({"queries": '{"_id": "q9", "text": "x"}\n'}, "no query that was judged"),
+        ({"judgements": "other.tsv"}, "has neither qrels.tsv nor qrels/test.tsv"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    with pytest.raises(EvaluationNotPossible, match=said):
+        read_collection(_written(tmp_path, **files))
