@@ -44,6 +44,7 @@ from adapters.postgres.endings import PostgresEndings, PostgresSpentTokens
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.gate import PostgresReleases
+from adapters.postgres.kept_answers import PostgresKeptAnswers
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import LoggedOwnKeys, PostgresKeys, PostgresOwnKeys
@@ -96,6 +97,7 @@ from application.accounts.sign_up import SignUp
 from application.accounts.step_up_session import StepUpSession
 from application.accounts.time_codes import TimeCodes
 from application.audit.accept_cosignatures import AcceptCosignatures
+from application.audit.attest_answer import AttestAnswer
 from application.audit.bundle_accesses import BundleAccesses
 from application.audit.endings import (
     AcceptLostEntries,
@@ -112,17 +114,19 @@ from application.audit.promise_entry import PromiseEntry
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
+from application.audit.prove_releases import ProveReleases
 from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_anew import AskAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
+from application.chat.explain_answer import ExplainAnswer
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.language_model import LanguageModel
 from application.chat.live_runs import LiveRuns
 from application.chat.named_conversations import NamedConversations
-from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
+from application.chat.ports import Chats, ExcerptSource, KeptAnswers, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
 from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
@@ -195,6 +199,7 @@ from application.vault.read_content import ReadContent
 from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
+from domain.consent.decision import POLICY_VERSION
 from domain.consent.exports import Controller
 from entrypoints.settings import Settings
 
@@ -417,6 +422,9 @@ class Container(containers.DeclarativeContainer):
     chats: providers.Provider[Chats] = providers.Singleton(PostgresChats, engine=engine, keys=keys)
     run_events: providers.Provider[RunEvents] = providers.Singleton(
         PostgresRunEvents, engine=engine
+    )
+    kept_answers: providers.Provider[KeptAnswers] = providers.Singleton(
+        PostgresKeptAnswers, engine=engine
     )
     live_runs: providers.Provider[LiveRuns] = providers.Singleton(LiveRuns)
     leases: providers.Provider[Leases] = providers.Singleton(
@@ -773,6 +781,7 @@ class Container(containers.DeclarativeContainer):
         models=models,
         cipher=cipher,
         limits=providers.Singleton(_answer_limits, settings),
+        policy_version=POLICY_VERSION,
     )
     run_executor: providers.Provider[RunExecutor] = providers.Singleton(
         RunExecutor,
@@ -800,6 +809,9 @@ class Container(containers.DeclarativeContainer):
         signals=signals,
         own_keys=own_keys,
         cipher=cipher,
+    )
+    explain_answer = providers.Singleton(
+        ExplainAnswer, kept=kept_answers, own_keys=own_keys, cipher=cipher
     )
     cancel_run = providers.Singleton(CancelRun, chats=chats)
     read_conversations = providers.Singleton(
@@ -831,6 +843,10 @@ class Container(containers.DeclarativeContainer):
     list_denials = providers.Singleton(ListDenials, trail=audit_trail)
     bundle_accesses = providers.Singleton(BundleAccesses, trail=audit_trail)
     prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
+    prove_releases = providers.Singleton(ProveReleases, trail=audit_trail)
+    attest_answer = providers.Singleton(
+        AttestAnswer, signer=log_signer, canonical=providers.Object(canonical_json)
+    )
     promise_entry = providers.Singleton(
         PromiseEntry,
         trail=audit_trail,

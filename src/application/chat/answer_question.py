@@ -25,6 +25,7 @@ from application.chat.write_answer import AnswerLimits, WriteAnswer
 from application.ports import Cipher
 from domain.chat.event import Cancelled, Completed, Retrieval, RetrievedExcerpt, RunStarted
 from domain.chat.excerpt import Excerpt
+from domain.chat.manifest import Provenance
 from domain.chat.message import MessageRole
 from domain.chat.prompt import PROMPT_VERSION, Turn, compose, previous_question, windowed
 from domain.chat.question import in_full
@@ -35,13 +36,17 @@ from domain.identity import MessageId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerQuestion:
-    """The models in the order in which they are tried; the last one should always answer."""
+    """The models in the order in which they are tried; the last one should always answer.
+
+    `policy_version` is that by which excerpts were released, for the manifest.
+    """
 
     chats: Chats
     excerpts: ExcerptSource
     models: Sequence[LanguageModel]
     cipher: Cipher
     limits: AnswerLimits
+    policy_version: str
 
     async def __call__(self, *, asked: AskedQuestion, log: RunLog) -> None:
         """Ends the run in every case; raises only what nobody anticipated."""
@@ -92,6 +97,15 @@ class AnswerQuestion:
         await log.rest_on(found.excerpts, earlier_answers)
         await log.append(_retrieval(found))
         prompt = compose(question.text, turns, found.excerpts)
+        log.made_from(
+            Provenance(
+                prompt=prompt,
+                earlier_answers=earlier_answers,
+                policy_version=self.policy_version,
+                guardrails=(),
+                parameters={"output_tokens_max": self.limits.model.output_tokens_max},
+            )
+        )
         await WriteAnswer(models=self.models, limits=self.limits)(prompt=prompt, log=log)
 
     async def _earlier(self, asked: AskedQuestion) -> tuple[Sequence[Turn], Sequence[MessageId]]:

@@ -32,6 +32,7 @@ from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.openai_models import ModelsController
 from entrypoints.http.pages import Cursors
+from entrypoints.http.provenance import ProvenanceController
 from entrypoints.http.purposes import PurposesController
 from entrypoints.http.records import RecordsController
 from entrypoints.http.runs import RunsController
@@ -60,6 +61,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     SearchController,
     ConversationsController,
     RunsController,
+    ProvenanceController,
     complete_chat,
     ModelsController,
     embed,
@@ -130,6 +132,7 @@ EXPOSED = (
     "start_conversation",
     "ask_question",
     "follow_run",
+    "explain_answer",
     "cancel_run",
     "read_conversations",
     "delete_conversation",
@@ -142,6 +145,8 @@ EXPOSED = (
     "list_denials",
     "bundle_accesses",
     "prove_entry",
+    "prove_releases",
+    "attest_answer",
     "promise_entry",
     "accept_cosignatures",
     "prove_checkpoint",

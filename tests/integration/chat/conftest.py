@@ -45,6 +45,7 @@ from application.vault.key_service import KeyService
 from domain.chat.event import Event
 from domain.chat.excerpt import Excerpt
 from domain.chat.question import Question
+from domain.consent.decision import POLICY_VERSION
 from domain.identity import (
     Caller,
     ConversationId,
@@ -120,6 +121,7 @@ class Chat:
             models=self.models,
             cipher=cipher,
             limits=self.limits,
+            policy_version=POLICY_VERSION,
         )
         self.executor = RunExecutor(answer=self.answer, logs=self.writer)
         stored = PostgresRunEvents(engine=self.engine)

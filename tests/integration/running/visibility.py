@@ -151,6 +151,8 @@ RULES: dict[str, Rule] = {
     f"POST {_CONVERSATION}/messages": Rule(owner=202, options=_question),
     f"GET {_RUN}": Rule(owner=200),
     f"GET {_RUN}/events": Rule(owner=200),
+    f"GET {_RUN}/manifest": Rule(owner=200),
+    f"GET {_RUN}/bundle": Rule(owner=200),
     f"POST {_RUN}/cancel": Rule(owner=202),
     "POST /v1/search": Rule(owner=200, granted=200, withdrawn=200, hidden=200, options=_search),
     "POST /v1/grants/{grant_id}/revoke": Rule(owner=409, ends=True),

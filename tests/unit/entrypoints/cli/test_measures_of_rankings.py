@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ir_measures
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ir_measures import RR, Measure, Qrel, R, ScoredDoc, nDCG
 
@@ -31,6 +31,7 @@ ORACLES: dict[str, Measure] = {
 
 
 @pytest.mark.parametrize("name", MEASURES)
+@settings(deadline=None)  # the oracle imports what it needs when it is first asked
 @given(run=RUNS, judgements=JUDGEMENTS)
 def test_a_measure_agrees_with_the_oracle_on_every_query(
     name: str, run: dict[str, dict[str, float]], judgements: dict[str, dict[str, int]]
