@@ -123,6 +123,7 @@ from application.chat.delete_conversation import DeleteConversation
 from application.chat.explain_answer import ExplainAnswer
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import LanguageModel
 from application.chat.live_runs import LiveRuns
 from application.chat.named_conversations import NamedConversations
@@ -201,6 +202,7 @@ from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
 from domain.consent.decision import POLICY_VERSION
 from domain.consent.exports import Controller
+from entrypoints.guardrails import chosen_guardrails
 from entrypoints.settings import Settings
 
 
@@ -446,6 +448,7 @@ class Container(containers.DeclarativeContainer):
     models: providers.Provider[Sequence[LanguageModel]] = providers.Singleton(
         _models, settings, model_client, extractive
     )
+    guardrails: providers.Provider[Guardrails] = providers.Singleton(chosen_guardrails, settings)
     log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
     audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
         PostgresAuditTrail, engine=engine, evidence=evidence
@@ -779,6 +782,7 @@ class Container(containers.DeclarativeContainer):
         chats=chats,
         excerpts=excerpts,
         models=models,
+        guardrails=guardrails,
         cipher=cipher,
         limits=providers.Singleton(_answer_limits, settings),
         policy_version=POLICY_VERSION,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.chat.failures import RunTooLong, ServerStopping, failure_of
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import LanguageModel
 from application.chat.ports import (
     AskedQuestion,
@@ -23,7 +24,17 @@ from application.chat.ports import (
 from application.chat.sealed_chat import SealedChat
 from application.chat.write_answer import AnswerLimits, WriteAnswer
 from application.ports import Cipher
-from domain.chat.event import Cancelled, Completed, Retrieval, RetrievedExcerpt, RunStarted
+from domain.chat.answer import NOTHING_FOUND
+from domain.chat.event import (
+    Cancelled,
+    Completed,
+    Guardrail,
+    Retrieval,
+    RetrievedExcerpt,
+    RunStarted,
+    TextDelta,
+    Usage,
+)
 from domain.chat.excerpt import Excerpt
 from domain.chat.manifest import Provenance
 from domain.chat.message import MessageRole
@@ -32,6 +43,8 @@ from domain.chat.question import in_full
 from domain.chat.run import RunState
 from domain.errors import Refusal
 from domain.identity import MessageId
+
+USER = MessageRole.USER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,7 @@ class AnswerQuestion:
     chats: Chats
     excerpts: ExcerptSource
     models: Sequence[LanguageModel]
+    guardrails: Guardrails
     cipher: Cipher
     limits: AnswerLimits
     policy_version: str
@@ -87,26 +101,40 @@ class AnswerQuestion:
             )
         )
         turns, earlier_answers = await self._earlier(asked)
+        passed = self.guardrails.question(question.text)
+        for ruling in passed.rulings:
+            await log.append(ruling)
         found = await self.excerpts.find(
             caller=asked.caller,
-            sought=in_full(question.text, previous_question(turns)),
+            sought=in_full(passed.text, previous_question(turns)),
             purpose=question.purpose,
             document_ids=question.document_ids,
             limit=self.limits.excerpts_max,
         )
         await log.rest_on(found.excerpts, earlier_answers)
         await log.append(_retrieval(found))
-        prompt = compose(question.text, turns, found.excerpts)
+        prompt = compose(passed.text, turns, found.excerpts)
         log.made_from(
             Provenance(
                 prompt=prompt,
                 earlier_answers=earlier_answers,
                 policy_version=self.policy_version,
-                guardrails=(),
+                guardrails=self.guardrails.names,
                 parameters={"output_tokens_max": self.limits.model.output_tokens_max},
             )
         )
-        await WriteAnswer(models=self.models, limits=self.limits)(prompt=prompt, log=log)
+        refusal = self.guardrails.refuses(prompt)
+        if refusal is not None:
+            await self._refuse(refusal, log)
+            return
+        write = WriteAnswer(models=self.models, guardrails=self.guardrails, limits=self.limits)
+        await write(prompt=prompt, log=log)
+
+    async def _refuse(self, refusal: Guardrail, log: RunLog) -> None:
+        """No model is asked, and so none takes anything."""
+        await log.append(refusal)
+        await log.append(TextDelta(text=NOTHING_FOUND))
+        await log.append(Usage(model=self.models[0].name, input_tokens=0, output_tokens=0))
 
     async def _earlier(self, asked: AskedQuestion) -> tuple[Sequence[Turn], Sequence[MessageId]]:
         """The turns that go into the prompt, and the answers among them.
@@ -121,14 +149,15 @@ class AnswerQuestion:
             conversation_id=asked.run.conversation_id,
         )
         messages = await self.chats.earlier(asked.caller, asked.message)
-        turns = [Turn(role=MessageRole.USER, text=each) for each in asked.question.before]
-        turns += [
-            Turn(role=each.role, text=chat.open_message(each.id, each.sealed_content))
-            for each in messages
+        said = [(USER, each) for each in asked.question.before]
+        said += [(each.role, chat.open_message(each.id, each.sealed_content)) for each in messages]
+        turns = [
+            Turn(role=role, text=self.guardrails.question(text).text if role is USER else text)
+            for role, text in said
         ]
         window = windowed(turns, self.limits.history_tokens_max)
         if not window:
-            questions = [turn for turn in turns if turn.role is MessageRole.USER]
+            questions = [turn for turn in turns if turn.role is USER]
             return questions[-1:], []
         answers = [
             each.id

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from application.chat.failures import AnswerTooLong
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import (
     LanguageModel,
     ModelFailed,
@@ -20,8 +20,8 @@ from application.chat.language_model import (
     Text,
 )
 from application.chat.ports import RunLog
-from domain.chat.citation import QUOTE_CHARACTERS_MAX, marked, quoted
-from domain.chat.event import Cited, Fallback, TextDelta, Usage
+from application.chat.shown_answer import ShownAnswer
+from domain.chat.event import Fallback, Usage
 from domain.chat.prompt import Prompt
 
 
@@ -38,36 +38,29 @@ class AnswerLimits:
     model: ModelLimits = field(default_factory=ModelLimits)
 
 
-@dataclass(slots=True)
-class _Written:
-    """The answer so far."""
-
-    parts: list[str] = field(default_factory=list)
-    bytes_count: int = 0
-    tail: str = ""
-
-    def add(self, text: str) -> None:
-        self.parts.append(text)
-        self.bytes_count += len(text.encode())
-        self.tail = (self.tail + text)[-QUOTE_CHARACTERS_MAX:]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteAnswer:
     """Tries the models in order; once one has begun to talk, no other takes over."""
 
     models: Sequence[LanguageModel]
+    guardrails: Guardrails
     limits: AnswerLimits
 
     async def __call__(self, *, prompt: Prompt, log: RunLog) -> None:
         """Raises what the last model raised, or the one that had begun to talk."""
+        excerpts = {excerpt.id: excerpt for excerpt in prompt.excerpts}
         for position, model in enumerate(self.models):
-            written = _Written()
+            answer = ShownAnswer(
+                log=log,
+                guardrails=self.guardrails,
+                excerpts=excerpts,
+                bytes_max=self.limits.answer_bytes_max,
+            )
             try:
-                await self._talk(model, prompt, log, written)
+                await self._talk(model, prompt, log, answer)
                 return
             except (ModelUnavailable, ModelFailed, ModelRefused) as refusal:
-                if written.parts or position + 1 == len(self.models):
+                if answer.has_begun or position + 1 == len(self.models):
                     raise
                 following = self.models[position + 1]
                 fallback = Fallback(
@@ -76,37 +69,20 @@ class WriteAnswer:
                 await log.append(fallback)
 
     async def _talk(
-        self, model: LanguageModel, prompt: Prompt, log: RunLog, written: _Written
+        self, model: LanguageModel, prompt: Prompt, log: RunLog, answer: ShownAnswer
     ) -> None:
-        excerpts = {excerpt.id: excerpt for excerpt in prompt.excerpts}
         spent: Spent | None = None
         async with aclosing(model.stream(prompt, self.limits.model)) as pieces:
-            while (piece := await self._next(aiter(pieces), begun=bool(written.parts))) is not None:
+            while (piece := await self._next(aiter(pieces), begun=answer.has_begun)) is not None:
                 if isinstance(piece, Text):
-                    written.add(piece.text)
-                    if written.bytes_count > self.limits.answer_bytes_max:
-                        raise AnswerTooLong
-                    await log.append(TextDelta(text=piece.text))
+                    await answer.say(piece.text)
                 elif isinstance(piece, Spent):
                     spent = piece
                 else:
-                    # A quote that the answer does not repeat has no span to be found at.
-                    end = piece.end if written.tail.endswith(piece.quote) else piece.start
-                    citation = quoted(
-                        excerpts,
-                        piece.excerpt_id,
-                        start=piece.start,
-                        end=end,
-                        quote=piece.quote,
-                        answer_start=max(0, written.bytes_count - len(piece.quote.encode())),
-                        answer_end=written.bytes_count,
-                    )
-                    await log.append(Cited(citation=citation))
-        if not written.parts:
+                    await answer.quote(piece)
+        await answer.finish(marks_sources=model.marks_sources)
+        if not answer.has_begun:
             raise ModelFailed("The language model said nothing.")
-        if model.marks_sources:
-            for citation in marked("".join(written.parts), excerpts):
-                await log.append(Cited(citation=citation))
         if spent is not None:
             await log.append(
                 Usage(

@@ -34,6 +34,7 @@ from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import LanguageModel, Spent, Text
 from application.chat.live_runs import LiveRuns
 from application.chat.ports import AskedQuestion, ExcerptSource
@@ -97,6 +98,7 @@ class Chat:
     models: Sequence[LanguageModel]
     excerpts: Sequence[Excerpt] = ()
     source: ExcerptSource | None = None
+    guardrails: Guardrails = field(default_factory=Guardrails)
     limits: AnswerLimits = field(default_factory=AnswerLimits)
     lease_seconds: float = 30.0
 
@@ -119,6 +121,7 @@ class Chat:
             chats=self.chats,
             excerpts=self.source or MemoryExcerpts(excerpts=self.excerpts),
             models=self.models,
+            guardrails=self.guardrails,
             cipher=cipher,
             limits=self.limits,
             policy_version=POLICY_VERSION,
