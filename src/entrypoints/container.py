@@ -43,6 +43,7 @@ from adapters.postgres.endings import PostgresEndings, PostgresSpentTokens
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.gate import PostgresReleases
+from adapters.postgres.kept_answers import PostgresKeptAnswers
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import LoggedOwnKeys, PostgresKeys, PostgresOwnKeys
@@ -98,6 +99,7 @@ from application.accounts.sign_up import SignUp
 from application.accounts.step_up_session import StepUpSession
 from application.accounts.time_codes import TimeCodes
 from application.audit.accept_cosignatures import AcceptCosignatures
+from application.audit.attest_answer import AttestAnswer
 from application.audit.bundle_accesses import BundleAccesses
 from application.audit.endings import (
     AcceptLostEntries,
@@ -114,19 +116,22 @@ from application.audit.promise_entry import PromiseEntry
 from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
+from application.audit.prove_releases import ProveReleases
 from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_anew import AskAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
+from application.chat.explain_answer import ExplainAnswer
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import ModelLimits
 from application.chat.live_runs import LiveRuns
 from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
 from application.chat.named_conversations import NamedConversations
-from application.chat.ports import Chats, ExcerptSource, RunEvents, RunLogs
+from application.chat.ports import Chats, ExcerptSource, KeptAnswers, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
 from application.chat.settle_calls import ModelMeter, SettleCalls
 from application.chat.spending import ReleaseReservations, Spending
@@ -205,8 +210,10 @@ from application.vault.sealed_upload import SealedUpload
 from domain.chat.breaker import BreakerLimits
 from domain.chat.budget import Budget, Budgets
 from domain.chat.price import MICROS
+from domain.consent.decision import POLICY_VERSION
 from domain.consent.exports import Controller
 from domain.language import Language
+from entrypoints.guardrails import chosen_guardrails
 from entrypoints.plugins import language_model
 from entrypoints.settings import Settings, SettingsError
 
@@ -469,6 +476,9 @@ class Container(containers.DeclarativeContainer):
     run_events: providers.Provider[RunEvents] = providers.Singleton(
         PostgresRunEvents, engine=engine
     )
+    kept_answers: providers.Provider[KeptAnswers] = providers.Singleton(
+        PostgresKeptAnswers, engine=engine
+    )
     live_runs: providers.Provider[LiveRuns] = providers.Singleton(LiveRuns)
     leases: providers.Provider[Leases] = providers.Singleton(
         PostgresLeases, engine=run_engine, signals=postgres_signals
@@ -491,6 +501,7 @@ class Container(containers.DeclarativeContainer):
     spending: providers.Provider[Spending] = providers.Singleton(
         PostgresSpending, engine=engine, currency=chain.provided.prices.currency
     )
+    guardrails: providers.Provider[Guardrails] = providers.Singleton(chosen_guardrails, settings)
     log: providers.Provider[Log] = providers.Singleton(PostgresLog, engine=sequencer_engine)
     audit_trail: providers.Provider[AuditTrail] = providers.Singleton(
         PostgresAuditTrail, engine=engine, evidence=evidence
@@ -833,9 +844,11 @@ class Container(containers.DeclarativeContainer):
         chain=chain,
         health=model_health,
         settle_calls=providers.Singleton(SettleCalls, spending=spending, meter=model_meter),
+        guardrails=guardrails,
         cipher=cipher,
         limits=answer_limits,
         chance=providers.Object(random.random),
+        policy_version=POLICY_VERSION,
     )
     run_executor: providers.Provider[RunExecutor] = providers.Singleton(
         RunExecutor,
@@ -864,6 +877,9 @@ class Container(containers.DeclarativeContainer):
         signals=signals,
         own_keys=own_keys,
         cipher=cipher,
+    )
+    explain_answer = providers.Singleton(
+        ExplainAnswer, kept=kept_answers, own_keys=own_keys, cipher=cipher
     )
     cancel_run = providers.Singleton(CancelRun, chats=chats)
     read_conversations = providers.Singleton(
@@ -896,6 +912,10 @@ class Container(containers.DeclarativeContainer):
     list_denials = providers.Singleton(ListDenials, trail=audit_trail)
     bundle_accesses = providers.Singleton(BundleAccesses, trail=audit_trail)
     prove_entry = providers.Singleton(ProveEntry, trail=audit_trail)
+    prove_releases = providers.Singleton(ProveReleases, trail=audit_trail)
+    attest_answer = providers.Singleton(
+        AttestAnswer, signer=log_signer, canonical=providers.Object(canonical_json)
+    )
     promise_entry = providers.Singleton(
         PromiseEntry,
         trail=audit_trail,

@@ -134,6 +134,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     history_tokens_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
     stream_heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
     runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256
+    # In this order; `none` for no guardrail at all. Hosts that links may lead to, over https.
+    guardrails: Annotated[str, Meta(pattern=r"^[a-z0-9_-]+( [a-z0-9_-]+)*$")] = (
+        "grounding secrets links"
+    )
+    answer_link_hosts: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.:-]+( [A-Za-z0-9.:-]+)*)?$")] = ""
     extractive_words_per_second: Annotated[float, Meta(ge=0, le=10_000)] = 0.0
 
     # What answers may cost in a day of UTC; unset, as much as they do. Money is in the currency

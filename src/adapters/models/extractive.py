@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from adapters.models.english_words import content_words, words_of
 from application.chat.language_model import ModelLimits, Piece, Quote, Spent, Text
+from domain.chat.answer import INTRODUCTION, NOTHING_FOUND
 from domain.chat.excerpt import Excerpt
 from domain.chat.prompt import Prompt
 from domain.retrieval.segments import sentences
@@ -26,8 +27,6 @@ COVERAGE_MIN = 0.3
 RELATIVE_SCORE_MIN = 0.55
 LIKENESS_MAX = 0.7
 
-_INTRODUCTION = "From the passages you may see, word for word:"
-_NOTHING = "Nothing that you may see answers this."
 _WORD = re.compile(r"\S+\s*|\s+")
 _PARAGRAPH = re.compile(r"(?:[^\n]|\n(?![ \t]*\n))+")
 _NUMBER = re.compile(r"\d")
@@ -73,7 +72,7 @@ class ExtractiveModel:
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
         chosen = choose(prompt.sought, prompt.excerpts)
-        async for word in self._words(_INTRODUCTION if chosen else _NOTHING):
+        async for word in self._words(INTRODUCTION if chosen else NOTHING_FOUND):
             yield word
         for sentence in chosen:
             async for word in self._words(f"\n\n“{sentence.text}"):

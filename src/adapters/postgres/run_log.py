@@ -16,6 +16,7 @@ from application.chat.ports import RunStopped, SealedEvent
 from application.chat.sealed_chat import SealedChat
 from domain.chat.event import STATE_AFTER, Cancelled, Event, Fact, Terminal, TextDelta, as_event
 from domain.chat.excerpt import Excerpt
+from domain.chat.manifest import Provenance, explain
 from domain.chat.run import Run, RunState
 from domain.identity import Caller, MessageId
 
@@ -32,13 +33,14 @@ class Taken:
     last_number: int
     end_state: RunState | None = None
     sealed_answer: bytes | None = None
+    sealed_manifest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     event: Event
     sealed: SealedEvent
-    text: str
+    fact: Fact
 
 
 class PostgresRunLog:
@@ -61,7 +63,8 @@ class PostgresRunLog:
         self._engine = engine
         self._wake = wake
         self._waiting: list[_Waiting] = []
-        self._texts: list[str] = []  # of what is committed
+        self._facts: list[Fact] = []  # that are committed
+        self._provenance: Provenance | None = None
         self._committed_number = 0
         self._end_state: RunState | None = None
         self._ended = False
@@ -119,6 +122,9 @@ class PostgresRunLog:
             await connection.execute(statement("lock_sources"), values)
             await connection.execute(statement("record_sources"), values)
 
+    def made_from(self, provenance: Provenance) -> None:
+        self._provenance = provenance
+
     async def end(self, terminal: Terminal) -> None:
         await self._end(terminal)
         if not self._ended and self._stopped is not None:  # cancelled while it was ending
@@ -138,21 +144,24 @@ class PostgresRunLog:
         """What waits; it goes on waiting until `committed` or `stop` tells otherwise."""
         waiting = list(self._waiting)
         last_number = waiting[-1].event.number if waiting else self._committed_number
-        sealed_answer = None
+        sealed_answer, sealed_manifest = None, None
         if self._end_state is not None:
-            answer = "".join([*self._texts, *(each.text for each in waiting)])
+            facts = [*self._facts, *(each.fact for each in waiting)]
+            answer = "".join(each.text for each in facts if isinstance(each, TextDelta))
             sealed_answer = self._chat.seal_message(self.run.answer_id, answer)
+            sealed_manifest = self._sealed_manifest(self._end_state, facts, answer)
         return Taken(
             events=[each.event for each in waiting],
             sealed=[each.sealed for each in waiting],
             last_number=last_number,
             end_state=self._end_state,
             sealed_answer=sealed_answer,
+            sealed_manifest=sealed_manifest,
         )
 
     def committed(self, taken: Taken) -> None:
         count = len(taken.events)
-        self._texts.extend(each.text for each in self._waiting[:count] if each.text)
+        self._facts.extend(each.fact for each in self._waiting[:count])
         del self._waiting[:count]
         self._committed_number = taken.last_number
         if taken.end_state is not None:
@@ -186,7 +195,7 @@ class PostgresRunLog:
     def _keep_up_to(self, stored_number: int) -> None:
         kept = [each for each in self._waiting if each.event.number <= stored_number]
         if kept:
-            self._texts.extend(each.text for each in kept)
+            self._facts.extend(each.fact for each in kept)
             self._committed_number = stored_number
             self._live.publish([each.event for each in kept])
 
@@ -194,10 +203,14 @@ class PostgresRunLog:
         number = self._waiting[-1].event.number if self._waiting else self._committed_number
         event = as_event(number + 1, fact)
         sealed = self._chat.seal_event(self.run.id, event)
-        self._waiting.append(
-            _Waiting(event, sealed, fact.text if isinstance(fact, TextDelta) else "")
-        )
+        self._waiting.append(_Waiting(event, sealed, fact))
         self._wake(self)
+
+    def _sealed_manifest(self, state: RunState, facts: Sequence[Fact], answer: str) -> bytes | None:
+        if self._provenance is None:
+            return None
+        explained = explain(self._provenance, run=self.run, state=state, facts=facts, answer=answer)
+        return self._chat.seal_manifest(self.run.id, explained)
 
     def _assert_running(self) -> None:
         if self._stopped is not None:

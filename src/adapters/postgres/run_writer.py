@@ -160,6 +160,7 @@ class PostgresRunWriter:
             "runs": [opened.run.id for opened, _ in batch],
             "end_states": [taken.end_state for _, taken in batch],
             "answers": [taken.sealed_answer for _, taken in batch],
+            "manifests": [taken.sealed_manifest for _, taken in batch],
             "counts": [taken.last_number for _, taken in batch],
             "event_runs": [run_id for run_id, _ in events],
             "numbers": [event.number for _, event in events],

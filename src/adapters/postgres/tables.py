@@ -742,6 +742,14 @@ run_sources = _table(
     key=("run_id", "document_id", "version"),
 )
 
+answer_manifests = _table(
+    "answer_manifests",
+    _id("run_id"),
+    _of(LargeBinary, "sealed_manifest"),
+    _refers("runs", "run_id", cascade=True),
+    key=("run_id",),
+)
+
 idempotency_keys = _table(
     "idempotency_keys",
     _id("person_id"),

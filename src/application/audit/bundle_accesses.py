@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -71,7 +71,7 @@ class BundleAccesses:
             document_id=document_id,
             checkpoint=latest.note,
             after=after,
-            entries=[_bundled(entries[each], document_id, latest.size, nodes) for each in shown],
+            entries=[bundled(entries[each], {document_id}, latest.size, nodes) for each in shown],
             next_after=_last_number(entries.values(), document_id) if len(found) > limit else None,
         )
 
@@ -95,15 +95,17 @@ def _last_number(entries: Iterable[Entry], document_id: DocumentId) -> int | Non
     )
 
 
-def _bundled(entry: Entry, document_id: DocumentId, size: int, nodes: Nodes) -> BundledEntry:
-    assert entry.index is not None  # it has a number
+def bundled(
+    entry: Entry, documents: Collection[DocumentId], size: int, nodes: Nodes
+) -> BundledEntry:
+    """An entry that is in the log, opened as far as it is about these documents."""
+    assert entry.index is not None
     assert entry.leaf is not None
-    own = {document_id}
     path = inclusion_path(entry.index, size)
     return BundledEntry(
         event_id=entry.event.id,
         index=entry.index,
         leaf=entry.leaf,
         hashes=[range_hash(each, nodes) for each in path],
-        opening=opening_of(entry.event, documents=own, evidence_of=own, body=None),
+        opening=opening_of(entry.event, documents=documents, evidence_of=documents, body=None),
     )

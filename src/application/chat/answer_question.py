@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from application.chat.failures import RunTooLong, ServerStopping, failure_of
+from application.chat.guardrails import Guardrails
 from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
 from application.chat.ports import (
@@ -25,15 +26,20 @@ from application.chat.sealed_chat import SealedChat
 from application.chat.settle_calls import SettleCalls, bill_of
 from application.chat.write_answer import AnswerLimits, WriteAnswer
 from application.ports import Cipher
+from domain.chat.answer import NOTHING_FOUND
 from domain.chat.event import (
     Cancelled,
     Completed,
+    Guardrail,
     Retrieval,
     RetrievedExcerpt,
     RunStarted,
     Terminal,
+    TextDelta,
+    Usage,
 )
 from domain.chat.excerpt import Excerpt
+from domain.chat.manifest import Provenance
 from domain.chat.message import MessageRole
 from domain.chat.model_call import ModelCall
 from domain.chat.prompt import PROMPT_VERSION, Turn, compose, previous_question, windowed
@@ -42,19 +48,26 @@ from domain.chat.run import RunState
 from domain.errors import Refusal
 from domain.identity import MessageId
 
+USER = MessageRole.USER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerQuestion:
-    """The models of the chain are tried in its order, beginning with the one that was asked for."""
+    """The models of the chain are tried in its order, beginning with the one that was asked for.
+
+    `policy_version` is that by which excerpts were released, for the manifest.
+    """
 
     chats: Chats
     excerpts: ExcerptSource
     chain: ModelChain
     health: ModelHealth
     settle_calls: SettleCalls
+    guardrails: Guardrails
     cipher: Cipher
     limits: AnswerLimits
     chance: Callable[[], float]
+    policy_version: str
 
     async def __call__(self, *, asked: AskedQuestion, log: RunLog) -> None:
         """Ends the run in every case; raises only what nobody anticipated."""
@@ -110,25 +123,48 @@ class AnswerQuestion:
             )
         )
         turns, earlier_answers = await self._earlier(asked)
+        passed = self.guardrails.question(question.text)
+        for ruling in passed.rulings:
+            await log.append(ruling)
         found = await self.excerpts.find(
             caller=asked.caller,
-            sought=in_full(question.text, previous_question(turns)),
+            sought=in_full(passed.text, previous_question(turns)),
             purpose=question.purpose,
             document_ids=question.document_ids,
             limit=self.limits.excerpts_max,
         )
         await log.rest_on(found.excerpts, earlier_answers)
         await log.append(_retrieval(found))
-        prompt = compose(question.text, turns, found.excerpts)
+        prompt = compose(passed.text, turns, found.excerpts)
+        log.made_from(
+            Provenance(
+                prompt=prompt,
+                earlier_answers=earlier_answers,
+                policy_version=self.policy_version,
+                guardrails=self.guardrails.names,
+                parameters={"output_tokens_max": self.limits.model.output_tokens_max},
+            )
+        )
+        refusal = self.guardrails.refuses(prompt)
+        if refusal is not None:
+            await self._refuse(run.model, refusal, log)
+            return
         write_answer = WriteAnswer(
             chain=self.chain,
             health=self.health,
+            guardrails=self.guardrails,
             limits=self.limits,
             chance=self.chance,
             day=bill_of(asked).day,
             calls=calls,
         )
         await write_answer(model=run.model, prompt=prompt, log=log)
+
+    async def _refuse(self, model: str, refusal: Guardrail, log: RunLog) -> None:
+        """No model is asked, and so none takes anything."""
+        await log.append(refusal)
+        await log.append(TextDelta(text=NOTHING_FOUND))
+        await log.append(Usage(model=model, input_tokens=0, output_tokens=0))
 
     async def _earlier(self, asked: AskedQuestion) -> tuple[Sequence[Turn], Sequence[MessageId]]:
         """The turns that go into the prompt, and the answers among them.
@@ -143,14 +179,15 @@ class AnswerQuestion:
             conversation_id=asked.run.conversation_id,
         )
         messages = await self.chats.earlier(asked.caller, asked.message)
-        turns = [Turn(role=MessageRole.USER, text=each) for each in asked.question.before]
-        turns += [
-            Turn(role=each.role, text=chat.open_message(each.id, each.sealed_content))
-            for each in messages
+        said = [(USER, each) for each in asked.question.before]
+        said += [(each.role, chat.open_message(each.id, each.sealed_content)) for each in messages]
+        turns = [
+            Turn(role=role, text=self.guardrails.question(text).text if role is USER else text)
+            for role, text in said
         ]
         window = windowed(turns, self.limits.history_tokens_max)
         if not window:
-            questions = [turn for turn in turns if turn.role is MessageRole.USER]
+            questions = [turn for turn in turns if turn.role is USER]
             return questions[-1:], []
         answers = [
             each.id

@@ -15,6 +15,7 @@ from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.conversation import Conversation
 from domain.chat.event import Degradation, Fact, Terminal
 from domain.chat.excerpt import Excerpt
+from domain.chat.manifest import Provenance
 from domain.chat.message import Message, MessageRole
 from domain.chat.question import Question
 from domain.chat.run import Run, RunState
@@ -181,6 +182,23 @@ class AbandonedRun:
     run_id: RunId
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAnswer:
+    """An answer that has ended, as of one moment. `sealed_manifest` is None where there is none."""
+
+    run: Run
+    sealed_content: bytes | None = field(repr=False)
+    sealed_manifest: bytes | None = field(repr=False)
+
+
+class KeptAnswers(Protocol):
+    """Answers with what they were made from, of their owner only."""
+
+    async def find(self, caller: Caller, run_id: RunId) -> KeptAnswer | None:
+        """Without content and manifest where a grant that it rests on is not open any more."""
+        ...
+
+
 class RunEvents(Protocol):
     """The stored events of runs."""
 
@@ -233,8 +251,13 @@ class RunLog(Protocol):
         """
         ...
 
+    def made_from(self, provenance: Provenance) -> None:
+        """What the manifest of the answer is written from; without it there will be none."""
+        ...
+
     async def end(self, terminal: Terminal) -> None:
-        """Append the terminal event and keep the answer as far as it came, in one transaction.
+        """Append the terminal event and keep the answer as far as it came, with its manifest, in
+        one transaction.
 
         Waits for the commit, within a limit; what cannot be recorded by then the sweeper ends.
         Does nothing where the run was ended by somebody else.

@@ -5,11 +5,13 @@ Each ciphertext is bound to its place, so that none can stand in for another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 from application.chat.ports import SealedEvent
 from application.ports import Cipher, Context, DataKey
 from domain.chat.event import Event, EventType
+from domain.chat.manifest import Explained
 from domain.identity import ConversationId, MessageId, RunId, TenantId
 
 
@@ -43,6 +45,14 @@ class SealedChat:
         context = self._event(run_id, sealed.number, sealed.type)
         told = self.cipher.open(self.key, sealed.sealed, context).decode()
         return Event(sealed.number, EventType(sealed.type), told)
+
+    def seal_manifest(self, run_id: RunId, explained: Explained) -> bytes:
+        told = json.dumps(asdict(explained), ensure_ascii=False, separators=(",", ":"))
+        return self.cipher.seal(self.key, told.encode(), self._context(b"manifest", run_id.bytes))
+
+    def open_manifest(self, run_id: RunId, sealed: bytes) -> Explained:
+        told = self.cipher.open(self.key, sealed, self._context(b"manifest", run_id.bytes))
+        return Explained(**json.loads(told))
 
     def _message(self, message_id: MessageId) -> Context:
         return self._context(b"message", message_id.bytes)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import date
 
-from application.chat.failures import AnswerTooLong
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import (
     LanguageModel,
     ModelBrokeOff,
@@ -26,8 +26,8 @@ from application.chat.language_model import (
 from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
 from application.chat.ports import RunLog
-from domain.chat.citation import QUOTE_CHARACTERS_MAX, marked, quoted
-from domain.chat.event import Cited, Fallback, TextDelta, Usage
+from application.chat.shown_answer import ShownAnswer
+from domain.chat.event import Fallback, Usage
 from domain.chat.model_call import ANSWERED, INTERRUPTED, ModelCall
 from domain.chat.price import MICROS, Tokens
 from domain.chat.prompt import Prompt, tokens_in
@@ -64,13 +64,11 @@ class AnswerLimits:
 
 @dataclass(slots=True)
 class _Written:
-    """The answer so far, and what it took."""
+    """What a model said so far, shown or held back, and what it took."""
 
     model: str
     began_at: float
     parts: list[str] = field(default_factory=list)
-    bytes_count: int = 0
-    tail: str = ""
     first_piece_seconds: float | None = None
     spent: Spent | None = None
 
@@ -78,8 +76,6 @@ class _Written:
         if self.first_piece_seconds is None:
             self.first_piece_seconds = asyncio.get_running_loop().time() - self.began_at
         self.parts.append(text)
-        self.bytes_count += len(text.encode())
-        self.tail = (self.tail + text)[-QUOTE_CHARACTERS_MAX:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +88,7 @@ class WriteAnswer:
 
     chain: ModelChain
     health: ModelHealth
+    guardrails: Guardrails
     limits: AnswerLimits
     chance: Callable[[], float]
     day: date
@@ -160,34 +157,24 @@ class WriteAnswer:
     async def _talk(
         self, model: LanguageModel, prompt: Prompt, log: RunLog, written: _Written
     ) -> None:
-        excerpts = {excerpt.id: excerpt for excerpt in prompt.excerpts}
+        answer = ShownAnswer(
+            log=log,
+            guardrails=self.guardrails,
+            excerpts={excerpt.id: excerpt for excerpt in prompt.excerpts},
+            bytes_max=self.limits.answer_bytes_max,
+        )
         async with aclosing(model.stream(prompt, self.limits.model)) as pieces:
             while (piece := await self._next(aiter(pieces), begun=bool(written.parts))) is not None:
                 if isinstance(piece, Text):
                     written.add(piece.text)
-                    if written.bytes_count > self.limits.answer_bytes_max:
-                        raise AnswerTooLong
-                    await log.append(TextDelta(text=piece.text))
+                    await answer.say(piece.text)
                 elif isinstance(piece, Spent):
                     written.spent = piece
                 else:
-                    # A quote that the answer does not repeat has no span to be found at.
-                    end = piece.end if written.tail.endswith(piece.quote) else piece.start
-                    citation = quoted(
-                        excerpts,
-                        piece.excerpt_id,
-                        start=piece.start,
-                        end=end,
-                        quote=piece.quote,
-                        answer_start=max(0, written.bytes_count - len(piece.quote.encode())),
-                        answer_end=written.bytes_count,
-                    )
-                    await log.append(Cited(citation=citation))
-        if not written.parts:
+                    await answer.quote(piece)
+        await answer.finish(marks_sources=model.marks_sources)
+        if not answer.has_begun:
             raise ModelSilent
-        if model.marks_sources:
-            for citation in marked("".join(written.parts), excerpts):
-                await log.append(Cited(citation=citation))
 
     async def _next(self, pieces: AsyncIterator[Piece], *, begun: bool) -> Piece | None:
         limits = self.limits

@@ -32,6 +32,7 @@ from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.openai_models import ModelsController
 from entrypoints.http.pages import Cursors
+from entrypoints.http.provenance import ProvenanceController
 from entrypoints.http.purposes import PurposesController
 from entrypoints.http.records import RecordsController
 from entrypoints.http.runs import RunsController
@@ -61,6 +62,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     SearchController,
     ConversationsController,
     RunsController,
+    ProvenanceController,
     complete_chat,
     ModelsController,
     UsageController,
@@ -132,6 +134,7 @@ EXPOSED = (
     "start_conversation",
     "ask_question",
     "follow_run",
+    "explain_answer",
     "cancel_run",
     "chain",
     "spending",
@@ -146,6 +149,8 @@ EXPOSED = (
     "list_denials",
     "bundle_accesses",
     "prove_entry",
+    "prove_releases",
+    "attest_answer",
     "promise_entry",
     "accept_cosignatures",
     "prove_checkpoint",

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from application.audit.bundle_accesses import Bundle
+from application.audit.bundle_accesses import Bundle, BundledEntry
 from application.audit.ports import Access, DeniedAccess, Entry
 from application.audit.prove_consistency import ConsistencyProof
 from application.audit.prove_entry import EntryProof
@@ -229,17 +229,18 @@ def bundle_shown(bundle: Bundle) -> BundleShown:
         document_id=bundle.document_id,
         checkpoint=bundle.checkpoint,
         after=bundle.after,
-        entries=[
-            BundledEntryShown(
-                event_id=each.event_id,
-                index=each.index,
-                leaf=each.leaf.decode(),
-                hashes=[to_base64(hash_) for hash_ in each.hashes],
-                opening=None if each.opening is None else _opening_shown(each.opening),
-            )
-            for each in bundle.entries
-        ],
+        entries=[bundled_entry_shown(each) for each in bundle.entries],
         next_after=bundle.next_after,
+    )
+
+
+def bundled_entry_shown(entry: BundledEntry) -> BundledEntryShown:
+    return BundledEntryShown(
+        event_id=entry.event_id,
+        index=entry.index,
+        leaf=entry.leaf.decode(),
+        hashes=[to_base64(hash_) for hash_ in entry.hashes],
+        opening=None if entry.opening is None else _opening_shown(entry.opening),
     )
 
 

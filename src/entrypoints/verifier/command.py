@@ -12,6 +12,8 @@ from domain.audit.checkpoint import Checkpoint
 from domain.audit.cosignature import WitnessKey, cosignatures_of
 from domain.audit.note import VerifierKey
 from domain.audit.tlog_proof import TlogProof
+from entrypoints.verifier.answer import FORMAT as ANSWER_FORMAT
+from entrypoints.verifier.answer import check_answer
 from entrypoints.verifier.bundle import UNREADABLE, CheckedBundle
 from entrypoints.verifier.entry import CheckedEntry, check_entry
 from entrypoints.verifier.findings import Findings, NotChecked, NotVerified, require
@@ -54,11 +56,10 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
         return
     key = read_key(given.key)
     bundle = json.loads(read_text(Path(given.what)))
-    check = _check_pages if "entries" in bundle else _check_proof
-    latest = check(key, bundle, findings)
+    latest = _check_file(key, bundle, findings)
     if given.promise is not None:
         check_promise(read_promise(read_text(given.promise), key), bundle, findings)
-    if given.checkpoint is not None:
+    if given.checkpoint is not None and latest is not None:
         kept = trusted_checkpoint(read_text(given.checkpoint), key)
         # Which of the two is older their sizes tell: a proof may be from before.
         old, new = sorted((kept, latest), key=lambda each: each.size)
@@ -66,6 +67,14 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
         if given.consistency is not None:
             steps = hashes_between(json.loads(read_text(given.consistency)), old, new)
         findings.ok("consistent", continues(old, new, steps))
+
+
+def _check_file(key: VerifierKey, bundle: dict[str, Any], findings: Findings) -> Checkpoint | None:
+    """What it is, is seen from its members."""
+    if bundle.get("format") == ANSWER_FORMAT:
+        return check_answer(bundle, key, findings)
+    check = _check_pages if "entries" in bundle else _check_proof
+    return check(key, bundle, findings)
 
 
 def _check_service(given: argparse.Namespace, service: Service, findings: Findings) -> None:
@@ -76,6 +85,9 @@ def _check_service(given: argparse.Namespace, service: Service, findings: Findin
     kept = None
     if given.checkpoint is not None:
         kept = trusted_checkpoint(read_text(given.checkpoint), key)
+    if given.run is not None:
+        bundle = service.json(f"/v1/runs/{given.run}/bundle")
+        check_answer(bundle, key, findings)
     if given.document is not None:
         latest = _check_accesses(key, service, given.document, findings)
     else:
@@ -197,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
         "--witness", help="with an address: the key of a witness that must have cosigned"
     )
     parser.add_argument("--document", help="with an address: check all accesses of this document")
+    parser.add_argument("--run", help="with an address: check the answer of this run")
     parser.add_argument(
         "--tree", action="store_true", help="with an address: compute the whole tree (auditors)"
     )

@@ -35,6 +35,12 @@ class CheckedEntry:
         mine = [each for each in self.opening.resources if each.document_id == document_id]
         return sorted(_member(self.leaf, each)["release_seq"] for each in mine)
 
+    def logged(self, document_id: UUID, version: int) -> dict[str, Any]:
+        """What the leaf says of a version that was opened."""
+        resources = () if self.opening is None else self.opening.resources
+        [mine] = [e for e in resources if (e.document_id, e.version) == (document_id, version)]
+        return _member(self.leaf, mine)
+
 
 def check_entry(
     bundle: dict[str, Any], *, index: int, hashes: Sequence[bytes], checkpoint: Checkpoint

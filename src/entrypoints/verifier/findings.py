@@ -76,3 +76,11 @@ class Findings:
 def require(holds: bool, code: str, otherwise: str) -> None:
     if not holds:
         raise NotVerified(code, otherwise)
+
+
+def only(given: dict[str, Any], what: str, members: set[str]) -> None:
+    """Nothing is passed along that nobody checks."""
+    odd = sorted(given.keys() ^ members)
+    require(
+        not odd, "malformed", f"a member of the {what} is missing, or one too many: {odd}"[:300]
+    )

@@ -79,11 +79,11 @@ def _shown(wanted: list[str] | None, granted: list[str] | None) -> list[str] | N
     """Fields that are both wanted and granted; null stands for everything."""
     if wanted is None or granted is None:
         return granted if wanted is None else wanted
-    both = {each for each in wanted if _within(each, granted)}
-    return sorted(both | {each for each in granted if _within(each, wanted)})
+    both = {each for each in wanted if is_within(each, granted)}
+    return sorted(both | {each for each in granted if is_within(each, wanted)})
 
 
-def _within(field: str, those: list[str]) -> bool:
+def is_within(field: str, those: list[str]) -> bool:
     return any(field == each or field.startswith(f"{each}/") for each in those)
 
 

@@ -37,6 +37,7 @@ from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
+from application.chat.guardrails import Guardrails
 from application.chat.language_model import LanguageModel, Spent, Text
 from application.chat.live_runs import LiveRuns
 from application.chat.model_chain import ModelChain
@@ -53,6 +54,7 @@ from domain.chat.event import Event
 from domain.chat.excerpt import Excerpt
 from domain.chat.price import PriceTable
 from domain.chat.question import Question
+from domain.consent.decision import POLICY_VERSION
 from domain.identity import (
     Caller,
     ConversationId,
@@ -104,6 +106,7 @@ class Chat:
     models: Sequence[LanguageModel]
     excerpts: Sequence[Excerpt] = ()
     source: ExcerptSource | None = None
+    guardrails: Guardrails = field(default_factory=Guardrails)
     limits: AnswerLimits = field(default_factory=AnswerLimits)
     lease_seconds: float = 30.0
     prices: PriceTable = field(default_factory=lambda: PriceTable(currency="USD", prices=[]))
@@ -134,9 +137,11 @@ class Chat:
             chain=self.chain,
             health=self.health,
             settle_calls=SettleCalls(spending=self.spending, meter=self.meter),
+            guardrails=self.guardrails,
             cipher=cipher,
             limits=self.limits,
             chance=random.random,
+            policy_version=POLICY_VERSION,
         )
         self.executor = RunExecutor(answer=self.answer, logs=self.writer)
         stored = PostgresRunEvents(engine=self.engine)

@@ -12,11 +12,12 @@
 -- Returns a row for each wanted run: `known` whether it exists, `looked` whether it was free.
 WITH wanted AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:runs AS uuid[]), CAST(:end_states AS text[]),
-                         CAST(:answers AS bytea[]), CAST(:counts AS integer[]))
-        AS w (run_id, end_state, sealed_answer, event_count)
+                         CAST(:answers AS bytea[]), CAST(:manifests AS bytea[]),
+                         CAST(:counts AS integer[]))
+        AS w (run_id, end_state, sealed_answer, sealed_manifest, event_count)
 ), judged AS MATERIALIZED (
     SELECT r.id, r.answer_id, r.state, r.cancel_requested_at IS NOT NULL AS cancelled,
-           w.end_state, w.sealed_answer, w.event_count,
+           w.end_state, w.sealed_answer, w.sealed_manifest, w.event_count,
            EXISTS (SELECT 1 FROM run_sources s
                    JOIN grants g ON g.tenant_id = s.tenant_id AND g.id = s.grant_id
                    WHERE s.tenant_id = :tenant AND s.run_id = r.id
@@ -58,6 +59,11 @@ WITH wanted AS MATERIALIZED (
 ), answered AS (
     UPDATE messages m SET sealed_content = p.sealed_answer FROM permitted p
     WHERE m.tenant_id = :tenant AND m.id = p.answer_id AND p.end_state IS NOT NULL
+), explained AS (
+    INSERT INTO answer_manifests (tenant_id, run_id, sealed_manifest)
+    SELECT :tenant, p.id, p.sealed_manifest FROM permitted p
+    WHERE p.end_state IS NOT NULL AND p.sealed_manifest IS NOT NULL
+    ON CONFLICT DO NOTHING
 ), stopped AS (
     UPDATE runs r SET state = 'access_revoked', ended_at = clock_timestamp() FROM withdrawn w
     WHERE r.tenant_id = :tenant AND r.id = w.id

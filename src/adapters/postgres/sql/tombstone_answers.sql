@@ -1,5 +1,5 @@
 -- Take back every answer that rests on these grants, or on this document: running ones stop,
--- their text goes, and a tombstone says why. What is hidden already keeps its tombstone. Returns
+-- their text and manifest go, and a tombstone says why. What is hidden already keeps its tombstone. Returns
 -- one row for each run.
 WITH resting AS MATERIALIZED (
     SELECT DISTINCT r.id, r.answer_id, r.state FROM runs r
@@ -14,6 +14,8 @@ WITH resting AS MATERIALIZED (
     FROM resting WHERE r.tenant_id = :tenant AND r.id = resting.id
 ), silenced AS (
     DELETE FROM run_events e USING resting WHERE e.tenant_id = :tenant AND e.run_id = resting.id
+), unexplained AS (
+    DELETE FROM answer_manifests a USING resting WHERE a.tenant_id = :tenant AND a.run_id = resting.id
 ), hidden AS (
     UPDATE messages m SET sealed_content = NULL, tombstone = :reason
     FROM resting WHERE m.tenant_id = :tenant AND m.id = resting.answer_id

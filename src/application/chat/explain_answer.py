@@ -1,0 +1,73 @@
+"""Explain an answer: what it was made from, to its owner, as long as it may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from application.chat.ports import KeptAnswers
+from application.chat.sealed_chat import SealedChat
+from application.ports import Cipher, OwnKeys
+from domain.chat.manifest import Json
+from domain.chat.run import AnswerWithdrawn, Run, RunNotFound
+from domain.errors import Conflict, NotFound
+from domain.identity import Caller, RunId
+
+
+class AnswerNotFinished(Conflict):
+    """This answer is still being written: its manifest is written with its end."""
+
+    code = "answer_not_finished"
+
+
+class ManifestNotFound(NotFound):
+    """This answer has no manifest: it broke off before there was anything to tell of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedAnswer:
+    """An answer, its manifest, and the text of the passages that are cited, by their ids."""
+
+    run: Run
+    answer: str = field(repr=False)
+    manifest: Json = field(repr=False)
+    passages: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainAnswer:
+    """Opened with the conversation's own key, so it needs no release; what it rests on had one."""
+
+    kept: KeptAnswers
+    own_keys: OwnKeys
+    cipher: Cipher
+
+    async def __call__(self, *, caller: Caller, run_id: RunId) -> ExplainedAnswer:
+        """Raises RunNotFound, AnswerNotFinished, ManifestNotFound, or AnswerWithdrawn."""
+        kept = await self.kept.find(caller, run_id)
+        if kept is None:
+            raise RunNotFound
+        run = kept.run
+        run.assert_replayable()
+        if not run.state.is_over:
+            raise AnswerNotFinished
+        if kept.sealed_content is None:
+            raise AnswerWithdrawn
+        if kept.sealed_manifest is None:
+            raise ManifestNotFound
+        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
+        if run.conversation_id not in keys:
+            raise RunNotFound
+        chat = SealedChat(
+            cipher=self.cipher,
+            key=keys[run.conversation_id],
+            tenant_id=caller.tenant_id,
+            conversation_id=run.conversation_id,
+        )
+        explained = chat.open_manifest(run.id, kept.sealed_manifest)
+        return ExplainedAnswer(
+            run=run,
+            answer=chat.open_message(run.answer_id, kept.sealed_content),
+            manifest=explained.manifest,
+            passages=explained.passages,
+        )

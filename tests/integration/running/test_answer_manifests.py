@@ -1,0 +1,88 @@
+"""What an answer was made from, as its asker has it checked: by a command, with a key."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from tests.integration.running.people import PURPOSE, Json, Person, json_of, problem_of, signed_up
+from tests.integration.running.program import Program, command
+from tests.integration.running.test_records import record, until_searchable
+from tests.integration.running.test_records import share as share_record
+
+SECONDS_MAX = 20.0
+
+
+async def ask(person: Person, question: str) -> str:
+    """The run that answered; it has ended."""
+    begun = json_of(await person.http.post("/v1/conversations", json={}))
+    path = f"/v1/conversations/{begun['id']}/messages"
+    asked = await person.http.post(path, json={"content": question, "purpose": PURPOSE})
+    run_id: str = json_of(asked)["run"]["id"]
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            if json_of(await person.http.get(f"/v1/runs/{run_id}"))["state"] != "running":
+                return run_id
+            await asyncio.sleep(0.05)
+
+
+async def bundle_of(person: Person, run_id: str) -> Json:
+    """Once what the answer rests on is in the log."""
+    async with asyncio.timeout(SECONDS_MAX):
+        while True:
+            answer = await person.http.get(f"/v1/runs/{run_id}/bundle")
+            if answer.status_code == 200:
+                assert answer.headers["content-disposition"].startswith("attachment")
+                assert answer.headers["cache-control"] == "no-store"
+                return json_of(answer)
+            assert problem_of(answer, [409])["code"] == "entry_not_integrated"
+            await asyncio.sleep(0.1)
+
+
+async def test_an_answer_is_checked_offline_and_at_the_service(
+    running: Program, asha: Person, ben: Person, place: Path
+) -> None:
+    document = await asha.ready("The heron nests on the north pier. It was seen by Mara Ölsen.")
+    grant = await asha.grant(document["id"], ben)
+    run_id = await ask(ben, "Where does the heron nest?")
+    bundle = await bundle_of(ben, run_id)
+    (place / "answer.json").write_text(json.dumps(bundle))
+    (place / "key").write_text((await ben.http.get("/v1/audit/key")).text)
+    status, said, _ = await command("verify", "answer.json", "--key", "key", directory=place)
+    assert status == 0, said
+    assert f"rests on document {document['id']}, version 1, bytes 0 to 34" in said
+    assert f"under grant {grant['id']}, epoch 1, consent {grant['consent_id']}" in said
+
+    token = ben.http.headers["Authorization"].removeprefix("Bearer ")
+    status, said, _ = await command(
+        *("verify", running.url, "--key", "key", "--run", run_id), directory=place, token=token
+    )
+    assert status == 0, said
+    assert f"rests on document {document['id']}" in said
+
+    withdrawn = await asha.http.post(f"/v1/consents/{grant['consent_id']}/withdraw")
+    assert withdrawn.status_code == 200
+    for what in ("manifest", "bundle", "events"):
+        refused = await ben.http.get(f"/v1/runs/{run_id}/{what}")
+        assert problem_of(refused, [403])["code"] == "access_revoked"
+    (place / "answer.json").write_text(json.dumps(bundle | {"answer": "Nowhere."}))
+    status, said, _ = await command("verify", "answer.json", "--key", "key", directory=place)
+    assert (status, "[other_answer]" in said) == (1, True)
+
+
+async def test_a_quoted_field_of_a_record_is_named_and_was_permitted(
+    running: Program, place: Path
+) -> None:
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        made = await record(asha)
+        await until_searchable(asha, made["id"])
+        await share_record(asha, made["id"], ben, ["/visits"])
+        bundle = await bundle_of(ben, await ask(ben, "Was a kingfisher splint applied?"))
+        (place / "answer.json").write_text(json.dumps(bundle))
+        (place / "key").write_text((await ben.http.get("/v1/audit/key")).text)
+    status, said, _ = await command("verify", "answer.json", "--key", "key", directory=place)
+    assert status == 0, said
+    fields = {each["field"] for each in bundle["manifest"]["passages"]}
+    assert fields == {"/visits/0/note", "/visits/1/note"}
+    assert f"rests on document {made['id']}, version 1, field /visits/" in said
