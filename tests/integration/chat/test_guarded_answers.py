@@ -60,6 +60,7 @@ class Listening:
     asked: list[Prompt] = field(default_factory=list)
     name: str = "listening"
     marks_sources: bool = True
+    is_metered: bool = False
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
         self.asked.append(prompt)
