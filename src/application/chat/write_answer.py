@@ -80,7 +80,7 @@ class _Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteAnswer:
-    """Tries the models in order; once one has begun to talk, no other takes over.
+    """Tries the models in order; once something of what one says was shown, no other takes over.
 
     Each call that was made, however it ended, is appended to `calls`. `day` is the one whose
     prices hold; `chance` gives numbers from 0 to 1, so that those who wait do not wait in step.
@@ -97,29 +97,31 @@ class WriteAnswer:
     async def __call__(self, *, model: str, prompt: Prompt, log: RunLog) -> None:
         """Raises what the last model raised, or the one that had begun to talk."""
         models = self.chain.beginning_with(model)
+        answers: list[ShownAnswer] = []
         for position, each in enumerate(models):
             try:
-                await self._try(each, prompt, log)
+                await self._try(each, prompt, log, answers)
                 return
             except _FAILURES as failure:
                 if isinstance(failure, ModelResting | ModelPriceUnknown):
                     self.calls.append(ModelCall(model=each.name, outcome=failure.code))
-                begun = any(call.first_piece_seconds is not None for call in self.calls)
-                if begun or position + 1 == len(models):
+                if any(answer.has_begun for answer in answers) or position + 1 == len(models):
                     raise
                 following = models[position + 1].name
                 await log.append(
                     Fallback(from_model=each.name, to_model=following, reason=failure.code)
                 )
 
-    async def _try(self, model: LanguageModel, prompt: Prompt, log: RunLog) -> None:
+    async def _try(
+        self, model: LanguageModel, prompt: Prompt, log: RunLog, answers: list[ShownAnswer]
+    ) -> None:
         """Call a model, and again after a pause where that may help and nothing was said."""
         if model.is_metered and not self.chain.is_affordable(model.name, self.day):
             raise ModelPriceUnknown
         for attempt in range(1, self.limits.attempts_max + 1):
             try:
                 with self.health.calling(model.name):
-                    await self._call(model, prompt, log)
+                    await self._call(model, prompt, log, answers)
                 return
             except _FAILURES as failure:
                 pause = self._pause_after(failure, attempt)
@@ -140,11 +142,20 @@ class WriteAnswer:
         pause = rest + longest * self.chance()
         return pause if pause <= self.limits.pause_seconds_max else None
 
-    async def _call(self, model: LanguageModel, prompt: Prompt, log: RunLog) -> None:
+    async def _call(
+        self, model: LanguageModel, prompt: Prompt, log: RunLog, answers: list[ShownAnswer]
+    ) -> None:
         written = _Written(model.name, began_at=asyncio.get_running_loop().time())
+        answer = ShownAnswer(
+            log=log,
+            guardrails=self.guardrails,
+            excerpts={excerpt.id: excerpt for excerpt in prompt.excerpts},
+            bytes_max=self.limits.answer_bytes_max,
+        )
+        answers.append(answer)
         outcome = INTERRUPTED
         try:
-            await self._talk(model, prompt, log, written)
+            await self._talk(model, prompt, answer, written)
             outcome = ANSWERED
         except Refusal as refusal:
             outcome = refusal.code
@@ -155,14 +166,8 @@ class WriteAnswer:
             await log.append(self._usage(self.calls[-1]))
 
     async def _talk(
-        self, model: LanguageModel, prompt: Prompt, log: RunLog, written: _Written
+        self, model: LanguageModel, prompt: Prompt, answer: ShownAnswer, written: _Written
     ) -> None:
-        answer = ShownAnswer(
-            log=log,
-            guardrails=self.guardrails,
-            excerpts={excerpt.id: excerpt for excerpt in prompt.excerpts},
-            bytes_max=self.limits.answer_bytes_max,
-        )
         async with aclosing(model.stream(prompt, self.limits.model)) as pieces:
             while (piece := await self._next(aiter(pieces), begun=bool(written.parts))) is not None:
                 if isinstance(piece, Text):
