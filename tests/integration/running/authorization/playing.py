@@ -15,7 +15,7 @@ from tests.integration.running.authorization.places import NOTHING
 from tests.integration.running.authorization.telling import secrets_told, told
 from tests.integration.running.people import Json, json_of
 
-AT_ONCE = 4
+AT_ONCE = 8
 """Roles that try at the same time: more would make the server slower, not the test faster."""
 
 _ASKING = "POST /v1/conversations/{conversation_id}/messages"
