@@ -101,10 +101,10 @@ async def measure(pairs: int) -> None:
         async with strongroom(Path(scratch)) as server:
             hidden = await _hidden(server)
             absent = [str(uuid4()) for _ in hidden]
-            bearer = await _stranger(server)
             times = {}
             for route in ROUTES:
                 print(f"{route.name}: {pairs} pairs", flush=True)
+                bearer = await _stranger(server)  # a token lasts for ten minutes
                 await _by_turns(server, route, bearer, hidden, absent, WARM_UP_PAIRS, chance)
                 times[route.name] = await _by_turns(
                     server, route, bearer, hidden, absent, pairs, chance

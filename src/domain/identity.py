@@ -86,6 +86,10 @@ class Caller:
     acr: Acr = Acr.PASSWORD
 
 
+CURRENT = -1
+"""In the place of a version: the current one, whichever that is. Only the gate takes that."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class VersionRef:
     """One immutable version of one document; versions count from 1."""

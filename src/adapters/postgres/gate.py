@@ -122,24 +122,29 @@ class PostgresReleaseTransaction:
         )
         found: dict[VersionRef, list[Any]] = defaultdict(list)
         for row in rows:
-            version = VersionRef(document_id=row.document_id, version=row.version)
-            found[version].append(row)
-            if row.evidence_key_id is None:
-                raise EvidenceKeyMissing
-            self.evidence_keys[version] = EvidenceKey(
-                id=row.evidence_key_id, public_key=row.evidence_public_key
-            )
-        return [
-            AskedVersion(
-                version=version,
-                owner_id=PersonId(held[0].document_owner_id),
-                grants=[_consented(row) for row in held if row.id is not None],
-                collections=frozenset(CollectionId(each) for each in held[0].collections),
-                wait_for_log=held[0].audit_mode == "integrated",
-                at=max(row.asked_at for row in held),
-            )
-            for version, held in found.items()
-        ]
+            asked_for = VersionRef(document_id=row.document_id, version=row.wanted_version)
+            found[asked_for].append(row)
+        return [self._asked(asked_for, held) for asked_for, held in found.items()]
+
+    def _asked(self, wanted: VersionRef, held: Sequence[Any]) -> AskedVersion:
+        first, at = held[0], max(row.asked_at for row in held)
+        if first.version is None:
+            return AskedVersion.of_nobody(wanted, at)
+        if first.evidence_key_id is None:
+            raise EvidenceKeyMissing
+        version = VersionRef(document_id=wanted.document_id, version=first.version)
+        self.evidence_keys[version] = EvidenceKey(
+            id=first.evidence_key_id, public_key=first.evidence_public_key
+        )
+        return AskedVersion(
+            wanted=wanted,
+            version=version,
+            owner_id=PersonId(first.document_owner_id),
+            grants=[_consented(row) for row in held if row.id is not None],
+            collections=frozenset(CollectionId(each) for each in first.collections),
+            wait_for_log=first.audit_mode == "integrated",
+            at=at,
+        )
 
     async def spend_uses(self, grants: Sequence[Grant]) -> frozenset[GrantId]:
         chains = [(grant.id, link) for grant in grants for link in (*grant.ancestors, grant.id)]

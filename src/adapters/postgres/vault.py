@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select, update
+from sqlalchemy import Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
@@ -19,7 +19,13 @@ from adapters.postgres.idempotency import claim
 from adapters.postgres.jobs import PostgresJobs
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.progress import record_progress
-from adapters.postgres.tables import document_events, documents, versions
+from adapters.postgres.tables import (
+    collection_items,
+    document_events,
+    documents,
+    grants,
+    versions,
+)
 from application.ports import DataKey, Idempotency, NewId
 from application.vault.ports import Erasure
 from domain.identity import (
@@ -59,8 +65,11 @@ class PostgresDocuments:
             )
 
     async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
+        concerned = or_(documents.c.owner_id == caller.person_id, _granted(caller, document_id))
+        one = _documents(caller).where(documents.c.id == document_id, concerned)
         async with transaction(self.engine, caller.tenant_id) as connection:
-            return await find_document(connection, caller, document_id)
+            row = (await connection.execute(one)).one_or_none()
+        return None if row is None else _document_of(row)
 
     async def version(self, caller: Caller, version: VersionRef) -> Version | None:
         one = select(versions).where(
@@ -235,6 +244,19 @@ def _documents(caller: Caller) -> Select[Any]:
         select(documents, *(column.label(f"v_{column.name}") for column in versions.c))
         .join(versions, current)
         .where(documents.c.tenant_id == caller.tenant_id)
+    )
+
+
+def _granted(caller: Caller, document_id: DocumentId) -> Any:
+    """Whether anything was ever granted to the caller on it, or on a collection that holds it."""
+    holding = select(collection_items.c.collection_id).where(
+        collection_items.c.tenant_id == caller.tenant_id,
+        collection_items.c.document_id == document_id,
+    )
+    return exists(grants.c.id).where(
+        grants.c.tenant_id == caller.tenant_id,
+        grants.c.grantee_id == caller.person_id,
+        or_(grants.c.resource_id == document_id, grants.c.resource_id.in_(holding)),
     )
 
 

@@ -32,6 +32,9 @@ from domain.identity import (
     VersionRef,
 )
 
+NOBODY = PersonId(UUID(int=0))
+"""The owner of what does not exist."""
+
 
 class EvidenceKeyMissing(Exception):
     """What is asked for has no key yet that its evidence could be sealed to."""
@@ -39,13 +42,16 @@ class EvidenceKeyMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedVersion:
-    """A version that exists, with its owner and the grants that the asker holds on it.
+    """A version with its owner, and the grants that the asker holds on it.
 
+    `wanted` is what was asked for, which may have been the current version, whichever that is.
+    What does not exist is nobody's, and so is decided, and written down, like what is hidden.
     The grants under which nothing is counted are locked against revocation until the transaction
     ends. `collections` are those that hold it, and that something is granted on.
     `wait_for_log` says that its owner wants a release in the log before anything is shown.
     """
 
+    wanted: VersionRef
     version: VersionRef
     owner_id: PersonId
     grants: Sequence[ConsentedGrant]
@@ -53,20 +59,28 @@ class AskedVersion:
     wait_for_log: bool
     at: datetime
 
+    @classmethod
+    def of_nobody(cls, wanted: VersionRef, at: datetime) -> AskedVersion:
+        """One that does not exist."""
+        nothing = VersionRef(document_id=wanted.document_id, version=0)
+        return cls(
+            wanted=wanted, version=nothing, owner_id=NOBODY, grants=(), wait_for_log=False, at=at
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision on one version, and what it was made from; None where there is no such version."""
+    """A decision on one version, and what it was made from."""
 
     decision: Decision
-    evidence: Mapping[str, object] | None
+    evidence: Mapping[str, object]
 
 
 class ReleaseTransaction(Protocol):
     """One transaction of the gate."""
 
     async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
-        """The versions that exist. One clock, the database's, says when.
+        """Each of them once, whether it exists or not. One clock, the database's, says when.
 
         Raises EvidenceKeyMissing, having decided nothing.
         """

@@ -14,7 +14,7 @@ from application.consent.ports import (
     ReleaseTransaction,
 )
 from application.ports import NewId, Release
-from domain.consent.decision import AccessRequest, Decision, Denial, decide
+from domain.consent.decision import AccessRequest, Decision, decide
 from domain.consent.evidence import evidence_of
 from domain.consent.grant import Grant
 from domain.errors import NotFound, Unavailable
@@ -78,7 +78,7 @@ class ReleaseContent:
         async with self.releases.begin(caller) as tx:
             asked = {each.version: each for each in await tx.ask(versions)}
             requests = {
-                version: _request(caller, action, purpose, each, fields.get(version))
+                version: _request(caller, action, purpose, each, fields.get(each.wanted))
                 for version, each in asked.items()
             }
             decisions, refused = await _decide_and_spend(tx, asked, requests)
@@ -95,9 +95,6 @@ class ReleaseContent:
                 )
                 for version, each in asked.items()
             }
-            # What does not exist is denied like what is hidden, and takes the same path and time.
-            absent = Decided(decision=Decision(denial=Denial.NO_GRANT), evidence=None)
-            decided = {version: decided.get(version, absent) for version in versions}
             latest = max((each.at for each in asked.values()), default=None)
             await tx.record(release_id, action=action, purpose=purpose, at=latest, decided=decided)
         return decided, any(each.wait_for_log for each in asked.values())

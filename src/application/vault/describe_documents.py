@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.ports import OwnKeys, ReleaseGate
+from application.ports import DataKey, OwnKeys, ReleaseGate
+from application.vault.asked_version import asked_version
 from application.vault.descriptions import Descriptions
 from application.vault.ports import Documents
-from domain.identity import Action, Caller, DocumentId, Purpose, ResourceKind, VersionRef
+from domain.identity import Action, Caller, DocumentId, Purpose, ResourceKind
 from domain.vault.document import Description, Document, DocumentNotFound
 
 
@@ -34,22 +35,24 @@ class DescribeDocument:
     ) -> DescribedDocument:
         """Raises NotFound for what does not exist or may not be seen: one path for both."""
         document = await self.documents.find(caller, document_id)
-        if document is not None and document.kind is not ResourceKind.DOCUMENT:
-            document = None  # a record is read as one: a grant may be about some fields only
-        if document is not None and document.owner_id == caller.person_id:
-            keys = await self.own_keys(caller=caller, resources=[document_id])
-            key = keys.get(document_id)
-        else:
-            version = 0 if document is None else document.current.ref.version
-            ref = VersionRef(document_id=document_id, version=version)
-            release = await self.gate(
-                caller=caller, action=Action.READ, purpose=purpose, versions=[ref]
-            )
-            key = release.opened[ref].metadata
+        key = await self._key(caller, document_id, document, purpose)
         if document is None or key is None:
             raise DocumentNotFound
         description = self.descriptions.open(document, key, caller.tenant_id)
         return DescribedDocument(document=document, description=description)
+
+    async def _key(
+        self, caller: Caller, document_id: DocumentId, found: Document | None, purpose: Purpose
+    ) -> DataKey | None:
+        kind = ResourceKind.DOCUMENT
+        if found is not None and found.kind is kind and found.owner_id == caller.person_id:
+            return (await self.own_keys(caller=caller, resources=[document_id])).get(document_id)
+        ref = asked_version(document_id, found, kind)
+        release = await self.gate(
+            caller=caller, action=Action.READ, purpose=purpose, versions=[ref]
+        )
+        opened = release.opened.get(ref)  # granted since it was not found: next time it is
+        return None if opened is None else opened.metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

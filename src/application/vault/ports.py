@@ -102,7 +102,8 @@ class Documents(Protocol):
     def begin(self, caller: Caller) -> AbstractAsyncContextManager[VaultTransaction]: ...
 
     async def find(self, caller: Caller, document_id: DocumentId) -> Document | None:
-        """Whoever owns it: being found says nothing about being allowed."""
+        """One's own, or one that something was granted on, whether that still holds or not: being
+        found says nothing about being allowed. For everybody else it does not exist."""
         ...
 
     async def version(self, caller: Caller, version: VersionRef) -> Version | None: ...

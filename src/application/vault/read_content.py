@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from application.ports import Cipher, Leases, Release, ReleaseGate
+from application.vault.asked_version import asked_version
 from application.vault.ports import Blobs, Documents, content_context
 from domain.identity import (
     Action,
@@ -87,11 +88,8 @@ class ReadContent:
     ) -> OpenContent:
         """Raises NotFound for what does not exist or may not be seen: one path for both."""
         document = await self.documents.find(caller, document_id)
-        if document is not None and document.kind is not kind:
-            document = None  # a record is read as one: a grant may be about some fields only
-        current = 0 if document is None else document.current.ref.version
-        ref = VersionRef(document_id=document_id, version=(version or current) if document else 0)
-        found = await self.documents.version(caller, ref)
+        ref = asked_version(document_id, document, kind, version)
+        found = None if document is None else await self.documents.version(caller, ref)
         release = await self.gate(caller=caller, action=action, purpose=purpose, versions=[ref])
         if document is None or found is None or release.opened[ref].fields is not None:
             raise DocumentNotFound

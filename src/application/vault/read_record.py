@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.ports import Cipher, ReleaseGate
+from application.vault.asked_version import asked_version
 from application.vault.descriptions import Descriptions
 from application.vault.ports import Blobs, Documents, content_context
-from domain.identity import Action, Caller, DocumentId, Purpose, ResourceKind, VersionRef
+from domain.identity import Action, Caller, DocumentId, Purpose, ResourceKind
 from domain.json_pointer import Json, Pointers, select
 from domain.vault.document import Document, Version
 from domain.vault.record import RecordNotFound, content_of
@@ -53,13 +54,8 @@ class ReadRecord:
         Raises NotFound for what does not exist or may not be seen: one path for both.
         """
         document = await self.documents.find(caller, record_id)
-        if document is not None and document.kind is not ResourceKind.RECORD:
-            document = None
-        current = 0 if document is None else document.current.ref.version
-        # What is no record is asked for as what does not exist.
-        wanted = (version or current) if document is not None else 0
-        ref = VersionRef(document_id=record_id, version=wanted)
-        found = await self.documents.version(caller, ref)
+        ref = asked_version(record_id, document, ResourceKind.RECORD, version)
+        found = None if document is None else await self.documents.version(caller, ref)
         release = await self.gate(
             caller=caller,
             action=action,

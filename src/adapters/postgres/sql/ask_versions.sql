@@ -1,5 +1,6 @@
 -- Which of the wanted versions exist, whose they are, which collections hold them, and what the
--- asker was granted on either.
+-- asker was granted on either. Version -1 is the current one. What does not exist has a row as well,
+-- as long as that of what exists: otherwise the time would tell.
 --
 -- Grants under which nothing is counted are locked FOR SHARE: revoking is an UPDATE, so it waits
 -- for readers in flight and stops later ones. (FOR KEY SHARE would not wait; an advisory lock
@@ -29,9 +30,10 @@ WITH holding AS MATERIALIZED (
     WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.is_counted
       AND g.resource_id = ANY (:documents || ARRAY(SELECT h.collection_id FROM holding h))
 )
-SELECT v.document_id, v.version, d.owner_id AS document_owner_id, d.audit_mode,
+SELECT wanted.document_id, wanted.version AS wanted_version, v.version,
+       d.owner_id AS document_owner_id, d.audit_mode,
        clock_timestamp() AS asked_at,
-       ARRAY(SELECT i.collection_id FROM holding i WHERE i.document_id = v.document_id
+       ARRAY(SELECT i.collection_id FROM holding i WHERE i.document_id = wanted.document_id
              ORDER BY i.collection_id) AS collections,
        k.id AS evidence_key_id, k.public_key AS evidence_public_key,
        h.*,
@@ -39,12 +41,12 @@ SELECT v.document_id, v.version, d.owner_id AS document_owner_id, d.audit_mode,
         WHERE e.tenant_id = :tenant AND e.consent_id = h.consent_id
         ORDER BY e.seq DESC LIMIT 1) AS consent_state
 FROM unnest(CAST(:documents AS uuid[]), CAST(:wanted AS integer[])) AS wanted (document_id, version)
-JOIN versions v ON v.tenant_id = :tenant AND v.document_id = wanted.document_id
-     AND v.version = wanted.version
-JOIN documents d ON d.tenant_id = :tenant AND d.id = v.document_id
-LEFT JOIN data_keys k ON k.tenant_id = :tenant AND k.resource_id = v.document_id
+LEFT JOIN documents d ON d.tenant_id = :tenant AND d.id = wanted.document_id
+LEFT JOIN versions v ON v.tenant_id = :tenant AND v.document_id = wanted.document_id
+     AND v.version = CASE wanted.version WHEN -1 THEN d.current_version ELSE wanted.version END
+LEFT JOIN data_keys k ON k.tenant_id = :tenant AND k.resource_id = wanted.document_id
      AND k.kind = 'evidence'
 LEFT JOIN held h ON CASE WHEN h.resource_kind = 'collection'
     THEN EXISTS (SELECT 1 FROM holding i
-                 WHERE i.collection_id = h.resource_id AND i.document_id = v.document_id)
-    ELSE h.resource_id = v.document_id END
+                 WHERE i.collection_id = h.resource_id AND i.document_id = wanted.document_id)
+    ELSE h.resource_id = wanted.document_id END
