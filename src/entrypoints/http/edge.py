@@ -25,8 +25,8 @@ from entrypoints.http.request_ids import request_id_of, trace_parent_of
 from entrypoints.telemetry import name_request, request_span
 
 NOT_FOUND_SECONDS = 0.02
-"""What is hidden takes the same steps as what does not exist, and yet no two rows take the same time
-to look for. So a 404 is sent after this long, or twice, thrice as long. Nothing is held meanwhile.
+"""What is hidden takes the same steps as what does not exist, and yet a row that is there takes
+other time to look for. So a 404 is sent after this long, or twice, thrice as long. Nothing is held.
 `benchmarks/hidden_or_absent.py` measures what is left for a stranger to tell."""
 
 _TIMER_SECONDS = 0.002  # timers are no finer, and what they round off would tell the rest
