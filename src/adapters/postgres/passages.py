@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
-from adapters.postgres.text_search import asked_words, configuration_of
+from adapters.postgres.text_search import asked_words, configuration_of, literal_words
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
@@ -31,13 +31,15 @@ PLANNING = text("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresPassages:
-    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search.
+    """`Passages`. `candidates_per_leg` bounds what leaves the database for one search, and
+    `lexemes_max` among how many words those are looked for that are like the words of a question.
 
     `saturation` and `length_weight` are k1 and b of BM25.
     """
 
     engine: AsyncEngine
     candidates_per_leg: int = 100
+    lexemes_max: int = 20_000
     saturation: float = SATURATION
     length_weight: float = LENGTH_WEIGHT
 
@@ -52,6 +54,7 @@ class PostgresPassages:
         model: str,
         languages: Set[Language] | None = None,
         per_leg: int | None = None,
+        lexemes: Sequence[str] | None = None,
     ) -> Candidates:
         values = search_values(
             caller,
@@ -64,6 +67,7 @@ class PostgresPassages:
             per_leg=per_leg or self.candidates_per_leg,
             saturation=self.saturation,
             length_weight=self.length_weight,
+            lexemes=lexemes,
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(PLANNING)
@@ -78,6 +82,12 @@ class PostgresPassages:
             unread=frozenset(row.id for row in found if row.is_read is False),
             visible=rows[0].visible,
         )
+
+    async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
+        values = _visible(caller, query, action) | {"lexemes_max": self.lexemes_max}
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(PLANNING)
+            return (await connection.execute(statement("visible_lexemes"), values)).scalars().all()
 
     async def closeness(
         self, caller: Caller, passages: Sequence[int], best: Sequence[int], model: str
@@ -114,8 +124,24 @@ def search_values(
     languages: Set[Language] | None = None,
     saturation: float = SATURATION,
     length_weight: float = LENGTH_WEIGHT,
+    lexemes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """What search.sql is run with."""
+    return {
+        **_visible(caller, query, action),
+        **(asked_words(words) if lexemes is None else literal_words(lexemes)),
+        "literal": lexemes is not None,
+        "vector": None if vector is None else _literal(vector),
+        "model": model,
+        "read": None if languages is None else sorted(map(configuration_of, languages)),
+        "per_leg": per_leg,
+        "k1": saturation,
+        "b": length_weight,
+    }
+
+
+def _visible(caller: Caller, query: SearchQuery, action: Action) -> dict[str, Any]:
+    """What visible.sql is run with."""
     return {
         "tenant": caller.tenant_id,
         "person": caller.person_id,
@@ -124,13 +150,6 @@ def search_values(
         "acr": caller.acr,
         "everything": query.document_ids is None,
         "documents": sorted(query.document_ids or ()),
-        **asked_words(words),
-        "vector": None if vector is None else _literal(vector),
-        "model": model,
-        "read": None if languages is None else sorted(map(configuration_of, languages)),
-        "per_leg": per_leg,
-        "k1": saturation,
-        "b": length_weight,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -10,5 +11,13 @@ from sqlalchemy import TextClause, text
 
 @cache
 def statement(name: str) -> TextClause:
-    """The statement in sql/`name`.sql."""
-    return text(files("adapters.postgres").joinpath("sql", f"{name}.sql").read_text())
+    """The statement in sql/`name`.sql, with the parts that it names between /* and */."""
+    return text(_PART.sub(lambda part: _read(part[1]), _read(name)))
+
+
+# One part, and the only place where it is written down who may find what.
+_PART = re.compile(r"^/\* (visible) \*/$", re.MULTILINE)
+
+
+def _read(name: str) -> str:
+    return files("adapters.postgres").joinpath("sql", f"{name}.sql").read_text().rstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -70,6 +70,11 @@ def asked_words(text: str) -> dict[str, Any]:
         "folded": [word.folded for word, _ in counted],
         "said": [said for _, said in counted],
     }
+
+
+def literal_words(lexemes: Sequence[str]) -> dict[str, Any]:
+    """Lexemes as they are in the index: parameters of search.sql."""
+    return {"words": list(lexemes), "folded": list(lexemes), "said": [1] * len(lexemes)}
 
 
 def passage_words(passages: Iterable[tuple[int, str, str]]) -> Mapping[str, list[Any]]:

@@ -175,6 +175,7 @@ class Passages(Protocol):
         model: str,
         languages: Set[Language] | None = None,
         per_leg: int | None = None,
+        lexemes: Sequence[str] | None = None,
     ) -> Candidates:
         """The best passages of each leg, among exactly what the caller may search now.
 
@@ -182,8 +183,15 @@ class Passages(Protocol):
         influences what is found, its scores, or how long it takes. `words` is empty, or `vector`
         None, where that leg is not wanted. Vectors of other models are not compared, nor those
         of documents in other languages than `languages`; None compares all. A leg has
-        `per_leg` passages at most, or as many as is usual.
+        `per_leg` passages at most, or as many as is usual. With `lexemes` these are looked for
+        as they are in the index, instead of `words`.
         """
+        ...
+
+    async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
+        """The words in the index, as it has them, of exactly what the caller may search now.
+
+        Bounded: of very many, some."""
         ...
 
     async def closeness(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
+from application.retrieval.ladder import RUNGS, Ladder
 from application.retrieval.ports import Candidates, Passages
 from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound
@@ -22,6 +23,7 @@ from domain.retrieval.fusion import (
     normalised,
     with_feedback,
 )
+from domain.retrieval.likeness import Rung
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
 
@@ -43,11 +45,13 @@ class Degradation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """Hits, best first; `mode` is what was really done, among `visible` passages."""
+    """Hits, best first; `mode` is what was really done, among `visible` passages, and `rung` how
+    the words were found."""
 
     hits: Sequence[Hit]
     mode: SearchMode
     degraded: Sequence[Degradation]
+    rung: Rung = Rung.WORDS
     visible: int = 0
 
 
@@ -80,37 +84,53 @@ class Search:
         """Raises Unavailable when the database or the gate does not answer."""
         vector, degraded = await self._vector(query)
         semantic_only = query.mode is SearchMode.SEMANTIC and vector is not None
-        found = await self.passages.candidates(
-            caller,
-            query,
-            action,
-            words="" if semantic_only else query.text,
-            vector=vector,
-            model=self.embedder.model,
-            languages=None if semantic_only else self.languages,
-            per_leg=PER_LEG_OF_MANY if query.limit > LIMIT_MAX else None,
-        )
+
+        async def candidates(lexemes: Sequence[str] | None = None) -> Candidates:
+            return await self.passages.candidates(
+                caller,
+                query,
+                action,
+                words="" if semantic_only else query.text,
+                vector=vector,
+                model=self.embedder.model,
+                languages=None if semantic_only else self.languages,
+                per_leg=PER_LEG_OF_MANY if query.limit > LIMIT_MAX else None,
+                lexemes=lexemes,
+            )
+
+        found, rung = await candidates(), Rung.WORDS
         if not semantic_only and found.words == 0:
             degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
         if vector is not None and found.unread:
             degraded = [*degraded, Degradation(step="semantic", reason="language_not_read")]
-        found = await self._with_feedback(caller, found)
-        ranked = self._fused(found)
-        ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
+        if not semantic_only and found.visible and found.words and not found.keyword:
+            climb = Ladder(passages=self.passages)
+            rung, instead = await climb(
+                caller=caller, query=query, action=action, search=candidates
+            )
+            degraded = [*degraded, *_passed(rung)]
+            found = instead or found
+        weight = self.semantic_weight if rung is Rung.WORDS else (1 + self.semantic_weight) / 2
+        found = await self._with_feedback(caller, found, weight)
+        ranked = _fused(found, weight)
+        ranking: _Ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         if query.results is Results.DOCUMENTS:
             ranking = best_of_each(ranking)
         return SearchPage(
             hits=await self._open(caller, query, action, ranking, found),
             mode=_done(vector, found, semantic_only),
             degraded=degraded,
+            rung=rung,
             visible=found.visible,
         )
 
-    async def _with_feedback(self, caller: Caller, found: Candidates) -> Candidates:
+    async def _with_feedback(
+        self, caller: Caller, found: Candidates, semantic_weight: float
+    ) -> Candidates:
         """The semantic leg moved towards what the best hits of both legs are about."""
         if not (self.feedback_weight and found.semantic and found.keyword):
             return found
-        best = [passage for passage, _ in self._fused(found)[:FEEDBACK_PASSAGES]]
+        best = [passage for passage, _ in _fused(found, semantic_weight)[:FEEDBACK_PASSAGES]]
         closeness = await self.passages.closeness(
             caller,
             list(found.semantic),
@@ -119,14 +139,6 @@ class Search:
         )
         moved = with_feedback(found.semantic, closeness, weight=self.feedback_weight)
         return replace(found, semantic=moved)
-
-    def _fused(self, found: Candidates) -> Sequence[tuple[int, float]]:
-        return fuse(
-            found.semantic,
-            found.keyword,
-            semantic_weight=self.semantic_weight,
-            unread=found.unread,
-        )
 
     async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
         if query.mode is SearchMode.KEYWORD:
@@ -210,6 +222,17 @@ class Search:
         except NotFound:
             return {}
         return {version: (keys, release.id) for version, keys in release.opened.items()}
+
+
+def _fused(found: Candidates, semantic_weight: float) -> Sequence[tuple[int, float]]:
+    return fuse(found.semantic, found.keyword, semantic_weight=semantic_weight, unread=found.unread)
+
+
+def _passed(rung: Rung) -> list[Degradation]:
+    """The steps of the ladder that found nothing, before the one that did."""
+    steps = ["keyword", *RUNGS]
+    passed = steps[: steps.index(rung)] if rung in steps else steps
+    return [Degradation(step=step, reason="no_hit") for step in passed]
 
 
 def _is_shown(opened: tuple[OpenedVersion, ReleaseId] | None, field: str | None) -> bool:

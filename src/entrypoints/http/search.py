@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from msgspec import Meta
 
 from application.retrieval.search import Search, SearchPage
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
+from domain.retrieval.likeness import Rung
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import (
     DOCUMENT_LIMIT_MAX,
@@ -93,12 +95,27 @@ class DegradationShown(msgspec.Struct, kw_only=True):
     reason: str
 
 
+class SearchDone(StrEnum):
+    """How an answer was found. Where nothing had the words, by others that are like them: by their
+    beginning (prefix), in spite of a typing error (typo), or inside of them (substring)."""
+
+    HYBRID = SearchMode.HYBRID
+    SEMANTIC = SearchMode.SEMANTIC
+    KEYWORD = SearchMode.KEYWORD
+    PREFIX = Rung.PREFIX
+    TYPO = Rung.TYPO
+    SUBSTRING = Rung.SUBSTRING
+    EMPTY = "empty"
+
+
 class ExplanationShown(msgspec.Struct, kw_only=True):
     """How the answer came about. `vectors` are compared by `exact` search, for `reason`, among
-    the `visible_passages`: those that may be searched. The weights are those in force."""
+    the `visible_passages`: those that may be searched. `lexical` says by what words were found.
+    The weights are those in force."""
 
     vectors: Literal["exact", "none"]
     reason: str
+    lexical: Rung
     visible_passages: int
     semantic_weight: float
     feedback_weight: float
@@ -108,7 +125,7 @@ class SearchAnswer(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Items, best first; `mode` is what was really done."""
 
     items: list[HitShown]
-    mode: SearchMode
+    mode: SearchDone
     degraded: list[DegradationShown]
     took_ms: float
     explain: ExplanationShown | None = None
@@ -132,7 +149,7 @@ class SearchController(Controller):
         page = await search(caller=caller, query=_query(data))
         return SearchAnswer(
             items=[_shown(hit, explain=data.explain) for hit in page.hits],
-            mode=page.mode,
+            mode=_done(page),
             degraded=[
                 DegradationShown(step=each.step, reason=each.reason) for each in page.degraded
             ],
@@ -153,11 +170,18 @@ def _query(asked: SearchAsked) -> SearchQuery:
     )
 
 
+def _done(page: SearchPage) -> SearchDone:
+    if page.mode is not SearchMode.KEYWORD or page.rung is Rung.WORDS:
+        return SearchDone(page.mode)
+    return SearchDone.EMPTY if page.rung is Rung.NONE else SearchDone(page.rung)
+
+
 def _explained(search: Search, page: SearchPage) -> ExplanationShown:
     by_meaning = page.mode is not SearchMode.KEYWORD
     return ExplanationShown(
         vectors="exact" if by_meaning else "none",
         reason="every_visible_passage_is_compared" if by_meaning else "no_search_by_meaning",
+        lexical=page.rung,
         visible_passages=page.visible,
         semantic_weight=search.semantic_weight,
         feedback_weight=search.feedback_weight,

@@ -93,6 +93,7 @@ async def test_an_answer_explains_itself_when_asked_to(library: Library, serve: 
     assert answer["explain"] == {
         "vectors": "exact",
         "reason": "every_visible_passage_is_compared",
+        "lexical": "words",
         "visible_passages": 2,
         "semantic_weight": 0.5,
         "feedback_weight": 0.3,
