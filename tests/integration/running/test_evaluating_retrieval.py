@@ -71,6 +71,21 @@ async def test_an_instance_of_its_own_is_measured_and_removed(
     assert _left_in(place) == []
 
 
+async def test_weights_are_learned_from_what_a_server_explains(
+    running: Program, asha: Person, place: Path, collection: Path
+) -> None:
+    documents = await _documents(running)
+    status, told, _ = await command(
+        *("eval", "weights", str(collection), "--test", str(collection), "--url", running.url),
+        directory=place,
+        data_dir=place / "data",
+    )
+    assert status == 0, told
+    assert told.count("six") >= 2
+    assert "leave the weight as it is" in told, "words and meaning agree about these"
+    assert await _documents(running) == documents
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -124,13 +124,16 @@ SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) F
 FROM (SELECT) AS always
 LEFT JOIN (
     SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword,
-           v.configuration = ANY(CAST(:read AS text[])) AS is_read
+           d.configuration = ANY(CAST(:read AS text[])) AS is_read
     FROM found f
     CROSS JOIN LATERAL (
         SELECT p.id, p.document_id, p.version, p.field FROM passages p
         WHERE p.tenant_id = :tenant AND p.id = f.passage_id
         OFFSET 0
     ) p
-    JOIN (SELECT document_id, configuration FROM own
-          UNION ALL SELECT document_id, configuration FROM shared) v USING (document_id)
+    CROSS JOIN LATERAL (
+        SELECT d.configuration FROM documents d
+        WHERE d.tenant_id = :tenant AND d.id = p.document_id
+        OFFSET 0
+    ) d
 ) f ON true
