@@ -1,0 +1,280 @@
+"""Withdrawal and erasure reach all that was made from what is gone, wherever it was kept.
+
+What is kept of a chat is sealed, so that looking for words in a dump finds nothing at any time.
+Here everything is opened that the conversation's key opens, and looked through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from adapters.identifiers import uuid7
+from adapters.inprocess.excerpts import SearchedExcerpts
+from adapters.postgres.engine import Database, transaction
+from adapters.postgres.person_erasure import PostgresPersonErasure
+from application.chat.language_model import ModelLimits, Piece, Spent, Text
+from application.chat.ports import AskedQuestion, SealedEvent
+from application.chat.sealed_chat import SealedChat
+from application.chat.write_answer import AnswerLimits
+from domain.chat.prompt import Prompt
+from domain.chat.run import AnswerWithdrawn
+from domain.consent.grant import Grant
+from domain.identity import Action, Caller, MessageId, RunId, VersionRef
+from tests.integration.chat.conftest import Chat, OpenChat, idle
+from tests.integration.retrieval.library import Library
+
+KEPT = ("messages", "run_events", "answer_manifests")
+
+
+@dataclass
+class Repeating:
+    """`LanguageModel` that repeats all that it was given, and quotes it."""
+
+    given: list[str] = field(default_factory=list)
+    pause_seconds: float = 0.0
+    name: str = "repeating"
+    marks_sources: bool = True
+
+    async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
+        everything = "\n".join(each.text for each in prompt.instructions)
+        self.given.append(everything)
+        for excerpt in prompt.excerpts:
+            yield Text(f"“{excerpt.text}” [{excerpt.id}] ")
+        yield Text(everything)
+        if self.pause_seconds:
+            await asyncio.sleep(self.pause_seconds)
+        yield Spent(input_tokens=1, output_tokens=1)
+
+
+@dataclass
+class Scene:
+    """A document of an owner's, shared with a reader who has asked about it."""
+
+    library: Library
+    chat: Chat
+    model: Repeating
+    owner: Caller
+    reader: Caller
+    ref: VersionRef
+    grant: Grant
+    canary: str
+
+    async def ask(
+        self, words: str, after: AskedQuestion | None = None, **options: Any
+    ) -> AskedQuestion:
+        conversation = None if after is None else after.run.conversation_id
+        asked = await self.chat.ask(self.reader, conversation, words, **options)
+        await self.chat.events(self.reader, asked.run.id)
+        return asked
+
+    async def kept(self, asked: AskedQuestion) -> Counter[str]:
+        """In which tables, and how often, the canary is kept, once all is opened."""
+        conversation_id = asked.run.conversation_id
+        chat = SealedChat(
+            cipher=self.chat.cipher,
+            key=asked.key,
+            tenant_id=self.reader.tenant_id,
+            conversation_id=conversation_id,
+        )
+        given = {"conversation": conversation_id}
+        found: Counter[str] = Counter(dict.fromkeys(KEPT, 0))
+        for row in await self._rows(
+            "SELECT id, sealed_content AS sealed FROM messages WHERE tenant_id = :tenant"
+            " AND conversation_id = :conversation AND sealed_content IS NOT NULL",
+            **given,
+        ):
+            found["messages"] += self.canary in chat.open_message(MessageId(row.id), row.sealed)
+        of_runs = (
+            "JOIN runs r ON r.tenant_id = k.tenant_id AND r.id = k.run_id"
+            " WHERE k.tenant_id = :tenant AND r.conversation_id = :conversation"
+        )
+        for row in await self._rows(
+            f"SELECT run_id, number, type, sealed_data FROM run_events k {of_runs}", **given
+        ):
+            sealed = SealedEvent(number=row.number, type=row.type, sealed=row.sealed_data)
+            found["run_events"] += self.canary in chat.open_event(RunId(row.run_id), sealed).told
+        for row in await self._rows(
+            f"SELECT run_id, sealed_manifest FROM answer_manifests k {of_runs}", **given
+        ):
+            explained = chat.open_manifest(RunId(row.run_id), row.sealed_manifest)
+            told = json.dumps([explained.manifest, dict(explained.passages)])
+            found["answer_manifests"] += self.canary in told
+        return found
+
+    async def _rows(self, statement: str, **values: Any) -> list[Any]:
+        return await self.chat.rows(self.reader, statement, **values)
+
+
+@pytest.fixture
+async def scene(library: Library, open_chat: OpenChat) -> Scene:
+    owner, reader = await library.person(), await library.person()
+    canary = f"canary{uuid4().hex}"
+    ref = await library.add(owner, f"The password of the harbour is {canary}.", title="Harbour")
+    grant = await library.share(owner, ref, reader, purpose="research", actions=(Action.QUOTE,))
+    model = Repeating()
+    chat = await open_chat(
+        model,
+        source=SearchedExcerpts(search=library.container.search()),
+        keyring=library.container.key_service(),
+        limits=AnswerLimits(history_tokens_max=4_000),
+    )
+    return Scene(library, chat, model, owner, reader, ref, grant, canary)
+
+
+async def withdraw(scene: Scene) -> None:
+    withdraw_consent = scene.library.container.withdraw_consent()
+    await withdraw_consent(caller=scene.owner, consent_id=scene.grant.consent_id)
+
+
+async def erase(scene: Scene) -> None:
+    erase_document = scene.library.container.erase_document()
+    await erase_document(caller=scene.owner, document_id=scene.ref.document_id)
+
+
+async def leave(scene: Scene) -> None:
+    """The owner is erased, with all that is theirs."""
+    erasure = PostgresPersonErasure(
+        engine=scene.chat.engine, evidence=scene.library.container.evidence(), new_id=uuid7
+    )
+    assert await erasure.erase(scene.owner) is not None
+
+
+TakeBack = Callable[[Scene], Awaitable[None]]
+WAYS = pytest.mark.parametrize("take_back", [withdraw, erase, leave])
+
+
+@WAYS
+async def test_nothing_is_kept_of_what_is_gone(
+    scene: Scene, take_back: TakeBack, figure: Callable[[str], None]
+) -> None:
+    first = await scene.ask("What is the password of the harbour?")
+    second = await scene.ask("Say that again, please, all of it.", first)
+    before = await scene.kept(first)
+    assert all(before[table] >= 2 for table in KEPT), before
+    await take_back(scene)
+    after = await scene.kept(first)
+    left = f"{after.total()} of {before.total()}"
+    figure(f"{take_back.__name__}: {left} places still hold the canary")
+    assert after.total() == 0, after
+    for asked in (first, second):
+        with pytest.raises(AnswerWithdrawn):
+            await scene.chat.follow_run(caller=scene.reader, run_id=asked.run.id, after=0)
+
+
+@WAYS
+async def test_no_later_prompt_carries_what_is_gone(scene: Scene, take_back: TakeBack) -> None:
+    first = await scene.ask("What is the password of the harbour?")
+    await scene.ask("Say that again, please, all of it.", first)
+    assert scene.canary in scene.model.given[-1]
+    assert scene.model.given[-1].count(scene.canary) > scene.model.given[0].count(scene.canary)
+    await take_back(scene)
+    later = await scene.ask("What was it, once more, that you said about it?", first)
+    assert "Say that again, please, all of it." in scene.model.given[-1]  # own words stay
+    assert scene.canary not in scene.model.given[-1]
+    assert (await scene.kept(later)).total() == 0
+
+
+@WAYS
+async def test_what_is_being_written_and_shown_goes_from_memory_too(
+    scene: Scene, take_back: TakeBack
+) -> None:
+    scene.model.pause_seconds = 30.0
+    asked = await scene.chat.ask(scene.reader, None, "What is the password of the harbour?")
+    following = await scene.chat.follow_run(caller=scene.reader, run_id=asked.run.id, after=0)
+    while scene.canary not in (event := await anext(following)).told:
+        assert not event.type.is_terminal
+    live = scene.chat.live.find(asked.run.id)
+    assert live is not None
+    assert any(scene.canary in each.told for each in live.after(0) or ())
+    await take_back(scene)
+    async with asyncio.timeout(2):
+        rest = [event async for event in following]  # what was on its way, and then the end
+    assert rest[-1].type == "access_revoked"
+    assert live.after(0) is None
+    await following.aclose()
+    await idle(scene.chat)
+    assert (await scene.kept(asked)).total() == 0
+
+
+async def test_a_repeated_request_brings_nothing_back(scene: Scene) -> None:
+    asked = await scene.ask("What is the password of the harbour?", key="again")
+    await withdraw(scene)
+    again = await scene.chat.ask(
+        scene.reader, asked.run.conversation_id, "What is the password of the harbour?", key="again"
+    )
+    assert again.run.id == asked.run.id
+    assert again.run.state == "access_revoked"
+    with pytest.raises(AnswerWithdrawn):
+        await scene.chat.follow_run(caller=scene.reader, run_id=again.run.id, after=0)
+
+
+async def test_after_an_erasure_no_table_holds_a_word_of_it(
+    scene: Scene, database: Database
+) -> None:
+    asked = await scene.ask("What is the password of the harbour?")
+    assert set(await _tables_with(database, scene.canary)) == {"postings"}  # in mode `clear`
+    await erase(scene)
+    assert await _tables_with(database, scene.canary) == {}
+    assert (await scene.kept(asked)).total() == 0
+
+
+async def test_a_tombstone_beside_what_it_stands_for_is_refused(scene: Scene) -> None:
+    """Whoever writes another way of taking answers back, and forgets a table, is told at once."""
+    asked = await scene.ask("What is the password of the harbour?")
+    hide = (
+        "UPDATE messages SET sealed_content = NULL, tombstone = 'x'"
+        " WHERE tenant_id = :tenant AND id = :id"
+    )
+    forgotten = {
+        "answer_manifests": "DELETE FROM run_events WHERE tenant_id = :tenant AND run_id = :run",
+        "run_events": "DELETE FROM answer_manifests WHERE tenant_id = :tenant AND run_id = :run",
+    }
+    values = {
+        "tenant": scene.reader.tenant_id,
+        "id": asked.run.answer_id,
+        "run": asked.run.id,
+    }
+
+    async def take_back_half(delete: str) -> None:
+        async with transaction(scene.chat.engine, scene.reader.tenant_id) as connection:
+            await connection.execute(text(hide), values)
+            await connection.execute(text(delete), values)
+
+    for table, delete in forgotten.items():
+        with pytest.raises(IntegrityError, match="leaves nothing behind"):
+            await take_back_half(delete)
+        assert (await scene.kept(asked))[table] > 0
+
+
+async def _tables_with(database: Database, word: str) -> dict[str, int]:
+    """Every table, read past all rules, with the rows that hold a word: as text, or as bytes."""
+    connection = await database.connect("postgres")
+    try:
+        names = await connection.fetch(
+            "SELECT c.oid::regclass::text AS name FROM pg_class c"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+        )
+        assert len(names) > 30
+        found = {}
+        for name in (row["name"] for row in names):
+            rows = await connection.fetchval(
+                f"SELECT count(*) FROM {name} t"
+                " WHERE strpos(t::text, $1) > 0 OR strpos(t::text, $2) > 0",
+                word,
+                word.encode().hex(),
+            )
+            if rows:
+                found[name] = rows
+        return found
+    finally:
+        await connection.close()
