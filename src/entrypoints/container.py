@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
-from decimal import Decimal
 
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -290,8 +289,8 @@ def _chain(settings: Settings) -> ModelChain:
         raise SettingsError(f"models: {wrong}.") from None
 
 
-def _budget(tokens: int | None, money: Decimal | None) -> Budget:
-    cost = None if money is None else int(money * MICROS)
+def _budget(tokens: int | None, money: float | None) -> Budget:
+    cost = None if money is None else round(money * MICROS)
     return Budget(tokens_max=tokens, cost_micros_max=cost)
 
 

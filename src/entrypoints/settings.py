@@ -12,7 +12,6 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -41,7 +40,7 @@ Rate = Annotated[str, Meta(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]* ?(second|minute|h
 
 
 Tokens = Annotated[int, Meta(ge=0, le=10**15)]
-Money = Annotated[Decimal, Meta(ge=0, le=10**9)]
+Money = Annotated[float, Meta(ge=0, le=10**9)]
 
 
 class SettingsError(Exception):

@@ -71,7 +71,7 @@ class Spending(Protocol):
         ...
 
     async def left_over(self) -> Sequence[LeftReservation]:
-        """Some of the reservations of runs that ended a minute ago or longer, of every tenant."""
+        """Some reservations of runs that ended a while ago, of every tenant."""
         ...
 
     async def of_run(self, caller: Caller, run_id: RunId) -> Sequence[NotedCall]:
