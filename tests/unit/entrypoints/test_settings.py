@@ -60,3 +60,50 @@ def test_keys_are_asked_for_in_the_clear_on_this_machine_alone() -> None:
     assert here.vault_url == "http://127.0.0.1:8200"
     with pytest.raises(SettingsError, match="set an https address"):
         load_settings({"STRONGROOM_VAULT_URL": "http://vault.example.org:8200"})
+
+
+CHAIN = '[{"name": "a", "options": {"url": "https://x", "model": "m", "key": "sk-very-secret"}}]'
+
+
+def test_models_are_tables_of_the_file_or_json_of_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "strongroom.toml"
+    file.write_text(
+        '[[models]]\nname = "a"\noptions = { url = "https://x", model = "m" }\n'
+        '[[models]]\nname = "b"\nplugin = "llama_cpp"\n'
+    )
+    told = load_settings({"STRONGROOM_CONFIG": str(file)}).chosen_models
+    assert [(each.name, each.plugin) for each in told] == [
+        ("a", "openai_compatible"),
+        ("b", "llama_cpp"),
+    ]
+    (one,) = load_settings({"STRONGROOM_MODELS": CHAIN}).chosen_models
+    assert one.options["model"] == "m"
+
+
+def test_one_model_by_its_address_is_a_chain_of_one() -> None:
+    (one,) = load_settings(
+        {"STRONGROOM_MODEL_URL": "http://localhost/v1", "STRONGROOM_MODEL": "m"}
+    ).chosen_models
+    assert (one.name, one.plugin) == ("m", "openai_compatible")
+    assert one.options == {"url": "http://localhost/v1", "model": "m"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"MODELS": "{"}, ["models", "is not allowed"]),
+        ({"MODELS": '[{"plugin": "x"}]'}, ["models", "name"]),
+        ({"MODELS": '[{"name": "a b"}]'}, ["models"]),
+        ({"MODELS": '[{"name": "a", "url": "https://x"}]'}, ["models", "url"]),
+        ({"MODELS": '[{"name": "a"}, {"name": "a"}]'}, ["a name of its own"]),
+        ({"MODELS": CHAIN, "MODEL_URL": "https://x", "MODEL": "m"}, ["set one of them"]),
+        ({"BUDGET_COST_PER_PERSON": "-1"}, ["budget_cost_per_person"]),
+        ({"BUDGET_TOKENS_PER_TENANT": "many"}, ["budget_tokens_per_tenant", "'many'"]),
+    ],
+)
+def test_a_chain_that_makes_no_sense_is_named(variables: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings({f"STRONGROOM_{name}": value for name, value in variables.items()})
+    for word in words:
+        assert word in str(refused.value)
+    assert "sk-very-secret" not in str(refused.value)
