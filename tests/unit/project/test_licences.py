@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[3] / "requirements"
-SHIPPED = ("core.txt", "assets.txt", "extras.txt")
+SHIPPED = ("core.txt", "assets.txt", "extras.txt", "smollm.txt")
 RULES: dict[str, Any] = tomllib.loads((REQUIREMENTS / "licences.toml").read_text())
 
 

@@ -10,7 +10,7 @@ import pytest
 
 REQUIREMENTS = Path(__file__).parents[3] / "requirements"
 AI_SDK = REQUIREMENTS.parent / "tests" / "interop" / "ai_sdk"
-LOCKED = ["assets.txt", "bootstrap.txt", "core.txt", "dev.txt", "extras.txt"]
+LOCKED = ["assets.txt", "bootstrap.txt", "core.txt", "dev.txt", "extras.txt", "smollm.txt"]
 
 
 @pytest.mark.parametrize("path", sorted(REQUIREMENTS.iterdir()), ids=lambda path: path.name)
@@ -34,6 +34,7 @@ def test_every_locked_requirement_is_pinned_and_hashed(name: str) -> None:
 
 def test_development_and_shipped_locks_agree() -> None:
     shipped = _pins("core.txt") | _pins("extras.txt")
+    assert {pin for pin in _pins("smollm.txt") if pin.startswith("xllamacpp")} <= shipped
     shared_names = {pin.split("==")[0] for pin in shipped} & {
         pin.split("==")[0] for pin in _pins("dev.txt")
     }
