@@ -17,8 +17,10 @@ DROP INDEX documents_searchable_idx;
 CREATE INDEX documents_searchable_idx ON documents (tenant_id, owner_id)
     INCLUDE (id, searchable_version, passage_count, lexeme_count, configuration)
     WHERE searchable_version IS NOT NULL AND index_mode = 'clear';
-CREATE INDEX documents_analysis_idx ON documents (analysis)
-    WHERE searchable_version IS NOT NULL AND index_mode = 'clear';
+-- Of those of before alone: an index of all that is searchable would be a way for a search to read
+-- what is not the searcher's.
+CREATE INDEX documents_analysis_idx ON documents (tenant_id, id)
+    WHERE searchable_version IS NOT NULL AND index_mode = 'clear' AND analysis < 1;
 
 -- The lexemes of a word: of the word as it is written, and without accents where that differs, so
 -- that it is found either way. Stemming is that of PostgreSQL's Snowball dictionaries, asked word
@@ -43,15 +45,15 @@ $$;
 
 -- Across tenants, ids alone: what was indexed by older rules, for whoever does it anew. A document
 -- with a newer version on its way is left to that.
-CREATE FUNCTION documents_analysed_before(current integer)
+CREATE FUNCTION documents_analysed_before_1()
 RETURNS TABLE (tenant_id uuid, owner_id uuid, document_id uuid, version integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT d.tenant_id, d.owner_id, d.id, d.searchable_version FROM documents d
-    WHERE d.searchable_version IS NOT NULL AND d.index_mode = 'clear' AND d.analysis < current
+    WHERE d.searchable_version IS NOT NULL AND d.index_mode = 'clear' AND d.analysis < 1
       AND d.searchable_version = d.current_version
     LIMIT 100
 $$;
 CREATE POLICY owner_functions ON documents FOR SELECT TO CURRENT_USER USING (true);
-REVOKE ALL ON FUNCTION documents_analysed_before FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION documents_analysed_before TO strongroom_app;
+REVOKE ALL ON FUNCTION documents_analysed_before_1 FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION documents_analysed_before_1 TO strongroom_app;
 GRANT UPDATE (lexeme_count) ON passages TO strongroom_app;

@@ -303,8 +303,11 @@ documents = _table(
     ),
     Index(
         "documents_analysis_idx",
-        "analysis",
-        postgresql_where=text("searchable_version IS NOT NULL AND index_mode = 'clear'"),
+        "tenant_id",
+        "id",
+        postgresql_where=text(
+            "searchable_version IS NOT NULL AND index_mode = 'clear' AND analysis < 1"
+        ),
     ),
     key=("id",),
 )

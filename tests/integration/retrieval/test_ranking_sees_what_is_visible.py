@@ -77,6 +77,8 @@ async def test_no_plan_reads_a_row_of_the_index_that_is_hidden(library: Library)
         # hidden ones number four hundred.
         assert _rows_read(scans, "postings") <= 15 * 2
         assert _rows_read(scans, "passage_vectors") == 5
+        # One's own, the shared one, and those of the five hits once more.
+        assert _rows_read(scans, "documents") <= 2 + 5
 
 
 async def test_equal_scores_come_in_an_order_that_lasts(library: Library) -> None:

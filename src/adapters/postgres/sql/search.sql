@@ -64,9 +64,14 @@ WITH asked AS MATERIALIZED (
         OFFSET 0
     ) p
 ), met AS MATERIALIZED (
-    -- A word that is written with accents and without counts once.
-    SELECT term, passage_id, max(frequency) AS frequency, max(length) AS length
-    FROM matched GROUP BY term, passage_id
+    -- A word that is written with accents and without counts once. Few questions have accents, and
+    -- the others need not be grouped for it.
+    SELECT term, passage_id, frequency, length FROM matched
+    WHERE NOT EXISTS (SELECT FROM forms WHERE cardinality(lexemes) > 1)
+    UNION ALL
+    SELECT term, passage_id, max(frequency), max(length) FROM matched
+    WHERE EXISTS (SELECT FROM forms WHERE cardinality(lexemes) > 1)
+    GROUP BY term, passage_id
 ), rarity AS MATERIALIZED (
     SELECT term, a.said * ln(1 + (c.passages - m.passages + 0.5) / (m.passages + 0.5)) AS weight
     FROM (

@@ -39,16 +39,17 @@ own AS MATERIALIZED (
         WHERE p.resource_kind = 'collection'
     ) g
     CROSS JOIN LATERAL (
-        SELECT d.owner_id, d.id AS document_id, d.searchable_version AS version,
+        -- By its key and nothing else: by any other index the owner's other documents were read.
+        SELECT d.owner_id, d.id AS document_id, d.searchable_version AS version, d.index_mode,
                d.passage_count, d.lexeme_count, d.configuration
         FROM documents d
-        WHERE d.tenant_id = :tenant AND d.id = g.document_id AND d.owner_id = g.owner_id
-          AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
-          AND (g.versions IS NULL OR d.searchable_version = ANY(g.versions))
+        WHERE d.tenant_id = :tenant AND d.id = g.document_id
         OFFSET 0
     ) d
     LEFT JOIN LATERAL (SELECT unnest(g.fields) AS pointer OFFSET 0) f ON true
-    WHERE :everything OR d.document_id = ANY(CAST(:documents AS uuid[]))
+    WHERE (:everything OR d.document_id = ANY(CAST(:documents AS uuid[])))
+      AND d.owner_id = g.owner_id AND d.version IS NOT NULL AND d.index_mode = 'clear'
+      AND (g.versions IS NULL OR d.version = ANY(g.versions))
     GROUP BY d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count, d.configuration
 ), shared AS MATERIALIZED (
     -- Of a record that was granted in part, the other fields are not even counted.
