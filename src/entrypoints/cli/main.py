@@ -186,6 +186,28 @@ def eval_weights(directories: tuple[Path, ...], tests: tuple[Path, ...], url: st
     _run(learn_weights(load_settings(), directories, tests=tests, url=url))
 
 
+@evaluation.command("chat")
+@click.argument("questions", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--url", help="A running server; without it, a fresh one is started for this.")
+def eval_chat(questions: Path | None, url: str | None) -> None:
+    """Ask a set of questions through the public API, and compare with last time.
+
+    QUESTIONS is a file of JSON lines, or a directory of such files: documents, and questions with
+    the sources and facts that a good answer has; without it a small set that comes along is asked.
+    The documents are handed in by a new account, which is erased afterwards. The report and its
+    plot are kept in the data directory, under evaluations. The form of a line:
+
+    \b
+    {"document": "lease", "title": "The lease", "text": "The rent is 900 euros. ..."}
+    {"question": "How much is the rent?", "sources": ["lease"], "facts": ["900 euros"]}
+    {"question": "To be refused: it has no sources"}
+    """
+    from entrypoints.cli.evaluation.chat import evaluate
+    from entrypoints.cli.evaluation.chat_questions import BUILT_IN
+
+    _run(evaluate(load_settings(), questions or BUILT_IN, url=url))
+
+
 @cli.group()
 def tenant() -> None:
     """Tenants are isolated spaces."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible
@@ -21,12 +21,16 @@ CARRIED_OVER = (
 
 
 @asynccontextmanager
-async def server(settings: Settings, url: str | None) -> AsyncIterator[str]:
-    """Its address. A fresh one has the settings in force where they change what is found."""
+async def server(
+    settings: Settings, url: str | None, *, also: Sequence[str] = ()
+) -> AsyncIterator[str]:
+    """Its address. A fresh one has the settings in force where they change what is found, and
+    those that are named in `also`, as far as they are set."""
     if url is not None:
         yield url
         return
-    carried = {name: getattr(settings, name) for name in CARRIED_OVER}
+    named = {name: getattr(settings, name) for name in (*CARRIED_OVER, *also)}
+    carried = {name: value for name, value in named.items() if value is not None}
     models = settings.data_dir.expanduser() / "models"
     async with fresh_instance("evaluation", models=models, **carried) as instance:
         try:
