@@ -64,15 +64,14 @@ GRANT SELECT, INSERT, UPDATE ON spending TO strongroom_app;
 GRANT SELECT, INSERT, DELETE ON reservations TO strongroom_app;
 
 -- For the sweeper, across tenants: what runs that are over, or gone, have left reserved. A process
--- may settle a moment after its run has ended, and is given some time for it; one that takes longer
--- loses nothing by it.
+-- settles a moment after a run has ended, so that it is given a minute.
 CREATE FUNCTION abandoned_reservations() RETURNS TABLE (
     tenant_id uuid, run_id uuid, person_id uuid, purpose text, model text, day date)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT v.tenant_id, v.run_id, v.person_id, v.purpose, v.model, v.day
     FROM reservations v LEFT JOIN runs r ON r.tenant_id = v.tenant_id AND r.id = v.run_id
-    WHERE v.created_at < clock_timestamp() - interval '20 seconds'
-      AND (r.id IS NULL OR r.ended_at < clock_timestamp() - interval '20 seconds')
+    WHERE v.created_at < clock_timestamp() - interval '1 minute'
+      AND (r.id IS NULL OR r.ended_at < clock_timestamp() - interval '1 minute')
     LIMIT 100
 $$;
 CREATE POLICY owner_functions ON reservations FOR SELECT TO CURRENT_USER USING (true);

@@ -28,6 +28,7 @@ from adapters.postgres.tables import (
     postings,
     sessions,
     totp,
+    usage_ledger,
     wrapping_keys,
 )
 from adapters.postgres.tombstones import ACCESS_REVOKED, tombstone_answers
@@ -168,6 +169,9 @@ async def _kept(connection: AsyncConnection, caller: Caller) -> dict[str, int]:
         "consent_records": await _count(connection, caller, either, consents.c.id),
         "log_entries": await _count(
             connection, caller, audit_events.c.actor_id == person_id, audit_events.c.id
+        ),
+        "usage_entries": await _count(
+            connection, caller, usage_ledger.c.person_id == person_id, usage_ledger.c.number
         ),
     }
 

@@ -30,6 +30,7 @@ KEPT = {
     "audit_numbers", "audit_openings", "audit_resources", "audit_takes",  # that it happened
     "consents", "consent_events", "consent_receipts", "grants", "notices",  # what was agreed to
     "pgqueuer_log",  # that there were jobs
+    "usage_ledger", "spending",  # what answers took, in numbers
     "schemas", "schema_versions",  # what records look like, which is nobody's content
 }  # fmt: skip
 """Tables that may have more rows afterwards than before all of it."""

@@ -209,6 +209,7 @@ async def served(built_models: Path, places: Callable[[], Path]) -> AsyncIterato
         yield Served(program, server, asha)
 
 
+@pytest.mark.slow
 async def test_every_fault_of_a_model_is_named_to_the_asker_and_bounded(
     served: Served, figure: Callable[[str], None]
 ) -> None:
@@ -254,6 +255,9 @@ async def test_a_run_tells_which_models_were_tried_and_why(served: Served) -> No
 async def test_neither_prompt_nor_key_nor_answer_is_logged_measured_or_told(
     served: Served,
 ) -> None:
+    for say in (saying(OK, chunk("half "), STALL), answering("half ", "answered")):
+        served.server.say = say
+        await ask(served.asha)
     said = [json.loads(each.partition(b"\r\n\r\n")[2]) for each in served.server.requests]
     assert all(QUESTION in each["messages"][-1]["content"] for each in said)
     assert KEY.encode() in served.server.requests[0]

@@ -289,6 +289,7 @@ async def test_the_next_model_takes_over_and_is_named_as_the_one_that_answered(
     assert (days["first"]["answers"], days["first"]["failed_calls"]) == (0, 2)
 
 
+@pytest.mark.slow
 async def test_what_a_killed_program_had_reserved_can_be_spent_again(
     served: Served, asha: Person, figure: Callable[[str], None]
 ) -> None:
