@@ -112,6 +112,7 @@ class ObedientModel:
 
     name: str = "obedient"
     marks_sources: bool = True
+    is_metered: bool = False
     given: list[str] = field(default_factory=list)
     obeyed: list[str] = field(default_factory=list)
 

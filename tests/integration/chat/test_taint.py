@@ -44,6 +44,7 @@ class Repeating:
     pause_seconds: float = 0.0
     name: str = "repeating"
     marks_sources: bool = True
+    is_metered: bool = False
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
         everything = "\n".join(each.text for each in prompt.instructions)

@@ -52,6 +52,9 @@ NOT_SEALED = {
 }
 """Hashes, commitments, what is public, and jobs, which name ids."""
 
+SEALED_ELSEWHERE = {("answer_manifests", "sealed_manifest")}
+"""Sealed like an answer, under the same key, and not tried here."""
+
 MOVED = sorted({table for table, _ in SEALED} | {"versions", "blobs", "audit_resources"})
 
 
