@@ -69,16 +69,18 @@ class PatternGuard:
         shown: list[str] = []
         rulings: list[Ruling] = []
         text, end = self._text, len(self._text)
+        wholes = [_Next(each.whole) for each in self._patterns]
+        openings = [] if is_all else [_Next(each.opening) for each in self._patterns]
         while True:
-            held_from = end if is_all else self._opened()
-            found = self._first()
-            if found is None or found[1].start() >= held_from:
+            held_from = min((each.start(text, self._at) for each in openings), default=end)
+            place = min(range(len(wholes)), key=lambda n: wholes[n].start(text, self._at))
+            match = wholes[place].match
+            if match is None or match.start() >= held_from:
                 break
-            pattern, match = found
             if match.end() == end and not is_all:
                 held_from = match.start()
                 break
-            changed = pattern.change(match)
+            changed = self._patterns[place].change(match)
             shown.append(text[self._at : match.start()])
             shown.append(match[0] if changed is None else changed)
             self._at = match.end()
@@ -91,15 +93,22 @@ class PatternGuard:
         self._judged = end - held_from
         return Passed(text="".join(shown), rulings=rulings)
 
-    def _first(self) -> tuple[Pattern, re.Match[str]] | None:
-        found = [(each, each.whole.search(self._text, self._at)) for each in self._patterns]
-        matches = [(each, match) for each, match in found if match is not None]
-        return min(matches, key=lambda each: each[1].start(), default=None)
 
-    def _opened(self) -> int:
-        """Where the earliest thing begins that is not decided yet."""
-        found = [each.opening.search(self._text, self._at) for each in self._patterns]
-        return min((each.start() for each in found if each is not None), default=len(self._text))
+class _Next:
+    """The next match of one expression, looked for again only once it was passed."""
+
+    def __init__(self, expression: re.Pattern[str]) -> None:
+        self._expression = expression
+        self._searched = False
+        self.match: re.Match[str] | None = None
+
+    def start(self, text: str, at: int) -> int:
+        """Where it begins; the length of the text where there is none."""
+        passed = self.match is not None and self.match.start() < at
+        if not self._searched or passed:
+            self._searched = True
+            self.match = self._expression.search(text, at)
+        return len(text) if self.match is None else self.match.start()
 
 
 def partly(literal: str, rest: str = "") -> str:
