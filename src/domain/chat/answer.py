@@ -39,16 +39,16 @@ def sentences_of(answer: str, citations: Sequence[Citation]) -> Sequence[Sentenc
     """All of an answer but the white space between its sentences, in order."""
     found = []
     character, byte = 0, 0
+    coming = sorted(range(len(citations)), key=lambda n: citations[n].answer_start, reverse=True)
+    over: list[int] = []
     for start, end in _spans(answer):
         first = byte + len(answer[character:start].encode())
         character, byte = end, first + len(answer[start:end].encode())
-        over = [
-            place
-            for place, each in enumerate(citations)
-            if each.answer_start < byte and first < each.answer_end
-        ]
+        while coming and citations[coming[-1]].answer_start < byte:
+            over.append(coming.pop())
+        over = sorted(place for place in over if first < citations[place].answer_end)
         support = _support(answer[start:end], [citations[place] for place in over])
-        found.append(Sentence(start=first, end=byte, citations=over, support=support))
+        found.append(Sentence(start=first, end=byte, citations=list(over), support=support))
     return found
 
 
@@ -60,21 +60,30 @@ _END = re.compile(
     rf"|[。！？।؟۔]{{1,8}}[\"'”’»」』）]{{0,4}}(?:{_BRACKETS}){{0,16}}"
     r"|\n"
 )
+_STOP = re.compile(r"[.!?…。！？।؟۔\n]")
 _SMALL_LETTER = re.compile(r"\s{1,8}[a-z]")
 _CHARACTERS_MIN = 16  # less is an initial, an abbreviation or a number: "No. 5"
 
 
 def _spans(answer: str) -> Iterator[tuple[int, int]]:
     """Characters [start, end) of each sentence, without the white space around it."""
-    reached = 0
-    for stop in _END.finditer(answer):
-        if not stop["marks"] and stop[0][0] in ".!?…":
-            is_short = stop.end() - reached < _CHARACTERS_MIN
-            if is_short or _SMALL_LETTER.match(answer, stop.end()):
-                continue
-        yield from _trimmed(answer, reached, stop.end())
-        reached = stop.end()
+    reached = at = 0
+    while (stop := _STOP.search(answer, at)) is not None:
+        end = _END.match(answer, stop.start())
+        at = stop.end() if end is None else end.end()
+        if end is None or _goes_on(answer, reached, end):
+            continue
+        yield from _trimmed(answer, reached, at)
+        reached = at
     yield from _trimmed(answer, reached, len(answer))
+
+
+def _goes_on(answer: str, reached: int, end: re.Match[str]) -> bool:
+    """Whether this is the end of an abbreviation rather than of a sentence."""
+    if end["marks"] or end[0][0] not in ".!?…":
+        return False
+    is_short = end.end() - reached < _CHARACTERS_MIN
+    return is_short or _SMALL_LETTER.match(answer, end.end()) is not None
 
 
 def _trimmed(answer: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -76,6 +76,25 @@ class _Told:
         return found[0] if found else None
 
 
+def check_texts(bundle: Json, texts: Mapping[str, bytes], findings: Findings) -> None:
+    """That what was quoted from stands in these texts of documents, at the very bytes.
+
+    `texts` are by document, of the version that was quoted, in UTF-8 as `/v1/documents/{id}/text`
+    gives it. For whoever has the document, and so need not believe what a passage was.
+    """
+    known = {each["document_id"] for each in bundle["manifest"]["passages"]}
+    unknown = sorted(texts.keys() - known)
+    require(not unknown, "other_document", f"the answer quotes nothing from {unknown}")
+    for each in bundle["manifest"]["passages"]:
+        text = texts.get(each["document_id"])
+        if text is None:
+            continue
+        where = f"passage {each['id']}, bytes {each['start']} to {each['end']}"
+        same = _digest(text[each["start"] : each["end"]]) == each["sha256"]
+        require(same, "other_text", f"{where} does not stand in the text of the document")
+        findings.ok("text", f"{where} stands in the text of document {each['document_id']}")
+
+
 def _check_signed(manifest: Json, note: str, key: VerifierKey) -> None:
     attested = open_attestation(note, key, ed25519_verify)
     known = manifest["v"] == MANIFEST_VERSION

@@ -13,7 +13,7 @@ from domain.audit.cosignature import WitnessKey, cosignatures_of
 from domain.audit.note import VerifierKey
 from domain.audit.tlog_proof import TlogProof
 from entrypoints.verifier.answer import FORMAT as ANSWER_FORMAT
-from entrypoints.verifier.answer import check_answer
+from entrypoints.verifier.answer import check_answer, check_texts
 from entrypoints.verifier.bundle import UNREADABLE, CheckedBundle
 from entrypoints.verifier.entry import CheckedEntry, check_entry
 from entrypoints.verifier.findings import Findings, NotChecked, NotVerified, require
@@ -57,6 +57,8 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
     key = read_key(given.key)
     bundle = json.loads(read_text(Path(given.what)))
     latest = _check_file(key, bundle, findings)
+    if given.text:
+        check_texts(bundle, _texts(given.text), findings)
     if given.promise is not None:
         check_promise(read_promise(read_text(given.promise), key), bundle, findings)
     if given.checkpoint is not None and latest is not None:
@@ -75,6 +77,17 @@ def _check_file(key: VerifierKey, bundle: dict[str, Any], findings: Findings) ->
         return check_answer(bundle, key, findings)
     check = _check_pages if "entries" in bundle else _check_proof
     return check(key, bundle, findings)
+
+
+def _texts(given: Sequence[str]) -> dict[str, bytes]:
+    """Raises NotChecked for what is not DOCUMENT=FILE."""
+    texts = {}
+    for each in given:
+        document, _, file = each.partition("=")
+        if not file:
+            raise NotChecked(f"{each} is not DOCUMENT=FILE")
+        texts[document] = read_text(Path(file)).encode()
+    return texts
 
 
 def _check_service(given: argparse.Namespace, service: Service, findings: Findings) -> None:
@@ -209,6 +222,12 @@ def _parser() -> argparse.ArgumentParser:
         "--witness", help="with an address: the key of a witness that must have cosigned"
     )
     parser.add_argument("--document", help="with an address: check all accesses of this document")
+    parser.add_argument(
+        "--text",
+        action="append",
+        metavar="DOCUMENT=FILE",
+        help="with the file of an answer: the text of a document, which must hold what is quoted",
+    )
     parser.add_argument("--run", help="with an address: check the answer of this run")
     parser.add_argument(
         "--tree", action="store_true", help="with an address: compute the whole tree (auditors)"

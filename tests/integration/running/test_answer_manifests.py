@@ -54,6 +54,18 @@ async def test_an_answer_is_checked_offline_and_at_the_service(
     assert f"rests on document {document['id']}, version 1, bytes 0 to 34" in said
     assert f"under grant {grant['id']}, epoch 1, consent {grant['consent_id']}" in said
 
+    text = (await asha.http.get(f"/v1/documents/{document['id']}/text")).content
+    for content, expected, words in (
+        (text, 0, "stands in the text of document"),
+        (text.replace(b"north", b"south"), 1, "[other_text]"),
+    ):
+        (place / "text").write_bytes(content)
+        status, said, _ = await command(
+            *("verify", "answer.json", "--key", "key", "--text", f"{document['id']}=text"),
+            directory=place,
+        )
+        assert (status, words in said) == (expected, True), said
+
     token = ben.http.headers["Authorization"].removeprefix("Bearer ")
     status, said, _ = await command(
         *("verify", running.url, "--key", "key", "--run", run_id), directory=place, token=token
