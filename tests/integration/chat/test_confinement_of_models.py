@@ -248,6 +248,7 @@ def everything_logged() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
+@pytest.mark.slow
 async def test_of_500_injected_documents_none_discloses_anything(
     set_scene: SetScene,
     chatting: Any,

@@ -135,6 +135,7 @@ async def test_every_sealed_column_is_tried_and_everyone_can_read_what_they_have
             assert len(mine) == len(world.truth[name]), name
 
 
+@pytest.mark.slow
 async def test_one_flipped_bit_anywhere_is_noticed(
     world: World, figure: Callable[[str], None]
 ) -> None:
