@@ -132,6 +132,7 @@ from application.chat.model_health import ModelHealth
 from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats, ExcerptSource, KeptAnswers, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
+from application.chat.reserve_answer import ReserveAnswer
 from application.chat.settle_calls import ModelMeter, SettleCalls
 from application.chat.spending import ReleaseReservations, Spending
 from application.chat.start_conversation import StartConversation
@@ -858,6 +859,9 @@ class Container(containers.DeclarativeContainer):
     start_conversation = providers.Singleton(
         StartConversation, chats=chats, log_writable=log_writable, cipher=cipher, new_id=new_id
     )
+    reserve_answer = providers.Singleton(
+        ReserveAnswer, chain=chain, limits=answer_limits, spending=spending
+    )
     ask_question = providers.Singleton(
         AskQuestion,
         chats=chats,
@@ -866,7 +870,7 @@ class Container(containers.DeclarativeContainer):
         starter=run_executor,
         new_id=new_id,
         chain=chain,
-        limits=answer_limits,
+        reserve_answer=reserve_answer,
     )
     follow_run = providers.Singleton(
         FollowRun,
@@ -891,6 +895,7 @@ class Container(containers.DeclarativeContainer):
         AskAnew,
         start_conversation=start_conversation,
         ask_question=ask_question,
+        reserve_answer=reserve_answer,
         delete_conversation=delete_conversation,
     )
     named_conversations = providers.Singleton(

@@ -167,16 +167,16 @@ class PostgresSpending:
 
     async def standing(self, caller: Caller) -> Standing:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            day = await _today(connection)
+            at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
             both = select(spending).where(
                 spending.c.tenant_id == caller.tenant_id,
-                spending.c.day == day,
+                spending.c.day == at.date(),
                 spending.c.spender_id.in_([caller.person_id, caller.tenant_id]),
             )
             rows = {row.spender_id: row for row in (await connection.execute(both)).all()}
         person, tenant = rows.get(caller.person_id), rows.get(caller.tenant_id)
         return Standing(
-            day=day,
+            at=at,
             person_spent=_amount(person, "spent"),
             person_reserved=_amount(person, "reserved"),
             tenant_spent=_amount(tenant, "spent"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from application.chat.ask_question import AskQuestion
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.ports import AskedQuestion
+from application.chat.reserve_answer import ReserveAnswer
 from application.chat.start_conversation import StartConversation
 from application.ports import Idempotency
 from domain.chat.conversation import title_from
@@ -21,6 +22,7 @@ class AskAnew:
 
     start_conversation: StartConversation
     ask_question: AskQuestion
+    reserve_answer: ReserveAnswer
     delete_conversation: DeleteConversation
 
     async def __call__(
@@ -35,6 +37,9 @@ class AskAnew:
 
         With an idempotency key it is left, for the repeat to ask in.
         """
+        if idempotency is None:
+            name = self.ask_question.chain.default if model is None else model
+            await self.reserve_answer.assert_affordable(caller, question, name)
         started = await self.start_conversation(
             caller=caller, title=title_from(question.text), idempotency=_beside(idempotency)
         )

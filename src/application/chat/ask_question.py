@@ -7,14 +7,12 @@ from datetime import datetime
 
 from application.chat.model_chain import ModelChain
 from application.chat.ports import AskedQuestion, Chats, ChatTransaction, RunStarter
+from application.chat.reserve_answer import ReserveAnswer
 from application.chat.sealed_chat import SealedChat
-from application.chat.settle_calls import bill_of
-from application.chat.write_answer import AnswerLimits
 from application.ports import Cipher, Idempotency, NewId, OwnKeys
-from domain.chat.budget import exhausted
 from domain.chat.conversation import Conversation, ConversationNotFound
 from domain.chat.message import Message, MessageRole
-from domain.chat.prompt import PROMPT_VERSION, tokens_at_most
+from domain.chat.prompt import PROMPT_VERSION
 from domain.chat.question import Question
 from domain.chat.run import Run, RunAlreadyActive, RunState
 from domain.errors import Unavailable
@@ -37,7 +35,7 @@ class AskQuestion:
     starter: RunStarter
     new_id: NewId
     chain: ModelChain
-    limits: AnswerLimits
+    reserve_answer: ReserveAnswer
 
     async def __call__(
         self,
@@ -77,7 +75,7 @@ class AskQuestion:
                 caller=caller, question=question, message=message, run=run, key=key
             )
             if claimed == fresh:
-                await self._reserve(tx, asked)
+                await self.reserve_answer(tx, asked)
         if claimed == fresh:
             self.starter.start(asked)
         return asked
@@ -93,21 +91,6 @@ class AskQuestion:
         if not self.starter.has_room:
             raise TooManyRuns(retry_after_seconds=2)
         return conversation
-
-    async def _reserve(self, tx: ChatTransaction, asked: AskedQuestion) -> None:
-        bill = bill_of(asked)
-        tokens = tokens_at_most(
-            asked.question,
-            history_tokens_max=self.limits.history_tokens_max,
-            excerpts_max=self.limits.excerpts_max,
-            output_tokens_max=self.limits.model.output_tokens_max,
-        )
-        amount = self.chain.at_most(asked.run.model, tokens, bill.day)
-        if amount is None:
-            return
-        short = await tx.reserve(bill, asked.run.model, amount, self.chain.budgets)
-        if short is not None:
-            raise exhausted(short, asked.run.created_at, self.chain.free_model)
 
     async def _ask(
         self,

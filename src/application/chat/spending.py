@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from domain.chat.budget import Amount
@@ -48,9 +48,9 @@ class UsageAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is spent and reserved on one day, by a person and by the whole tenant."""
+    """What is spent and reserved on the day of `at`, by a person and by the whole tenant."""
 
-    day: date
+    at: datetime
     person_spent: Amount
     person_reserved: Amount
     tenant_spent: Amount
@@ -85,7 +85,7 @@ class Spending(Protocol):
         ...
 
     async def standing(self, caller: Caller) -> Standing:
-        """Today's."""
+        """As of now."""
         ...
 
 

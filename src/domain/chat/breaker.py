@@ -60,10 +60,18 @@ class Breaker:
         return Breaker(limits=self.limits)
 
     def failed(self, now: float, *, rest_seconds: float = 0.0) -> Breaker:
-        """`rest_seconds`: the model itself asked to be left alone for so long."""
+        """`rest_seconds`: the model itself asked to be left alone for so long.
+
+        Calls that had begun before it opened, and fail after, do not open it for longer: many
+        that fail together tell no more than one does.
+        """
         failures = self.failures + 1
-        trips = failures >= self.limits.failures_max or self.open_until is not None
+        state = self.state(now)
         rest = min(rest_seconds, self.limits.open_seconds_max)
+        if state is BreakerState.OPEN:
+            assert self.open_until is not None
+            return replace(self, failures=failures, open_until=max(self.open_until, now + rest))
+        trips = failures >= self.limits.failures_max or state is BreakerState.HALF_OPEN
         if trips:
             doubled = self.limits.open_seconds * 2.0 ** min(self.times_opened, 16)
             rest = max(rest, min(doubled, self.limits.open_seconds_max))

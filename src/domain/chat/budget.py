@@ -41,6 +41,14 @@ class Budget:
     tokens_max: int | None = None
     cost_micros_max: int | None = None
 
+    def has_room_for(self, amount: Amount, *taken: Amount) -> bool:
+        """Whether so much may still be spent, beside what is spent or reserved."""
+        tokens = amount.tokens + sum(each.tokens for each in taken)
+        cost = amount.cost_micros + sum(each.cost_micros for each in taken)
+        return (self.tokens_max is None or tokens <= self.tokens_max) and (
+            self.cost_micros_max is None or cost <= self.cost_micros_max
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
@@ -48,6 +56,10 @@ class Budgets:
 
     person: Budget = field(default_factory=Budget)
     tenant: Budget = field(default_factory=Budget)
+
+    @property
+    def limit_anything(self) -> bool:
+        return self != Budgets()
 
     @property
     def limit_money(self) -> bool:

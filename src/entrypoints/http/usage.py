@@ -130,7 +130,7 @@ class UsageController(Controller):
         if caller.role is Role.ADMIN:
             tenant = _budget(standing.tenant_spent, standing.tenant_reserved, budgets.tenant)
         return StandingShown(
-            day=standing.day,
+            day=standing.at.date(),
             currency=spending.currency,
             own=_budget(standing.person_spent, standing.person_reserved, budgets.person),
             tenant=tenant,

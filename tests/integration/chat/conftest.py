@@ -44,6 +44,7 @@ from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
 from application.chat.ports import AskedQuestion, ExcerptSource
 from application.chat.read_conversations import ReadConversations
+from application.chat.reserve_answer import ReserveAnswer
 from application.chat.settle_calls import SettleCalls
 from application.chat.start_conversation import StartConversation
 from application.chat.write_answer import AnswerLimits
@@ -153,7 +154,9 @@ class Chat:
             starter=self.executor,
             new_id=uuid7,
             chain=self.chain,
-            limits=self.limits,
+            reserve_answer=ReserveAnswer(
+                chain=self.chain, limits=self.limits, spending=self.spending
+            ),
             **shared,
         )
         self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)

@@ -109,7 +109,7 @@ async def test_of_fifty_askers_at_once_only_so_many_are_answered_as_the_budget_p
     open_chat: OpenChat, database: Database, tenant_id: TenantId, caller_in: CallerIn,
     figure: Callable[[str], None],
 ) -> None:  # fmt: skip
-    """Two processes, a tenant whose budget holds seven answers, fifty people."""
+    """Two instances, a tenant whose budget holds seven answers, fifty people."""
     gone = asyncio.Event()
     slow = scripted(0.5, Text("yes"))
     budgets = tokens(tenant=7 * ONE + ONE // 2)
@@ -131,7 +131,7 @@ async def test_of_fifty_askers_at_once_only_so_many_are_answered_as_the_budget_p
     ]  # fmt: skip
     reserved = (await spending_rows(chats[0], people[0]))[tenant_id]
     figure(
-        f"50 askers in 2 processes for a budget of 7 answers: {50 - len(refused)} were let in,"
+        f"50 askers of 2 instances for a budget of 7 answers: {50 - len(refused)} were let in,"
         f" {len(refused)} refused, {len(unexpected)} failed otherwise"
     )
     assert unexpected == []
@@ -235,8 +235,9 @@ async def test_what_a_killed_run_had_reserved_is_released_by_the_sweeper(
     await chat.events(asha, running.run.id)
     spent = (await spending_rows(chat, asha))[asha.person_id][0]
     roomy = ModelChain(models=chat.models, prices=chat.prices, budgets=tokens(person=ONE + spent))
-    doomed = replace(chat.ask_question, starter=KilledAtOnce(), chain=roomy)
-    alive = replace(chat.ask_question, chain=roomy)
+    reserving = replace(chat.ask_question.reserve_answer, chain=roomy)
+    alive = replace(chat.ask_question, chain=roomy, reserve_answer=reserving)
+    doomed = replace(alive, starter=KilledAtOnce())
     release = ReleaseReservations(spending=chat.spending)
 
     async def ask(asking: AskQuestion) -> AskedQuestion:

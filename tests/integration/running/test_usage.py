@@ -227,6 +227,7 @@ async def test_openais_client_is_told_in_openais_words_and_does_not_try_again(
 ) -> None:
     await until_exhausted(asha)
     before = len(served.server.requests)
+    had = json_of(await asha.http.get("/v1/conversations"))["items"]
     client = AsyncOpenAI(
         base_url=f"{served.program.url}/v1", api_key=asha.tokens["access_token"], max_retries=3
     )
@@ -243,6 +244,7 @@ async def test_openais_client_is_told_in_openais_words_and_does_not_try_again(
             assert refused.value.code == "budget_exhausted"
             assert refused.value.type == "insufficient_quota"
             assert "costs nothing" in refused.value.message
+        assert json_of(await asha.http.get("/v1/conversations"))["items"] == had
         quoted = await client.chat.completions.create(model="extractive-1", messages=question)
         assert QUOTED in (quoted.choices[0].message.content or "")
         with pytest.raises(openai.NotFoundError):

@@ -85,6 +85,17 @@ def test_one_call_alone_probes_and_decides() -> None:
     assert probing.failed(10.0).state(30.0) is BreakerState.HALF_OPEN
 
 
+def test_many_that_fail_together_open_it_once() -> None:
+    breaker = Breaker(limits=LIMITS)
+    for _ in range(50):
+        breaker = breaker.called(0.0)
+    for _ in range(50):
+        breaker = breaker.failed(0.1)
+    assert breaker.open_until == 0.1 + LIMITS.open_seconds
+    assert breaker.failed(1.0, rest_seconds=30).open_until == 31.0
+    assert breaker.failed(1.0, rest_seconds=3).open_until == breaker.open_until
+
+
 def test_it_rests_longer_each_time_and_never_longer_than_the_longest() -> None:
     breaker, now, rests = Breaker(limits=LIMITS), 0.0, []
     for _ in range(40):
