@@ -58,6 +58,14 @@ async def running(built_models: Path, places: Callable[[], Path]) -> AsyncIterat
         assert program.is_running, f"it ended with {program.exit_status}:\n{program.said[-4000:]}"
 
 
+@pytest.fixture
+def unfailing(running: Program) -> Iterator[None]:
+    """Nothing unforeseen happens to a request meanwhile. What other tests did is theirs."""
+    before = len(running.said)
+    yield
+    assert "request_failed" not in running.said[before:]
+
+
 @pytest.fixture(scope="module")
 async def own(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
     """A program that the tests of a module may stop and kill: `await own.running()` first."""

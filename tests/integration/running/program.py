@@ -19,7 +19,7 @@ import psutil
 PROGRAM = Path(sys.executable).with_name("strongroom")
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 20.0
-COMMAND_SECONDS_MAX = 40.0
+COMMAND_SECONDS_MAX = 120.0
 
 _READY = re.compile(r"ready on (http://\S+)")
 _SEALED = re.compile(r"sealed on (http://\S+)")

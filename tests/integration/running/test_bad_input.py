@@ -58,9 +58,8 @@ async def _nothing_changes(asha: Person, document: Json) -> AsyncIterator[None]:
     assert await asha.everything() == before
 
 
-async def test_bad_json_is_refused_with_a_pointer_to_what_is_wrong(
-    asha: Person, api: Json, running: Program
-) -> None:
+@pytest.mark.usefixtures("unfailing")
+async def test_bad_json_is_refused_with_a_pointer_to_what_is_wrong(asha: Person, api: Json) -> None:
     tried = 0
     for name, schema in json_operations(api):
         method, _, template = name.partition(" ")
@@ -77,7 +76,6 @@ async def test_bad_json_is_refused_with_a_pointer_to_what_is_wrong(
                 assert any(found.startswith(each.pointer) for found in pointers), (told, pointers)
             tried += 1
     assert tried > 100
-    assert "request_failed" not in running.said
 
 
 async def test_what_is_no_id_names_nothing(asha: Person, api: Json) -> None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.integration.running.people import Person
 
 FORMATS = ("md", "html", "pdf", "docx", "pptx")
@@ -16,6 +18,7 @@ UPLOADS_AT_ONCE = 12
 DOCUMENTS = 37
 
 
+@pytest.mark.slow
 async def test_every_document_is_indexed_from_all_five_formats_and_reads_alike(
     shared_data: Path, asha: Person, figure: Callable[[str], None]
 ) -> None:

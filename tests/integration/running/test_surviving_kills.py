@@ -71,6 +71,7 @@ async def test_what_was_acknowledged_before_the_kill_is_there_after_it(
         assert content.text == TEXTS[document["filename"]]
 
 
+@pytest.mark.slow
 async def test_a_first_start_may_be_ended_at_any_moment(
     place: Path, built_models: Path, figure: Callable[[str], None]
 ) -> None:
@@ -113,6 +114,7 @@ async def test_a_first_start_may_be_ended_at_any_moment(
     assert "Traceback" not in program.said
 
 
+@pytest.mark.slow
 async def test_work_that_was_under_way_at_the_kill_is_finished(
     survivor: Survivor, figure: Callable[[str], None]
 ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import httpx2
 import psutil
+import pytest
 
 from tests.integration.extraction.bombs import BOMBS, HARMLESS, MEBIBYTE, making
 from tests.integration.running.conftest import UPLOAD_BYTES_MAX
@@ -24,6 +25,7 @@ ANSWER_SECONDS_MAX = 5.0
 NAMES = [*list(BOMBS)[::3], *list(HARMLESS)[::3]]
 
 
+@pytest.mark.usefixtures("unfailing")
 async def test_neighbours_go_on_while_bombs_are_ingested(
     running: Program, asha: Person, ben: Person, figure: Callable[[str], None]
 ) -> None:
@@ -64,7 +66,6 @@ async def test_neighbours_go_on_while_bombs_are_ingested(
     assert min(done) > 0
     assert growth < GROWTH_MAX
     assert server.is_running()
-    assert "request_failed" not in running.said
 
 
 class _Neighbours:
