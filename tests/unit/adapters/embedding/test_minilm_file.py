@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,9 +81,7 @@ async def test_a_failure_to_load_is_repeated_without_a_new_attempt(tmp_path: Pat
     with pytest.raises(ModelNotBuilt):
         await embedder.warm()
     occupied.unlink()  # the cause is gone, but nobody looks again so soon
-    started = time.perf_counter()
     with pytest.raises(ModelNotBuilt):
         await embedder.embed_query("anyone?")
-    assert time.perf_counter() - started < 0.1
     assert not occupied.exists()
     await embedder.close()
