@@ -55,6 +55,18 @@ def covers(granted: Collection[str], asked: str) -> bool:
     return any(asked == each or asked.startswith(f"{each}/") for each in granted)
 
 
+def value_at(value: Json, pointer: str) -> Json:
+    """What a pointer names. Raises LookupError or ValueError where the value has no such part."""
+    for token in parse(pointer):
+        if isinstance(value, dict):
+            value = value[token]
+        elif isinstance(value, list):
+            value = value[int(token)]
+        else:
+            raise LookupError(token)
+    return value
+
+
 def select(value: Json, pointers: Collection[str]) -> Json:
     """A value that holds what the pointers name, in the structure around it, and nothing else.
 

@@ -36,7 +36,7 @@ _PROLOG = re.compile(rb"\s*+(?:(?:<!--.*?-->|<\?.*?\?>)\s*+)*+", re.DOTALL)
 _ENCRYPTED = 0x1
 _DAMAGES = (
     zipfile.BadZipFile,
-    NotImplementedError,
+    NotImplementedError,  # a compression that zipfile does not know
     EOFError,
     ValueError,
     struct.error,

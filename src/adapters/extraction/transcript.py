@@ -37,11 +37,6 @@ class Transcript:
         """How much may be added, in UTF-8."""
         return self._limits.text_bytes_max - self._bytes
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was added yet."""
-        return not self._blocks
-
     def add(self, kind: BlockKind, text: str, *, level: int = 0, place: Place = NOWHERE) -> None:
         """Append a block; one without anything to read is left out.
 

@@ -16,14 +16,13 @@ from uuid import UUID
 
 from domain.audit.note import (
     NoteNotValid,
+    Statement,
     VerifierKey,
     Verify,
-    from_base64,
+    hash_from_base64,
     open_note,
-    signed_note,
     to_base64,
 )
-from domain.audit.tree import HASH_BYTES
 
 _TEXT = re.compile(
     r"(\S+)/answer\nrun ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\nmanifest (\S{44})\n",
@@ -32,7 +31,7 @@ _TEXT = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attestation:
+class Attestation(Statement):
     """That the answer of this run, in this log's tenant, was made from this manifest."""
 
     log: str
@@ -43,19 +42,13 @@ class Attestation:
     def text(self) -> str:
         return f"{self.log}/answer\nrun {self.run_id}\nmanifest {to_base64(self.manifest_digest)}\n"
 
-    def signed(self, key: VerifierKey, signature: bytes) -> str:
-        """The signed note, given the signature over `text` in UTF-8."""
-        return signed_note(self.text, key, signature)
-
 
 def open_attestation(note: str, key: VerifierKey, verify: Verify) -> Attestation:
     """The attestation in a note that the key of its log signed; raises NoteNotValid otherwise."""
     found = _TEXT.fullmatch(open_note(note, key, verify))
     if found is None or found[1] != key.name:
         raise NoteNotValid("the note attests no answer of this log")
-    digest = from_base64(found[3])
-    if len(digest) != HASH_BYTES:
-        raise NoteNotValid("the note names no manifest")
+    digest = hash_from_base64(found[3])
     return Attestation(log=key.name, run_id=UUID(found[2]), manifest_digest=digest)
 
 

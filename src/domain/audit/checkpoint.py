@@ -8,14 +8,13 @@ from uuid import UUID
 
 from domain.audit.note import (
     NoteNotValid,
+    Statement,
     VerifierKey,
     Verify,
-    from_base64,
+    hash_from_base64,
     open_note,
-    signed_note,
     to_base64,
 )
-from domain.audit.tree import HASH_BYTES
 from domain.identity import TenantId
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -32,7 +31,7 @@ def log_name(tenant_id: TenantId) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(Statement):
     """The root over the first `size` leaves of the log `origin`."""
 
     origin: str
@@ -41,12 +40,7 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """What is signed."""
         return f"{self.origin}\n{self.size}\n{to_base64(self.root)}\n"
-
-    def signed(self, key: VerifierKey, signature: bytes) -> str:
-        """The signed note, given the signature over `text` in UTF-8."""
-        return signed_note(self.text, key, signature)
 
 
 def open_checkpoint(note: str, key: VerifierKey, verify: Verify) -> Checkpoint:
@@ -57,7 +51,5 @@ def open_checkpoint(note: str, key: VerifierKey, verify: Verify) -> Checkpoint:
     lines = open_note(note, key, verify).split("\n")
     if len(lines) != 4 or lines[0] != key.name or not _SIZE.fullmatch(lines[1]):
         raise NoteNotValid("the note is not a checkpoint of this log")
-    root = from_base64(lines[2])
-    if len(root) != HASH_BYTES:
-        raise NoteNotValid("the root of the checkpoint is not a hash")
+    root = hash_from_base64(lines[2])
     return Checkpoint(origin=lines[0], size=int(lines[1]), root=root)

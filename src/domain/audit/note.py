@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+
+from domain.audit.tree import HASH_BYTES
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """`verify(public_key, signature, message)`: whether an Ed25519 (RFC 8032) signature holds."""
@@ -85,6 +88,21 @@ def parse_key(printed: str, algorithm: bytes) -> tuple[str, bytes]:
     return name, key[1:]
 
 
+class Statement(ABC):
+    """Something that the key of a log signs, as a note."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What is signed, up to and with the newline that ends it."""
+
+    def signed(self, key: VerifierKey, signature: bytes) -> str:
+        """The signed note, given the signature over `text` in UTF-8."""
+        return signed_note(self.text, key, signature)
+
+
 def signed_note(text: str, key: VerifierKey, signature: bytes) -> str:
     """The note of `text`, which ends in a newline, and its signature of 64 bytes."""
     return f"{text}\n{signature_line(key.name, key.id, signature)}\n"
@@ -138,6 +156,14 @@ def from_base64(encoded: str) -> bytes:
         raise NoteNotValid("something is not base64") from None
     if to_base64(content) != encoded:
         raise NoteNotValid("something is not base64 in its one form")
+    return content
+
+
+def hash_from_base64(encoded: str) -> bytes:
+    """Of SHA-256. Raises NoteNotValid."""
+    content = from_base64(encoded)
+    if len(content) != HASH_BYTES:
+        raise NoteNotValid("something is not a hash")
     return content
 
 

@@ -24,14 +24,13 @@ from uuid import UUID
 
 from domain.audit.note import (
     NoteNotValid,
+    Statement,
     VerifierKey,
     Verify,
-    from_base64,
+    hash_from_base64,
     open_note,
-    signed_note,
     to_base64,
 )
-from domain.audit.tree import HASH_BYTES
 
 _TEXT = re.compile(
     r"(\S+)/promise\nevent ([0-9a-f-]{36})\nleaf (\S{44})\nat (\S{27})\nwithin ([1-9][0-9]{0,6})\n",
@@ -40,7 +39,7 @@ _TEXT = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class Promise(Statement):
     """That `event_id` is in `log` by `due`. `leaf_digest` has 32 bytes: see `digest_of`."""
 
     log: str
@@ -61,23 +60,19 @@ class Promise:
             f"at {at}\nwithin {int(self.within.total_seconds())}\n"
         )
 
-    def signed(self, key: VerifierKey, signature: bytes) -> str:
-        """The signed note, given the signature over `text` in UTF-8."""
-        return signed_note(self.text, key, signature)
-
 
 def open_promise(note: str, key: VerifierKey, verify: Verify) -> Promise:
     """The promise in a note that the key of its log signed; raises NoteNotValid otherwise."""
     found = _TEXT.fullmatch(open_note(note, key, verify))
     if found is None or found[1] != key.name:
         raise NoteNotValid("the note is not a promise of this log")
-    digest = from_base64(found[3])
+    digest = hash_from_base64(found[3])
     try:
         event_id, at = UUID(found[2]), datetime.fromisoformat(found[4])
     except ValueError:
         raise NoteNotValid("the promise names no event, or no time") from None
-    if len(digest) != HASH_BYTES or at.tzinfo is None:
-        raise NoteNotValid("the promise names no leaf, or no time")
+    if at.tzinfo is None:
+        raise NoteNotValid("the promise names no time")
     within = timedelta(seconds=int(found[5]))
     return Promise(log=key.name, event_id=event_id, leaf_digest=digest, at=at, within=within)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from domain.audit.note import NoteNotValid, from_base64, to_base64
-from domain.audit.tree import HASH_BYTES
+from domain.audit.note import NoteNotValid, hash_from_base64, to_base64
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
@@ -36,9 +35,7 @@ class TlogProof:
         if lines and lines[0].startswith("extra "):
             del lines[0]
         index = _INDEX.fullmatch(lines[0]) if lines else None
-        hashes = tuple(from_base64(line) for line in lines[1 : _HASHES_MAX + 2])
+        hashes = tuple(hash_from_base64(line) for line in lines[1 : _HASHES_MAX + 2])
         if index is None or len(hashes) > _HASHES_MAX:
             raise NoteNotValid("the proof names no index, or has too many hashes")
-        if any(len(each) != HASH_BYTES for each in hashes):
-            raise NoteNotValid("a line of the proof is not a hash")
         return cls(index=int(index[1]), hashes=hashes, checkpoint=checkpoint)

@@ -101,10 +101,6 @@ def state_at(events: Sequence[ConsentEvent], at: datetime) -> ConsentState | Non
     return ConsentState.EXPIRED if over else latest.event_state
 
 
-def is_in_force(events: Sequence[ConsentEvent], at: datetime) -> bool:
-    return state_at(events, at) in VALID_STATES
-
-
 def next_event(
     events: Sequence[ConsentEvent],
     state: ConsentState,

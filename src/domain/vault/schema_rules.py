@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from domain.errors import Fault
-from domain.json_pointer import Json, PointerNotUsable, below, parse
+from domain.json_pointer import WHOLE, Json, PointerNotUsable, below, parse, value_at
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SUBSCHEMAS_MAX = 1_000
@@ -59,10 +59,7 @@ def faults_in(schema: Mapping[str, Json]) -> list[Fault]:
 
 def referred(schema: Mapping[str, Json], reference: Json) -> Json:
     """The subschema that a `$ref` of an accepted schema names."""
-    found: Json = dict(schema)
-    for token in parse(_target(reference) or ""):
-        found = found[int(token)] if isinstance(found, list) else found[token]  # type: ignore
-    return found
+    return value_at(dict(schema), _target(reference) or WHOLE)
 
 
 _REF = "A schema refers to its own parts only, by pointers such as #/$defs/address."

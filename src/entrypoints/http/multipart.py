@@ -22,6 +22,7 @@ from multipart import (
 )
 
 from domain.errors import TooLarge
+from domain.vault.document import FILENAME_LENGTH_MAX
 from entrypoints.http.fields import read_value
 from entrypoints.http.json_text import below, parse_json
 from entrypoints.http.refusals import (
@@ -44,7 +45,7 @@ class FormLimits:
     fields_max: int = 16
     field_bytes_max: int = 16 * 1024
     header_bytes_max: int = 4 * 1024
-    filename_characters_max: int = 255
+    filename_characters_max: int = FILENAME_LENGTH_MAX
 
 
 async def open_form(

@@ -29,7 +29,6 @@ class Plot:
     checkpoint: str = field(init=False)
     answer: Answer = field(init=False)
     grant: dict[str, Any] = field(init=False)
-    run_withdrawn: str = field(init=False)
 
     @property
     def shared(self) -> str:
