@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from adapters.embedding.minilm import MiniLMEmbedder
-from tests.integration.running.people import Person, signed_up
+from tests.integration.running.people import Json, Person, signed_up
 from tests.integration.running.program import Program, ending
 
 _ROOT = Path(__file__).parents[3]
 UPLOAD_BYTES_MAX = 4 * 1024 * 1024
+LEASE = "# Lease\n\nThe rent is 1,250 euros a month. The deposit is 2,500 euros.\n"
+SLOWLY: dict[str, object] = {"extractive_words_per_second": 8, "stream_heartbeat_seconds": 0.1}
 
 
 @pytest.fixture(scope="session")
@@ -83,4 +85,26 @@ async def asha(running: Program) -> AsyncIterator[Person]:
 @pytest.fixture(scope="module")
 async def ben(running: Program) -> AsyncIterator[Person]:
     async with signed_up(running, "Ben") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
+async def lease(asha: Person) -> Json:
+    return await asha.ready(LEASE, filename="lease.md", title="Lease")
+
+
+@pytest.fixture(scope="session")
+async def slow(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
+    """One that answers eight words a second, with heartbeats between them."""
+    program = Program(places(), models=built_models, **SLOWLY)
+    async with ending(program):
+        await program.start()
+        yield program
+
+
+@pytest.fixture(scope="module")
+async def cleo(slow: Program) -> AsyncIterator[Person]:
+    """Who has the lease where answers come slowly."""
+    async with signed_up(slow, "Cleo") as person:
+        await person.ready(LEASE, filename="lease.md", title="Lease")
         yield person

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.running.people import PURPOSE, Json, Person, json_of, signed_up
-from tests.integration.running.program import Program, ending
+from tests.integration.running.program import Program
 
 PROGRAM = Path(__file__).parents[2] / "interop" / "ai_sdk"
 HOW_MUCH = "How much is the deposit?"
-LEASE = "# Lease\n\nThe rent is 1,250 euros a month. The deposit is 2,500 euros.\n"
 PLAY_SECONDS_MAX = 60
 
 pytestmark = pytest.mark.services
@@ -73,26 +72,10 @@ def parts_of(message: Json, kind: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-async def slow(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
-    """One that answers ten words a second, with heartbeats between them."""
-    program = Program(
-        places(),
-        models=built_models,
-        extractive_words_per_second=10,
-        stream_heartbeat_seconds=0.1,
-    )
-    async with ending(program):
-        await program.start()
-        yield program
-
-
-@pytest.fixture(scope="module")
-async def chatting(service: Callable[[str], str], slow: Program) -> AsyncIterator[Chatting]:
+def chatting(service: Callable[[str], str], slow: Program, cleo: Person) -> Chatting:
     node = service("node")
     service(str(PROGRAM / "node_modules" / "ai"))
-    async with signed_up(slow, "Cleo") as person:
-        await person.ready(LEASE, filename="lease.md", title="Lease")
-        yield Chatting(person, slow, node)
+    return Chatting(cleo, slow, node)
 
 
 async def test_an_answer_becomes_a_message_with_its_sources(chatting: Chatting) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.running.evaluations import evaluated_twice, left_in
 from tests.integration.running.program import Program, command
-from tests.integration.running.test_evaluating_retrieval import _documents, _left_in
 
 pytestmark = pytest.mark.integration
 
@@ -31,19 +31,13 @@ def questions(tmp_path: Path) -> Path:
 async def test_a_running_server_is_asked_and_left_as_it_was(
     running: Program, place: Path, questions: Path
 ) -> None:
-    documents = await _documents(running)
-    for again in (False, True):
-        status, told, _ = await command(
-            *("eval", "chat", str(questions), "--url", running.url),
-            directory=place,
-            data_dir=place / "data",
-        )
-        assert status == 0, told
-        assert ("no earlier report" in told) is not again
-        assert ("0 questions were answered better and 0 worse" in told) is again
-    kept = sorted((place / "data" / "evaluations" / "chat" / "pier").glob("*.json"))
-    assert len(kept) == 2
-    report = json.loads(kept[-1].read_text())
+    report = await evaluated_twice(
+        running,
+        place,
+        "chat",
+        questions,
+        unchanged="0 questions were answered better and 0 worse",
+    )
     assert report["model"] == "extractive-1"
     assert (report["documents_searchable"], report["not_completed"]) == (2, 0)
     assert report["quality"] == {
@@ -54,8 +48,6 @@ async def test_a_running_server_is_asked_and_left_as_it_was(
         "refusal": 1.0,
     }
     assert 0 < report["latency"]["first_token_p50_ms"] <= report["latency"]["whole_p50_ms"]
-    assert kept[-1].with_suffix(".svg").read_text().startswith("<svg")
-    assert await _documents(running) == documents, "what was handed in is erased"
 
 
 async def test_the_set_that_comes_along_is_asked_of_an_instance_of_its_own(
@@ -71,7 +63,7 @@ async def test_the_set_that_comes_along_is_asked_of_an_instance_of_its_own(
     quality = json.loads(kept.read_text())["quality"]
     assert quality["groundedness"] == 1.0  # it quotes
     assert min(quality.values()) > 0.8, quality
-    assert _left_in(place) == []
+    assert left_in(place) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.running.evaluations import documents_in, evaluated_twice, left_in
 from tests.integration.running.people import Person
 from tests.integration.running.program import Program, command
 
@@ -34,24 +35,12 @@ def collection(tmp_path: Path) -> Path:
 async def test_a_running_server_is_measured_and_left_as_it_was(
     running: Program, asha: Person, place: Path, collection: Path
 ) -> None:
-    documents = await _documents(running)
-    for again in (False, True):
-        status, told, _ = await command(
-            *("eval", "retrieval", str(collection), "--url", running.url),
-            directory=place,
-            data_dir=place / "data",
-        )
-        assert status == 0, told
-        assert ("no earlier report" in told) is not again
-        assert ("rose for 0 queries and fell for 0" in told) is again
-    kept = sorted((place / "data" / "evaluations" / "retrieval" / "six").glob("*.json"))
-    assert len(kept) == 2
-    report = json.loads(kept[-1].read_text())
+    report = await evaluated_twice(
+        running, place, "retrieval", collection, unchanged="rose for 0 queries and fell for 0"
+    )
     assert report["documents_searchable"] == len(SUBJECTS)
     assert report["modes"]["keyword"]["quality"]["mrr_at_10"] == 1.0
     assert report["modes"].keys() == {"hybrid", "keyword", "vector"}
-    assert kept[-1].with_suffix(".svg").read_text().startswith("<svg")
-    assert await _documents(running) == documents, "what was handed in is erased"
 
 
 async def test_an_instance_of_its_own_is_measured_and_removed(
@@ -68,13 +57,13 @@ async def test_an_instance_of_its_own_is_measured_and_removed(
     assert status == 0, told
     assert "nDCG@10" in told
     assert "hybrid" not in told
-    assert _left_in(place) == []
+    assert left_in(place) == []
 
 
 async def test_weights_are_learned_from_what_a_server_explains(
     running: Program, asha: Person, place: Path, collection: Path
 ) -> None:
-    documents = await _documents(running)
+    documents = await documents_in(running)
     status, told, _ = await command(
         *("eval", "weights", str(collection), "--test", str(collection), "--url", running.url),
         directory=place,
@@ -83,7 +72,7 @@ async def test_weights_are_learned_from_what_a_server_explains(
     assert status == 0, told
     assert told.count("six") >= 2
     assert "leave the weight as it is" in told, "words and meaning agree about these"
-    assert await _documents(running) == documents
+    assert await documents_in(running) == documents
 
 
 @pytest.mark.parametrize(
@@ -101,17 +90,3 @@ async def test_what_cannot_be_measured_is_said_in_one_line(
     assert told.startswith("strongroom: ")
     assert said in told
     assert "Traceback" not in told
-
-
-def _left_in(place: Path) -> list[Path]:
-    return list(place.glob("strongroom-*"))
-
-
-async def _documents(program: Program) -> int:
-    import asyncpg
-
-    connection = await asyncpg.connect(program.database_url)
-    try:
-        return int(await connection.fetchval("SELECT count(*) FROM documents"))
-    finally:
-        await connection.close()

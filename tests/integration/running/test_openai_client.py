@@ -17,11 +17,11 @@ import pytest
 from openai import AsyncOpenAI
 
 from adapters.embedding.minilm import MiniLMEmbedder
+from tests.integration.running.conftest import LEASE, SLOWLY
 from tests.integration.running.people import PURPOSE, Json, Person, json_of, signed_up
 from tests.integration.running.program import Program, ending
 
 MODEL = "extractive-1"
-LEASE = "# Lease\n\nThe rent is 1,250 euros a month. The deposit is 2,500 euros.\n"
 HOW_MUCH = "How much is the deposit?"
 NOTHING = "Nothing that you may see answers this."
 
@@ -50,11 +50,6 @@ async def until_over(person: Person, run_id: str, *, seconds: float = 15.0) -> J
 
 
 @pytest.fixture(scope="module")
-async def lease(asha: Person) -> Json:
-    return await asha.ready(LEASE, filename="lease.md", title="Lease")
-
-
-@pytest.fixture(scope="module")
 async def client(running: Program, asha: Person, lease: Json) -> AsyncIterator[AsyncOpenAI]:
     async with client_of(running, asha) as client:
         yield client
@@ -62,25 +57,17 @@ async def client(running: Program, asha: Person, lease: Json) -> AsyncIterator[A
 
 @pytest.fixture(scope="module")
 async def slow(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
-    """One that answers five words a second, one question at a time, with many heartbeats."""
+    """One that answers slowly, and one question at a time."""
     program = Program(
         places(),
         models=built_models,
-        extractive_words_per_second=5,
+        **SLOWLY | {"extractive_words_per_second": 5},
         runs_at_once=1,
-        stream_heartbeat_seconds=0.1,
         embedding_rate_per_person="2/minute",
     )
     async with ending(program):
         await program.start()
         yield program
-
-
-@pytest.fixture(scope="module")
-async def cleo(slow: Program) -> AsyncIterator[Person]:
-    async with signed_up(slow, "Cleo") as person:
-        await person.ready(LEASE, filename="lease.md", title="Lease")
-        yield person
 
 
 async def test_a_question_is_answered_whole_with_its_citations(

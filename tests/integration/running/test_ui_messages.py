@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,10 +18,9 @@ from tests.integration.running.people import (
     problem_of,
     signed_up,
 )
-from tests.integration.running.program import Program, ending
+from tests.integration.running.program import Program
 
 HOW_MUCH = "How much is the deposit?"
-LEASE = "# Lease\n\nThe rent is 1,250 euros a month. The deposit is 2,500 euros.\n"
 NOTHING = "Nothing that you may see answers this."
 
 
@@ -63,32 +60,6 @@ async def first_chunks(answer: httpx2.Response, count: int) -> str:
         if told.count("\n\n") >= count:
             return told
     raise AssertionError(told)
-
-
-@pytest.fixture(scope="module")
-async def lease(asha: Person) -> Json:
-    return await asha.ready(LEASE, filename="lease.md", title="Lease")
-
-
-@pytest.fixture(scope="module")
-async def slow(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Program]:
-    """One that answers eight words a second, with heartbeats between them."""
-    program = Program(
-        places(),
-        models=built_models,
-        extractive_words_per_second=8,
-        stream_heartbeat_seconds=0.1,
-    )
-    async with ending(program):
-        await program.start()
-        yield program
-
-
-@pytest.fixture(scope="module")
-async def cleo(slow: Program) -> AsyncIterator[Person]:
-    async with signed_up(slow, "Cleo") as person:
-        await person.ready(LEASE, filename="lease.md", title="Lease")
-        yield person
 
 
 async def test_an_answer_comes_in_the_parts_of_the_protocol(asha: Person, lease: Json) -> None:
