@@ -84,10 +84,7 @@ class PostgresLinks:
                 taken = (
                     update(share_links)
                     .where(_is(tenant_id, link_id), share_links.c.redemptions_left > 0)
-                    .values(
-                        redemptions_left=share_links.c.redemptions_left - 1,
-                        attempts_left=PASS_CODE_ATTEMPTS,
-                    )
+                    .values(redemptions_left=share_links.c.redemptions_left - 1)
                 )
                 if not (await connection.execute(taken)).rowcount:
                     return None
@@ -101,6 +98,9 @@ class PostgresLinks:
                         expires_at=expires_at,
                     )
                 )
+            # Whoever knows the pass-code was not guessing.
+            known = update(share_links).where(_is(tenant_id, link_id))
+            await connection.execute(known.values(attempts_left=PASS_CODE_ATTEMPTS))
         return LinkRedeemed(grant=grant, expires_at=expires_at)
 
     async def refused(self, tenant_id: TenantId, link_id: PersonId) -> None:

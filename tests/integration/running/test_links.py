@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 
+from domain.consent.link import PASS_CODE_ATTEMPTS
 from tests.integration.running.people import (
     PURPOSE,
     Json,
@@ -158,6 +159,17 @@ async def test_a_redemption_whose_answer_was_lost_is_repeated_with_its_key(
             await http.post("/v1/oauth/revoke", data={"token": token})
             http.headers["Authorization"] = f"Bearer {token}"
             problem_of(await http.get(f"/v1/documents/{document['id']}"), [401])
+
+
+async def test_whoever_knows_the_pass_code_does_not_lock_the_link_by_repeating(
+    running: Program,
+) -> None:
+    async with signed_up(running, "Asha") as asha:
+        document = await asha.upload("Behind a pass-code, often asked for.")
+        made = await link(asha, document["id"], pass_code="seven hills")
+        for _ in range(2 * PASS_CODE_ATTEMPTS):
+            again = await redeem(running, made["token"], pass_code="seven hills", key="mine")
+            assert again.status_code == 200, again.text
 
 
 async def test_a_link_to_some_fields_shows_no_others(running: Program) -> None:
