@@ -472,7 +472,12 @@ class Container(containers.DeclarativeContainer):
         PostgresPassageIndex, engine=engine
     )
 
-    chats: providers.Provider[Chats] = providers.Singleton(PostgresChats, engine=engine, keys=keys)
+    chats: providers.Provider[Chats] = providers.Singleton(
+        PostgresChats,
+        engine=engine,
+        keys=keys,
+        lease_seconds=settings.provided.run_lease_seconds,
+    )
     run_events: providers.Provider[RunEvents] = providers.Singleton(
         PostgresRunEvents, engine=engine
     )
@@ -489,6 +494,7 @@ class Container(containers.DeclarativeContainer):
         signals=postgres_signals,
         live=live_runs,
         cipher=cipher,
+        lease_seconds=settings.provided.run_lease_seconds,
     )
     chain: providers.Provider[ModelChain] = providers.Singleton(_chain, settings)
     model_health: providers.Provider[ModelHealth] = providers.Singleton(_health, settings)

@@ -130,6 +130,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_failures_max: Count = 5
     model_rest_seconds: Annotated[float, Meta(gt=0, le=3_600)] = 10.0
     run_seconds_max: Seconds = 300.0
+    # After a crash an answer that nobody writes any more is ended this much later, and a little.
+    run_lease_seconds: Annotated[float, Meta(ge=2, le=600)] = 30.0
     history_tokens_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
     stream_heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
     runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256

@@ -30,20 +30,26 @@ from domain.chat.run import Run, RunState
 from domain.identity import Caller, ConversationId, MessageId, RunId
 
 EARLIER_MESSAGES_MAX = 40
-FIRST_LEASE_SECONDS = 30.0
+LEASE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresChats:
-    """`Chats`."""
+    """`Chats`. A new run is abandoned if its process says nothing for `lease_seconds`."""
 
     engine: AsyncEngine
     keys: PostgresKeys
+    lease_seconds: float = LEASE_SECONDS
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresChatTransaction]:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            yield PostgresChatTransaction(connection=connection, caller=caller, keys=self.keys)
+            yield PostgresChatTransaction(
+                connection=connection,
+                caller=caller,
+                keys=self.keys,
+                lease_seconds=self.lease_seconds,
+            )
 
     async def conversation(
         self, caller: Caller, conversation_id: ConversationId
@@ -127,6 +133,7 @@ class PostgresChatTransaction:
     connection: AsyncConnection
     caller: Caller
     keys: PostgresKeys
+    lease_seconds: float
 
     async def now(self) -> datetime:
         at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
@@ -218,7 +225,7 @@ class PostgresChatTransaction:
                 state=run.state,
                 created_at=run.created_at,
                 lease_expires_at=func.clock_timestamp()
-                + func.make_interval(0, 0, 0, 0, 0, 0, FIRST_LEASE_SECONDS),
+                + func.make_interval(0, 0, 0, 0, 0, 0, self.lease_seconds),
             )
         )
 

@@ -1,88 +1,94 @@
-"""A live stream cut at every boundary, and within a frame, goes on to the byte, on either of two
-processes that serve one database."""
+"""A live stream cut at every boundary, and within a frame, goes on to the byte, on the other one
+of two processes that serve one database."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Protocol
 
-import httpx2
 import pytest
 
 from tests.integration.running.people import Person, json_of, signed_up
-from tests.integration.running.program import Program, ending
+from tests.integration.running.program import Program
+from tests.integration.running.raw_streams import Had, over_socket, over_sse
+from tests.integration.running.two_processes import TwoProcesses
 
 FACTS = "".join(
     f"The deposit of flat {number} is {number * 100} euros. " for number in range(1, 7)
 ).encode()
-FRAME = re.compile(rb"id: (\d+)\nevent: \w+\ndata: .*\n\n")
+BOUNDARIES_MIN = 60
+ALL = 1_000_000
+
+
+class Reading(Protocol):
+    """A way to read a run's events; `run_id` as it wants it."""
+
+    def __call__(
+        self,
+        program: Program,
+        token: str,
+        run_id: str,
+        after: int,
+        *,
+        frames_max: int,
+        within: bool,
+    ) -> Awaitable[Had]: ...
 
 
 @pytest.fixture(scope="module")
-async def two(
-    built_models: Path, places: Callable[[], Path]
-) -> AsyncIterator[tuple[Program, Program]]:
-    first = Program(places(), models=built_models, extractive_words_per_second=60)
-    async with ending(first):
-        await first.start()
-        second = Program(
-            places(), data_dir=first.data_dir, database_url=first.database_url, worker="false"
-        )
-        async with ending(second):
-            await second.start()
-            yield first, second
+async def processes(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[TwoProcesses]:
+    made = TwoProcesses(places(), models=built_models, extractive_words_per_second=20)
+    async with made.running():
+        yield made
 
 
-async def asked(person: Person) -> str:
+async def asked(person: Person) -> tuple[str, str]:
+    """The conversation, and its run, which has hardly begun."""
     http = person.http
     chat = json_of(await http.post("/v1/conversations", json={}))["id"]
     question = {"content": "How much is the deposit of each flat?"}
     answer = await http.post(f"/v1/conversations/{chat}/messages", json=question)
-    return f"/v1/runs/{json_of(answer)['run']['id']}/events"
+    return chat, json_of(answer)["run"]["id"]
 
 
-async def cut_after(http: httpx2.AsyncClient, events: str, frames: int, *, within: bool) -> bytes:
-    """What a reader has whose connection is cut after so many frames, or within the next one."""
-    body = b""
-    async with http.stream("GET", events, timeout=60) as answer:
-        async for piece in answer.aiter_raw():
-            body += piece
-            ends = [match.end() for match in FRAME.finditer(body)]
-            if len(ends) >= frames + within:
-                end = ends[frames - 1] if frames else body.find(b"id: 1\n")
-                return body[: end + 7] if within else body[:end]
-    return body
-
-
-async def test_a_live_stream_that_is_cut_anywhere_goes_on_to_the_byte(
-    two: tuple[Program, Program], figure: Callable[[str], None]
+@pytest.mark.parametrize("read", [over_sse, over_socket])
+async def test_a_live_stream_that_is_cut_anywhere_goes_on_elsewhere_to_the_byte(
+    processes: TwoProcesses, read: Reading, figure: Callable[[str], None]
 ) -> None:
-    first, second = two
-    boundaries = 60
-    async with signed_up(first, "Asha") as person, second.client() as there:
-        here = person.http
-        there.headers["Authorization"] = here.headers["Authorization"]
+    async with signed_up(processes.first, "Asha") as person:
+        token = person.tokens["access_token"]
         await person.ready(FACTS, filename="flats.md")
-        events = await asked(person)
+        chat, run = await asked(person)
+        run_id = f"{chat}/{run}" if read is over_socket else run
+        cut_live = 0
 
-        async def read_twice(number: int, within: bool) -> bytes:
-            """Read on one process up to the cut, and from there on the other one."""
-            begin, go_on = (here, there) if number % 2 else (there, here)
-            body = await cut_after(begin, events, number, within=within)
-            whole = b"".join(match[0] for match in FRAME.finditer(body))
-            last = str(len(FRAME.findall(whole)))
-            rest = await go_on.get(events, headers={"Last-Event-ID": last}, timeout=60)
-            return whole + b"".join(match[0] for match in FRAME.finditer(rest.content))
+        async def state() -> str:
+            return str(json_of(await person.http.get(f"/v1/runs/{run}"))["state"])
 
-        cuts = [(number, within) for number in range(1, boundaries) for within in (False, True)]
-        halves = await asyncio.gather(*(read_twice(*cut) for cut in cuts))
-        replay = await here.get(events)
-    whole = b"".join(match[0] for match in FRAME.finditer(replay.content))
-    numbers = [int(number) for number in FRAME.findall(whole)]
-    assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) > boundaries
-    mismatches = sum(half != whole for half in halves)
-    figure(f"{len(halves)} cuts of a live stream of {len(numbers)} events: {mismatches} mismatches")
+        async def read_twice(number: int, within: bool) -> list[bytes]:
+            """Read on one process up to the cut, and from there on on the other one."""
+            nonlocal cut_live
+            here = processes.both[number % 2]
+            had = await read(here, token, run_id, 0, frames_max=number, within=within)
+            cut_live += await state() == "running"
+            elsewhere = processes.other_than(here)
+            after = len(had.frames)
+            rest = await read(elsewhere, token, run_id, after, frames_max=ALL, within=False)
+            assert not rest.was_cut
+            return had.frames + rest.frames
+
+        cuts = [(number, within) for number in range(BOUNDARIES_MIN) for within in (False, True)]
+        readings = await asyncio.gather(*(read_twice(*cut) for cut in cuts))
+        assert await state() == "completed"
+        whole = (await read(processes.first, token, run_id, 0, frames_max=ALL, within=False)).frames
+    mismatches = sum(reading != whole for reading in readings)
+    figure(
+        f"{len(cuts)} cuts, half of them within a frame, {cut_live} of them while the run was live;"
+        f" resumed on the other process: {mismatches} mismatches of {len(readings)}"
+        f" readings of {len(whole)} events"
+    )
+    assert len(whole) > BOUNDARIES_MIN
     assert mismatches == 0
+    assert cut_live > 0
