@@ -53,13 +53,19 @@ class Server:
 
 @asynccontextmanager
 async def strongroom(
-    data_dir: Path, *, command: Sequence[str] = STRONGROOM, database_url: str | None = None
+    data_dir: Path,
+    *,
+    command: Sequence[str] = STRONGROOM,
+    database_url: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Server]:
+    """`settings` are those of entrypoints/settings.py, by their names there."""
     port = _free_port()
-    settings = {"STRONGROOM_DATA_DIR": str(data_dir), "STRONGROOM_PORT": str(port)}
+    given = {"data_dir": str(data_dir), "port": str(port), **(settings or {})}
     if database_url is not None:
-        settings["STRONGROOM_DATABASE_URL"] = database_url
-    async with _serving(command, settings, port) as server:
+        given["database_url"] = database_url
+    named = {f"STRONGROOM_{name.upper()}": value for name, value in given.items()}
+    async with _serving(command, named, port) as server:
         yield server
 
 

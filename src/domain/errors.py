@@ -122,5 +122,11 @@ class Unavailable(Refusal):
         self.retry_after_seconds = retry_after_seconds
 
 
+class OutcomeUnknown(Unavailable):
+    """It is not known whether this was done: repeat it, with the Idempotency-Key it came with."""
+
+    code = "outcome_unknown"
+
+
 def _first_sentence(kind: type[Refusal]) -> str:
     return (kind.__doc__ or "").strip().split("\n")[0]

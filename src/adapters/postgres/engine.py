@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from domain.errors import Unavailable
+from domain.errors import OutcomeUnknown, Unavailable
 from domain.identity import PersonId, TenantId
 
 APPLICATION = "strongroom_app"
@@ -86,13 +86,21 @@ async def transaction(
 ) -> AsyncIterator[AsyncConnection]:
     """One transaction inside one tenant: a clean exit commits, an exception rolls back.
 
-    Raises Unavailable when the database cannot be reached or does not answer in time.
+    Raises Unavailable when the database cannot be reached or does not answer in time, and
+    OutcomeUnknown where that was its answer to the commit.
     """
-    with translated_outages():
-        async with engine.begin() as connection:
-            person = "" if person_id is None else str(person_id)
-            await connection.execute(_ENTER, {"tenant": str(tenant_id), "person": person})
-            yield connection
+    committing = False
+    try:
+        with translated_outages():
+            async with engine.begin() as connection:
+                person = "" if person_id is None else str(person_id)
+                await connection.execute(_ENTER, {"tenant": str(tenant_id), "person": person})
+                yield connection
+                committing = True
+    except Unavailable as outage:
+        if committing:
+            raise OutcomeUnknown from outage
+        raise
 
 
 def violated(error: DBAPIError) -> str | None:

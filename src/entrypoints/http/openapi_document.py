@@ -92,7 +92,8 @@ _PROBLEMS = {
     "TooLarge": "The body is larger than this route accepts.",
     "UnsupportedType": "The body has another content type than this route reads.",
     "TooMany": "Too many requests; `Retry-After` says when to try again.",
-    "Unavailable": "A part that is needed does not answer; nothing was changed.",
+    "Unavailable": "A part that is needed does not answer. Nothing was changed, unless the code is "
+    "`outcome_unknown`.",
     "Problem": "Any other refusal, by its `code`.",
 }
 

@@ -24,6 +24,9 @@ from tests.integration.running.program import Program
 PIECE_BYTES = 16
 """Shorter than any frame: having read one piece more than a frame is to be within the next."""
 
+ALL = 1_000_000
+"""As `frames_max`: to the end of the run."""
+
 EVENT = re.compile(rb"id: (\d+)\nevent: (\w+)\ndata: .*\n\n")
 _ENDS = ("completed", "cancelled", "failed", "access_revoked")
 
@@ -50,7 +53,7 @@ async def over_sse(
         body, frames = _Chunks(), list[bytes]()
         text, read = b"", 0
         while len(frames) < frames_max and not body.ended:
-            piece = await reader.read(PIECE_BYTES)
+            piece = await reader.read(PIECE_BYTES if frames_max < ALL else 65_536)
             assert piece, "the connection was closed before the end of the response"
             text += body.add(piece)
             for match in EVENT.finditer(text, read):
@@ -74,7 +77,7 @@ async def over_socket(
         frames = list[bytes]()
         ended = False
         while len(frames) < frames_max and not ended:
-            piece = await reader.read(PIECE_BYTES)
+            piece = await reader.read(PIECE_BYTES if frames_max < ALL else 65_536)
             assert piece, "the connection was closed before the run's last event"
             before = protocol.state
             protocol.receive_data(piece)

@@ -208,7 +208,7 @@ def _ended(stage: Stage, grant: Json, path: str) -> Asked:
     async def count() -> int:
         """Events of the consent after the first."""
         told = await stage.asha.http.get(f"/v1/consents/{grant['consent_id']}")
-        return len(json_of(told)["event"]) - 1
+        return len(json_of(told)["events"]) - 1
 
     return Asked("POST", path, {}, count, (), again=(200, 409))
 

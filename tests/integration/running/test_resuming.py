@@ -12,14 +12,15 @@ import pytest
 
 from tests.integration.running.people import Person, json_of, signed_up
 from tests.integration.running.program import Program
-from tests.integration.running.raw_streams import Had, over_socket, over_sse
+from tests.integration.running.raw_streams import ALL, Had, over_socket, over_sse
 from tests.integration.running.two_processes import TwoProcesses
 
 FACTS = "".join(
     f"The deposit of flat {number} is {number * 100} euros. " for number in range(1, 7)
 ).encode()
-BOUNDARIES_MIN = 60
-ALL = 1_000_000
+BOUNDARIES = 60
+BOUNDARIES_OF_A_RUN = 10
+RUNS_AT_ONCE = 2
 
 
 class Reading(Protocol):
@@ -39,7 +40,7 @@ class Reading(Protocol):
 
 @pytest.fixture(scope="module")
 async def processes(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[TwoProcesses]:
-    made = TwoProcesses(places(), models=built_models, extractive_words_per_second=20)
+    made = TwoProcesses(places(), models=built_models, extractive_words_per_second=25)
     async with made.running():
         yield made
 
@@ -53,42 +54,60 @@ async def asked(person: Person) -> tuple[str, str]:
     return chat, json_of(answer)["run"]["id"]
 
 
+async def cut_everywhere(
+    processes: TwoProcesses, person: Person, read: Reading, boundaries: range
+) -> tuple[int, int, int]:
+    """Cut one live run at these boundaries: readings, those that differ, and cuts while it ran."""
+    token = person.tokens["access_token"]
+    chat, run = await asked(person)
+    run_id = f"{chat}/{run}" if read is over_socket else run
+    cut_live = 0
+
+    async def state() -> str:
+        return str(json_of(await person.http.get(f"/v1/runs/{run}"))["state"])
+
+    async def read_twice(number: int, within: bool) -> list[bytes]:
+        """Read on one process up to the cut, and from there on on the other one."""
+        nonlocal cut_live
+        here = processes.both[number % 2]
+        had = await read(here, token, run_id, 0, frames_max=number, within=within)
+        cut_live += await state() == "running"
+        elsewhere = processes.other_than(here)
+        after = len(had.frames)
+        rest = await read(elsewhere, token, run_id, after, frames_max=ALL, within=False)
+        assert not rest.was_cut
+        return had.frames + rest.frames
+
+    cuts = [(number, within) for number in boundaries for within in (False, True)]
+    readings = await asyncio.gather(*(read_twice(*cut) for cut in cuts))
+    assert await state() == "completed"
+    whole = (await read(processes.first, token, run_id, 0, frames_max=ALL, within=False)).frames
+    assert len(whole) > BOUNDARIES
+    return len(readings), sum(reading != whole for reading in readings), cut_live
+
+
 @pytest.mark.parametrize("read", [over_sse, over_socket])
 async def test_a_live_stream_that_is_cut_anywhere_goes_on_elsewhere_to_the_byte(
     processes: TwoProcesses, read: Reading, figure: Callable[[str], None]
 ) -> None:
+    turns = asyncio.Semaphore(RUNS_AT_ONCE)
+
+    async def some(boundaries: range) -> tuple[int, int, int]:
+        async with turns:
+            return await cut_everywhere(processes, person, read, boundaries)
+
     async with signed_up(processes.first, "Asha") as person:
-        token = person.tokens["access_token"]
         await person.ready(FACTS, filename="flats.md")
-        chat, run = await asked(person)
-        run_id = f"{chat}/{run}" if read is over_socket else run
-        cut_live = 0
-
-        async def state() -> str:
-            return str(json_of(await person.http.get(f"/v1/runs/{run}"))["state"])
-
-        async def read_twice(number: int, within: bool) -> list[bytes]:
-            """Read on one process up to the cut, and from there on on the other one."""
-            nonlocal cut_live
-            here = processes.both[number % 2]
-            had = await read(here, token, run_id, 0, frames_max=number, within=within)
-            cut_live += await state() == "running"
-            elsewhere = processes.other_than(here)
-            after = len(had.frames)
-            rest = await read(elsewhere, token, run_id, after, frames_max=ALL, within=False)
-            assert not rest.was_cut
-            return had.frames + rest.frames
-
-        cuts = [(number, within) for number in range(BOUNDARIES_MIN) for within in (False, True)]
-        readings = await asyncio.gather(*(read_twice(*cut) for cut in cuts))
-        assert await state() == "completed"
-        whole = (await read(processes.first, token, run_id, 0, frames_max=ALL, within=False)).frames
-    mismatches = sum(reading != whole for reading in readings)
+        starts = range(0, BOUNDARIES, BOUNDARIES_OF_A_RUN)
+        found = await asyncio.gather(
+            *(some(range(start, start + BOUNDARIES_OF_A_RUN)) for start in starts)
+        )
+    readings, mismatches, cut_live = (sum(each) for each in zip(*found, strict=True))
     figure(
-        f"{len(cuts)} cuts, half of them within a frame, {cut_live} of them while the run was live;"
-        f" resumed on the other process: {mismatches} mismatches of {len(readings)}"
-        f" readings of {len(whole)} events"
+        f"cut at each of {BOUNDARIES} boundaries and within the frame after it, {cut_live} times"
+        f" while the run was live; resumed on the other process: {mismatches} mismatches of"
+        f" {readings}"
     )
-    assert len(whole) > BOUNDARIES_MIN
+    assert readings == 2 * BOUNDARIES
     assert mismatches == 0
     assert cut_live > 0
