@@ -8,6 +8,7 @@ from datetime import timedelta
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.embedding.half_vectors import NumpyHalfVectors
 from adapters.embedding.minilm import MiniLMEmbedder
 from adapters.encryption.boxes import HpkeBoxes
 from adapters.encryption.canonical_json import canonical_json
@@ -58,12 +59,14 @@ from adapters.postgres.root_rewrapping import RootRewrapping
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.schemas import PostgresSchemas
+from adapters.postgres.sealed_index import PostgresSealedIndex
 from adapters.postgres.second_factors import PostgresSecondFactors
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
 from adapters.postgres.vault import PostgresDocuments
 from adapters.postgres.word_index import PostgresWordIndex
+from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.model_meter import PrometheusModelMeter
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
@@ -183,10 +186,20 @@ from application.retrieval.embed_texts import EmbedTexts
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.index_version import IndexVersion
-from application.retrieval.ports import PassageIndex, Passages, VersionContent, WordIndex
+from application.retrieval.ports import (
+    HalfVectors,
+    PassageIndex,
+    Passages,
+    SealedIndex,
+    Stems,
+    VersionContent,
+    WordIndex,
+)
 from application.retrieval.reanalyse_versions import ReanalyseVersions
+from application.retrieval.sealed_search import SealedSearch
 from application.retrieval.search import Search
 from application.vault.add_document import AddDocument
+from application.vault.change_index_mode import ChangeIndexMode
 from application.vault.declare_schema import DeclareSchema
 from application.vault.describe_collections import DescribeCollections
 from application.vault.describe_documents import DescribeDocument, ListDocuments
@@ -465,6 +478,11 @@ class Container(containers.DeclarativeContainer):
         saturation=settings.provided.search_saturation,
         length_weight=settings.provided.search_length_weight,
     )
+    sealed_index: providers.Provider[SealedIndex] = providers.Singleton(
+        PostgresSealedIndex, engine=engine
+    )
+    stems: providers.Provider[Stems] = providers.Singleton(SnowballStems)
+    half_vectors: providers.Provider[HalfVectors] = providers.Singleton(NumpyHalfVectors)
     word_index: providers.Provider[WordIndex] = providers.Singleton(
         PostgresWordIndex, engine=engine
     )
@@ -750,6 +768,7 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         backup_retention=backup_retention,
     )
+    change_index_mode = providers.Singleton(ChangeIndexMode, documents=documents)
     person_erasure: providers.Provider[PersonErasure] = providers.Singleton(
         PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
     )
@@ -823,14 +842,30 @@ class Container(containers.DeclarativeContainer):
         embedder=embedder,
         index=passage_index,
         cipher=cipher,
+        stems=stems,
+        half_vectors=half_vectors,
     )
     reanalyse_versions = providers.Singleton(
         ReanalyseVersions, index=word_index, gate=gate, cipher=cipher
+    )
+    sealed_search = providers.Singleton(
+        SealedSearch,
+        index=sealed_index,
+        gate=gate,
+        cipher=cipher,
+        stems=stems,
+        half_vectors=half_vectors,
+        passages_max=settings.provided.search_sealed_passages_max,
+        documents_max=settings.provided.search_sealed_documents_max,
+        saturation=settings.provided.search_saturation,
+        length_weight=settings.provided.search_length_weight,
     )
     search = providers.Singleton(
         Search,
         embedder=embedder,
         passages=passages,
+        sealed=sealed_search,
+        half_vectors=half_vectors,
         gate=gate,
         cipher=cipher,
         languages=providers.Callable(_languages_of, embedder),

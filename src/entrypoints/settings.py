@@ -156,6 +156,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search_feedback_weight: Share = FEEDBACK_WEIGHT
     search_saturation: Annotated[float, Meta(ge=0, le=10)] = SATURATION
     search_length_weight: Share = LENGTH_WEIGHT
+    search_sealed_passages_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    search_sealed_documents_max: Annotated[int, Meta(ge=1, le=128)] = 100
 
     # Stopping.
     drain_seconds_max: Annotated[int, Meta(ge=0, le=600)] = 20

@@ -22,6 +22,7 @@ from adapters.postgres.tables import (
     passage_vectors,
     passages,
     postings,
+    sealed_index,
     versions,
 )
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
@@ -86,7 +87,7 @@ async def _delete(connection: AsyncConnection, caller: Caller, document: Documen
     await connection.execute(
         delete(blobs).where(blobs.c.tenant_id == tenant_id, blobs.c.id.in_(of_it.union_all(texts)))
     )
-    await connection.execute(  # versions, passages, vectors, postings and events go with it
+    await connection.execute(  # versions, the index and events go with it
         delete(documents).where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
     )
 
@@ -99,6 +100,7 @@ async def _count(connection: AsyncConnection, caller: Caller, document: Document
         "passages": passages.c.document_id,
         "vectors": passage_vectors.c.document_id,
         "postings": postings.c.document_id,
+        "sealed_entries": sealed_index.c.document_id,
         "progress_events": document_events.c.document_id,
         "log_openings": audit_openings.c.document_id,
     }

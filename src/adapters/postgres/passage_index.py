@@ -15,11 +15,18 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.progress import record_progress
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import versions
-from adapters.postgres.text_search import ANALYSIS, configuration_of, passage_words
-from application.retrieval.ports import AttemptOver, IndexAttempt, IndexedPassage
+from adapters.postgres.text_search import ANALYSIS, passage_words
+from application.retrieval.ports import (
+    AttemptOver,
+    IndexAttempt,
+    IndexedPassage,
+    KeptAs,
+    SealedPassage,
+)
 from domain.identity import Caller, VersionRef
 from domain.language import ENGLISH, Language
 from domain.retrieval.progress import IndexState
+from domain.retrieval.stemming import configuration_of
 
 DIMENSIONS = 384
 """What the column holds; an embedder of another size cannot be used with this schema."""
@@ -43,7 +50,7 @@ class PostgresPassageIndex:
                 caller=caller,
                 version=version,
                 number=begun.index_attempt,
-                searchable=begun.index_mode == "clear",
+                kept_as=KeptAs(begun.index_mode),
             )
             await connection.execute(statement("clear_version"), identity)
             await record_progress(connection, caller.tenant_id, version, IndexState.EXTRACTING)
@@ -87,9 +94,30 @@ class PostgresPassageIndex:
                 },
             )
 
+    async def add_sealed(
+        self,
+        attempt: IndexAttempt,
+        passages: Sequence[SealedPassage],
+        entries: bytes,
+        total: int,
+    ) -> None:
+        done = passages[-1].ordinal + 1
+        async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
+            await connection.execute(
+                statement("add_sealed"),
+                _identity(attempt.caller, attempt.version)
+                | {
+                    "ordinals": [each.ordinal for each in passages],
+                    "starts": [each.start for each in passages],
+                    "ends": [each.end for each in passages],
+                    "sealed": [each.sealed for each in passages],
+                    "entries": entries,
+                },
+            )
+
     async def publish(self, attempt: IndexAttempt) -> None:
         async with self._fenced(attempt, IndexState.READY) as connection:
-            if attempt.searchable:
+            if attempt.kept_as is not KeptAs.NONE:
                 identity = _identity(attempt.caller, attempt.version)
                 values = identity | {"analysis": ANALYSIS}
                 await connection.execute(statement("publish_version"), values)

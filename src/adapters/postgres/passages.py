@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from array import array
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
-from adapters.postgres.text_search import asked_words, configuration_of, literal_words
+from adapters.postgres.text_search import asked_words, literal_words
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.language import Language
+from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
 from domain.retrieval.query import SearchQuery
+from domain.retrieval.stemming import configuration_of
 
 # A generic plan would be made for nobody in particular. A sequential scan would read the rows of
 # everybody, and take longer the more others have. A nested loop over two intermediate results,
@@ -55,6 +59,7 @@ class PostgresPassages:
         languages: Set[Language] | None = None,
         per_leg: int | None = None,
         lexemes: Sequence[str] | None = None,
+        mixed: bool = False,
     ) -> Candidates:
         values = search_values(
             caller,
@@ -68,6 +73,7 @@ class PostgresPassages:
             saturation=self.saturation,
             length_weight=self.length_weight,
             lexemes=lexemes,
+            mixed=mixed,
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(PLANNING)
@@ -81,10 +87,12 @@ class PostgresPassages:
             words=rows[0].words,
             unread=frozenset(row.id for row in found if row.is_read is False),
             visible=rows[0].visible,
+            counted=_counted(rows[0]) if mixed else None,
+            said={row.id: _said(row) for row in found if row.terms is not None},
         )
 
     async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
-        values = _visible(caller, query, action) | {"lexemes_max": self.lexemes_max}
+        values = visible_values(caller, query, action) | {"lexemes_max": self.lexemes_max}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(PLANNING)
             return (await connection.execute(statement("visible_lexemes"), values)).scalars().all()
@@ -102,6 +110,17 @@ class PostgresPassages:
             await connection.execute(PLANNING)
             rows = (await connection.execute(statement("closeness"), values)).all()
         return {row.id: row.closeness for row in rows}
+
+    async def vectors(
+        self, caller: Caller, passages: Sequence[int], model: str
+    ) -> Mapping[int, Vector]:
+        if not passages:
+            return {}
+        values = {"tenant": caller.tenant_id, "passages": list(passages), "model": model}
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(PLANNING)
+            rows = (await connection.execute(statement("open_vectors"), values)).all()
+        return {row.id: array("f", json.loads(row.vector)) for row in rows}
 
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
         if not passages:
@@ -125,10 +144,11 @@ def search_values(
     saturation: float = SATURATION,
     length_weight: float = LENGTH_WEIGHT,
     lexemes: Sequence[str] | None = None,
+    mixed: bool = False,
 ) -> dict[str, Any]:
     """What search.sql is run with."""
     return {
-        **_visible(caller, query, action),
+        **visible_values(caller, query, action),
         **(asked_words(words) if lexemes is None else literal_words(lexemes)),
         "literal": lexemes is not None,
         "vector": None if vector is None else _literal(vector),
@@ -137,10 +157,11 @@ def search_values(
         "per_leg": per_leg,
         "k1": saturation,
         "b": length_weight,
+        "mixed": mixed,
     }
 
 
-def _visible(caller: Caller, query: SearchQuery, action: Action) -> dict[str, Any]:
+def visible_values(caller: Caller, query: SearchQuery, action: Action) -> dict[str, Any]:
     """What visible.sql is run with."""
     return {
         "tenant": caller.tenant_id,
@@ -163,6 +184,19 @@ def sealed_passage(row: Any) -> SealedPassage:
         field=row.field,
         sealed=row.sealed_text,
     )
+
+
+def _counted(row: Any) -> Counted:
+    return Counted(
+        passages=row.visible,
+        lexemes=row.lexemes or 0,
+        searchable=frozenset(row.searchable),
+        holding=dict(zip(row.held, row.holding, strict=True)),
+    )
+
+
+def _said(row: Any) -> Said:
+    return Said(length=row.length, frequencies=dict(zip(row.terms, row.frequencies, strict=True)))
 
 
 def _version(row: Any) -> VersionRef:

@@ -12,11 +12,17 @@ from sqlalchemy import TextClause, text
 @cache
 def statement(name: str) -> TextClause:
     """The statement in sql/`name`.sql, with the parts that it names between /* and */."""
-    return text(_PART.sub(lambda part: _read(part[1]), _read(name)))
+    return text(_PART.sub(_part, _read(name)))
 
 
-# One part, and the only place where it is written down who may find what.
-_PART = re.compile(r"^/\* (visible) \*/$", re.MULTILINE)
+# One part, and the only place where it is written down who may find what: in the open index, or in
+# the sealed one.
+_PART = re.compile(r"^/\* (visible)( sealed)? \*/$", re.MULTILINE)
+
+
+def _part(named: re.Match[str]) -> str:
+    part = _read(named[1])
+    return part.replace("'clear'", "'sealed'") if named[2] else part
 
 
 def _read(name: str) -> str:

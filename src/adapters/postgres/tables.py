@@ -302,6 +302,13 @@ documents = _table(
         postgresql_where=text("searchable_version IS NOT NULL AND index_mode = 'clear'"),
     ),
     Index(
+        "documents_sealed_idx",
+        "tenant_id",
+        "owner_id",
+        postgresql_include=["id", "searchable_version", "passage_count"],
+        postgresql_where=text("searchable_version IS NOT NULL AND index_mode = 'sealed'"),
+    ),
+    Index(
         "documents_analysis_idx",
         "tenant_id",
         "id",
@@ -661,6 +668,17 @@ postings = _table(
     _of(Integer, "length"),
     Index("postings_document_idx", "document_id", "tenant_id"),
     key=("owner_id", "lexeme", "document_id", "passage_id"),
+)
+
+sealed_index = _table(
+    "sealed_index",
+    _id("document_id"),
+    _of(Integer, "version"),
+    _of(Integer, "first_ordinal"),
+    _of(ARRAY(BigInteger), "passages"),
+    _of(LargeBinary, "sealed_entries"),
+    _refers("versions", "document_id", "version", cascade=True),
+    key=("document_id", "version", "first_ordinal"),
 )
 
 conversations = _table(

@@ -19,6 +19,7 @@ from adapters.postgres.idempotency import claim
 from adapters.postgres.jobs import PostgresJobs
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.progress import record_progress
+from adapters.postgres.statements import statement
 from adapters.postgres.tables import (
     collection_items,
     document_events,
@@ -179,6 +180,31 @@ class PostgresVaultTransaction:
             update(documents).where(_is(self.caller, version.ref.document_id)).values(changed)
         )
         await self._add_version(version, content_key)
+
+    async def change_index_mode(self, document: Document, index_mode: IndexMode) -> None:
+        ref, at = document.current.ref, await self.now()
+        await self.connection.execute(
+            statement("change_index_mode"),
+            {
+                "tenant": self.caller.tenant_id,
+                "owner": document.owner_id,
+                "document": document.id,
+                "index_mode": index_mode,
+                "at": at,
+            },
+        )
+        tenant_id = self.caller.tenant_id
+        await record_progress(self.connection, tenant_id, ref, VersionState.RECEIVED)
+        await record_event(
+            self.connection,
+            self.caller,
+            self.sealing,
+            event_id=self.new_id(),
+            type="index_mode_changed",
+            at=at,
+            resources=[AuditedResource(document_id=document.id, version=ref.version)],
+            body={"index_mode": index_mode, "before": document.index_mode},
+        )
 
     async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:
         this = and_(

@@ -14,10 +14,11 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.passages import sealed_passage
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import documents, passages, postings, versions
-from adapters.postgres.text_search import ANALYSIS, configuration_of, passage_words
+from adapters.postgres.text_search import ANALYSIS, passage_words
 from application.retrieval.ports import AttemptOver, IndexAttempt, SealedPassage
 from domain.identity import Caller, DocumentId, PersonId, TenantId, VersionRef
 from domain.language import Language
+from domain.retrieval.stemming import configuration_of
 
 # Named by today's ANALYSIS: the index that it needs is made for it, see the migration.
 _OUTDATED = text("SELECT * FROM documents_analysed_before_1()")
@@ -62,7 +63,6 @@ class PostgresWordIndex:
             caller=caller,
             version=version,
             number=row.index_attempt,
-            searchable=True,
             language=row.language and Language(row.language),
         )
 

@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.ports import Cipher
-from application.retrieval.embedder import Embedder
+from application.retrieval.embedder import Embedder, Vector
 from application.retrieval.extractor import Extractor
 from application.retrieval.ports import (
     AttemptOver,
+    HalfVectors,
     IndexAttempt,
     IndexedPassage,
+    KeptAs,
     OpenContent,
     PassageIndex,
+    SealedPassage,
+    Stems,
     VersionContent,
 )
+from application.retrieval.sealed_entries import seal_entries
 from application.retrieval.sealed_passages import seal_passage
 from domain.identity import Caller, VersionRef
 from domain.language import Language
@@ -45,6 +50,8 @@ class IndexVersion:
     embedder: Embedder
     index: PassageIndex
     cipher: Cipher
+    stems: Stems
+    half_vectors: HalfVectors
     passages_at_once: int = 128
 
     async def __call__(
@@ -78,7 +85,7 @@ class IndexVersion:
             of_record, chunks = laid_out(opened.fields)
             text = of_record.encode()
         await self.content.keep_text(attempt.caller, attempt.version, text, opened.key)
-        if attempt.searchable:
+        if attempt.kept_as is not KeptAs.NONE:
             await self.index.tell(attempt, IndexState.CHUNKING)
             if opened.fields is None:
                 # On a thread: a book takes a second, and other requests would wait for it.
@@ -106,31 +113,94 @@ class IndexVersion:
                     for chunk, passage in zip(batch, texts, strict=True)
                 ]
             )
-            passages = [
-                IndexedPassage(
-                    ordinal=first + place,
-                    start=chunk.start,
-                    end=chunk.end,
-                    page=chunk.page,
-                    field=chunk.field,
-                    sealed=seal_passage(
-                        self.cipher,
-                        opened.key,
-                        attempt.caller.tenant_id,
-                        attempt.version,
-                        first + place,
-                        title=opened.title,
-                        heading_path=chunk.heading_path,
-                        text=texts[place],
-                        places=chunk.places,
-                    ),
-                    words=texts[place],
-                    above="\n".join(above(opened.title, chunk.heading_path)),
-                    vector=vectors[place],
-                )
-                for place, chunk in enumerate(batch)
-            ]
-            await self.index.add(attempt, self.embedder.model, passages, len(chunks), language)
+            add = self._add_sealed if attempt.kept_as is KeptAs.SEALED else self._add
+            await add(attempt, opened, first, batch, texts, vectors, len(chunks), language)
+
+    async def _add(
+        self,
+        attempt: IndexAttempt,
+        opened: OpenContent,
+        first: int,
+        batch: Sequence[Chunk],
+        texts: Sequence[str],
+        vectors: Sequence[Vector],
+        total: int,
+        language: Language,
+    ) -> None:
+        passages = [
+            IndexedPassage(
+                ordinal=first + place,
+                start=chunk.start,
+                end=chunk.end,
+                page=chunk.page,
+                field=chunk.field,
+                sealed=self._sealed(attempt, opened, first + place, chunk, texts[place]),
+                words=texts[place],
+                above="\n".join(above(opened.title, chunk.heading_path)),
+                vector=vectors[place],
+            )
+            for place, chunk in enumerate(batch)
+        ]
+        await self.index.add(attempt, self.embedder.model, passages, total, language)
+
+    async def _add_sealed(
+        self,
+        attempt: IndexAttempt,
+        opened: OpenContent,
+        first: int,
+        batch: Sequence[Chunk],
+        texts: Sequence[str],
+        vectors: Sequence[Vector],
+        total: int,
+        language: Language,
+    ) -> None:
+        """Page, field and language are sealed with the rest."""
+        passages = [
+            SealedPassage(
+                version=attempt.version,
+                ordinal=first + place,
+                start=chunk.start,
+                end=chunk.end,
+                page=None,
+                sealed=self._sealed(attempt, opened, first + place, chunk, texts[place]),
+            )
+            for place, chunk in enumerate(batch)
+        ]
+        fields = [chunk.field for chunk in batch if chunk.field is not None]
+        entries = await asyncio.to_thread(
+            seal_entries,
+            self.cipher,
+            opened.key,
+            attempt.caller.tenant_id,
+            attempt.version,
+            first,
+            said=[
+                (text, "\n".join(above(opened.title, chunk.heading_path)))
+                for chunk, text in zip(batch, texts, strict=True)
+            ],
+            fields=fields or None,
+            vectors=vectors,
+            model=self.embedder.model,
+            language=language,
+            stems=self.stems,
+            half_vectors=self.half_vectors,
+        )
+        await self.index.add_sealed(attempt, passages, entries, total)
+
+    def _sealed(
+        self, attempt: IndexAttempt, opened: OpenContent, ordinal: int, chunk: Chunk, text: str
+    ) -> bytes:
+        return seal_passage(
+            self.cipher,
+            opened.key,
+            attempt.caller.tenant_id,
+            attempt.version,
+            ordinal,
+            title=opened.title,
+            heading_path=chunk.heading_path,
+            text=text,
+            places=chunk.places,
+        )
 
     async def _end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
         try:

@@ -32,10 +32,12 @@ class Ladder:
         query: SearchQuery,
         action: Action,
         search: Callable[[Sequence[str]], Awaitable[Candidates]],
+        further: Sequence[str] = (),
     ) -> tuple[Rung, Candidates | None]:
-        """The step that found something, and what `search` found by its lexemes."""
+        """The step that found something, and what `search` found by its lexemes. `further` are
+        words beside those of the open index."""
         asked = [word.folded for word in count_words(query.text)]
-        known = await self.passages.lexemes(caller, query, action)
+        known = {*await self.passages.lexemes(caller, query, action), *further}
         for rung in RUNGS:
             lexemes = await asyncio.to_thread(like, rung, asked, known)
             if lexemes:

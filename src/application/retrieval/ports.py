@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from application.ports import DataKey
 from application.retrieval.embedder import Vector
 from domain.identity import Action, Caller, VersionRef
 from domain.language import ENGLISH, Language
+from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.record_text import RecordField
+from domain.retrieval.words import Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +58,26 @@ class AttemptOver(Exception):
     another attempt took over. There is nothing to be done about it, and nothing is wrong."""
 
 
+class KeptAs(StrEnum):
+    """What the index keeps of a document: words and vectors as they are, the same sealed, or
+    nothing."""
+
+    CLEAR = "clear"
+    SEALED = "sealed"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexAttempt:
     """One attempt at indexing a version. `number` fences it: the latest attempt alone can write.
 
-    `searchable` is False where the document's index mode keeps it out of the open index, and
-    `language` what the owner said that it is in.
+    `language` is what the owner said that it is in.
     """
 
     caller: Caller
     version: VersionRef
     number: int
-    searchable: bool
+    kept_as: KeptAs = KeptAs.CLEAR
     language: Language | None = None
 
 
@@ -87,6 +98,19 @@ class IndexedPassage:
     words: str = dataclasses.field(repr=False)
     above: str = dataclasses.field(default="", repr=False)
     vector: Vector = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPassage:
+    """A passage as it is stored."""
+
+    version: VersionRef
+    ordinal: int
+    start: int
+    end: int
+    page: int | None
+    field: str | None = None
+    sealed: bytes
 
 
 class PassageIndex(Protocol):
@@ -118,6 +142,17 @@ class PassageIndex(Protocol):
         `language` is that of the whole version, and says how its words are cut to lexemes."""
         ...
 
+    async def add_sealed(
+        self,
+        attempt: IndexAttempt,
+        passages: Sequence[SealedPassage],
+        entries: bytes,
+        total: int,
+    ) -> None:
+        """The same for a sealed document: what its passages are found by comes as one sealed value,
+        and nothing of it lies in the clear but how long the passages are."""
+        ...
+
     async def publish(self, attempt: IndexAttempt) -> None:
         """Make this version the one that is searched, delete the passages of earlier ones, and
         say that it is ready: in one transaction."""
@@ -136,7 +171,8 @@ class Candidates:
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything. `unread` are those found whose language the
     embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
-    that may be searched.
+    that may be searched. Where others are found beside these, `counted` and `said` are what
+    scores all of them together.
     """
 
     versions: Mapping[int, VersionRef]
@@ -146,19 +182,8 @@ class Candidates:
     words: int
     unread: frozenset[int] = frozenset()
     visible: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedPassage:
-    """A passage as it is stored."""
-
-    version: VersionRef
-    ordinal: int
-    start: int
-    end: int
-    page: int | None
-    field: str | None = None
-    sealed: bytes
+    counted: Counted | None = None
+    said: Mapping[int, Said] = dataclasses.field(default_factory=dict)
 
 
 class Passages(Protocol):
@@ -176,10 +201,12 @@ class Passages(Protocol):
         languages: Set[Language] | None = None,
         per_leg: int | None = None,
         lexemes: Sequence[str] | None = None,
+        mixed: bool = False,
     ) -> Candidates:
         """The best passages of each leg, among exactly what the caller may search now.
 
-        Own documents, and those with an open grant of this action and purpose. Nothing else
+        Own documents, and those with an open grant of this action and purpose, as far as they are
+        in the open index; with `mixed`, ready to be ranked with others. Nothing else
         influences what is found, its scores, or how long it takes. `words` is empty, or `vector`
         None, where that leg is not wanted. Vectors of other models are not compared, nor those
         of documents in other languages than `languages`; None compares all. A leg has
@@ -201,8 +228,88 @@ class Passages(Protocol):
         closer. Those without a vector of this model are missing."""
         ...
 
+    async def vectors(
+        self, caller: Caller, passages: Sequence[int], model: str
+    ) -> Mapping[int, Vector]:
+        """Of these candidates those that have one of this model."""
+        ...
+
     async def sealed(self, caller: Caller, passages: Sequence[int]) -> Mapping[int, SealedPassage]:
         """These passages; those that are gone meanwhile are missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisibleSealed:
+    """The sealed versions that may be searched and fit within a bound, and how many do not."""
+
+    versions: Sequence[VersionRef]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedEntries:
+    """What some passages of a version are found by, as it is stored: those from `first` on, by
+    their numbers in the index."""
+
+    version: VersionRef
+    first: int
+    passages: Sequence[int]
+    sealed: bytes = dataclasses.field(repr=False)
+
+
+class SealedIndex(Protocol):
+    """Sealed versions as a searcher sees them. Raises Unavailable when the database does not
+    answer."""
+
+    async def visible(
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        *,
+        passages_max: int,
+        documents_max: int,
+    ) -> VisibleSealed:
+        """Own documents, and those with an open grant of this action and purpose: the newest.
+
+        What of a record may not be seen has no part in what fits.
+        """
+        ...
+
+    def entries(
+        self, caller: Caller, versions: Sequence[VersionRef]
+    ) -> AsyncIterator[SealedEntries]:
+        """Of versions that were released, some at a time. Those that are gone meanwhile are
+        missing."""
+        ...
+
+
+class Stems(Protocol):
+    """Makes lexemes of words as the open index does, and tells nobody of them."""
+
+    def configuration(self, language: Language) -> str:
+        """By what rules the words of a language are cut."""
+        ...
+
+    def lexemes(self, configuration: str, word: Word) -> Sequence[str]:
+        """With and without accents, where that differs. Empty for a stop word."""
+        ...
+
+
+class HalfVectors(Protocol):
+    """Vectors of 2-byte floats, one behind the other; what the open index compares, too."""
+
+    def pack(self, vectors: Sequence[Vector]) -> bytes: ...
+
+    def vector(self, packed: bytes, place: int, dimensions: int) -> Vector: ...
+
+    def closeness(self, packed: bytes, vector: Vector) -> Sequence[float]:
+        """The inner product of each of them with this one."""
+        ...
+
+    def middle(self, vectors: Sequence[Vector]) -> Vector:
+        """Their mean. There is one at least."""
         ...
 
 

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from application.ports import Cipher, OpenedVersion, ReleaseGate
+from application.ports import Cipher, OpenedVersion, ReleaseGate, Tampered
+from application.retrieval.degradation import Degradation
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
 from application.retrieval.ladder import RUNGS, Ladder
-from application.retrieval.ports import Candidates, Passages
+from application.retrieval.ports import Candidates, HalfVectors, Passages, SealedPassage
 from application.retrieval.sealed_passages import open_passage
+from application.retrieval.sealed_search import Asked, Examined, SealedSearch
 from domain.errors import NotFound
 from domain.identity import Action, Caller, ReleaseId, VersionRef
 from domain.json_pointer import covers
@@ -26,7 +28,9 @@ from domain.retrieval.fusion import (
 from domain.retrieval.likeness import Rung
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
+from domain.retrieval.words import asked_for
 
+PER_LEG = 100
 PER_LEG_OF_MANY = 400
 """Passages of each leg where many documents are wanted: some have several among the best."""
 
@@ -36,23 +40,16 @@ RELEASES_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Degradation:
-    """A step of the search that was wanted and not done, and why."""
-
-    step: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
     """Hits, best first; `mode` is what was really done, among `visible` passages, and `rung` how
-    the words were found."""
+    the words were found. `examined` counts the sealed documents that were opened for it."""
 
     hits: Sequence[Hit]
     mode: SearchMode
     degraded: Sequence[Degradation]
     rung: Rung = Rung.WORDS
     visible: int = 0
+    examined: int = 0
 
 
 _Opened = dict[VersionRef, tuple[OpenedVersion, ReleaseId]]
@@ -67,10 +64,14 @@ class Search:
 
     `languages` are those that the embedder reads; None, where it reads all. What is written in
     others is ranked by its words alone, unless meaning alone was asked for.
+
+    What is sealed is opened first, as far as it may be searched, and ranked with the rest.
     """
 
     embedder: Embedder
     passages: Passages
+    sealed: SealedSearch
+    half_vectors: HalfVectors
     gate: ReleaseGate
     cipher: Cipher
     languages: Set[Language] | None = None
@@ -82,20 +83,19 @@ class Search:
         self, *, caller: Caller, query: SearchQuery, action: Action = Action.SEARCH
     ) -> SearchPage:
         """Raises Unavailable when the database or the gate does not answer."""
+        async with self.sealed.examine(caller=caller, query=query, action=action) as examined:
+            return await self._search(caller, query, action, examined)
+
+    async def _search(
+        self, caller: Caller, query: SearchQuery, action: Action, examined: Examined
+    ) -> SearchPage:
         vector, degraded = await self._vector(query)
+        degraded = [*degraded, *examined.degraded]
         semantic_only = query.mode is SearchMode.SEMANTIC and vector is not None
 
         async def candidates(lexemes: Sequence[str] | None = None) -> Candidates:
-            return await self.passages.candidates(
-                caller,
-                query,
-                action,
-                words="" if semantic_only else query.text,
-                vector=vector,
-                model=self.embedder.model,
-                languages=None if semantic_only else self.languages,
-                per_leg=PER_LEG_OF_MANY if query.limit > LIMIT_MAX else None,
-                lexemes=lexemes,
+            return await self._candidates(
+                caller, query, action, examined, vector, lexemes, semantic_only=semantic_only
             )
 
         found, rung = await candidates(), Rung.WORDS
@@ -106,39 +106,100 @@ class Search:
         if not semantic_only and found.visible and found.words and not found.keyword:
             climb = Ladder(passages=self.passages)
             rung, instead = await climb(
-                caller=caller, query=query, action=action, search=candidates
+                caller=caller,
+                query=query,
+                action=action,
+                search=candidates,
+                further=await examined.lexemes() if examined else (),
             )
             degraded = [*degraded, *_passed(rung)]
             found = instead or found
         weight = self.semantic_weight if rung is Rung.WORDS else (1 + self.semantic_weight) / 2
-        found = await self._with_feedback(caller, found, weight)
+        found = await self._with_feedback(caller, found, weight, examined)
         ranked = _fused(found, weight)
         ranking: _Ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         if query.results is Results.DOCUMENTS:
             ranking = best_of_each(ranking)
         return SearchPage(
-            hits=await self._open(caller, query, action, ranking, found),
+            hits=await self._open(caller, query, action, ranking, found, examined),
             mode=_done(vector, found, semantic_only),
             degraded=degraded,
             rung=rung,
             visible=found.visible,
+            examined=len(examined.opened),
         )
 
+    async def _candidates(
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        examined: Examined,
+        vector: Vector | None,
+        lexemes: Sequence[str] | None,
+        *,
+        semantic_only: bool,
+    ) -> Candidates:
+        languages = None if semantic_only else self.languages
+        per_leg = PER_LEG_OF_MANY if query.limit > LIMIT_MAX else PER_LEG
+        words = "" if semantic_only else query.text
+        in_the_open = await self.passages.candidates(
+            caller,
+            query,
+            action,
+            words=words,
+            vector=vector,
+            model=self.embedder.model,
+            languages=languages,
+            per_leg=per_leg,
+            lexemes=lexemes,
+            mixed=bool(examined),
+        )
+        if not examined:
+            return in_the_open
+        asked = Asked(words=asked_for(words), lexemes=lexemes)
+        sealed = await examined.candidates(
+            asked,
+            vector=vector,
+            model=self.embedder.model,
+            languages=languages,
+            per_leg=per_leg,
+        )
+        return self.sealed.together(in_the_open, sealed, asked, per_leg)
+
     async def _with_feedback(
-        self, caller: Caller, found: Candidates, semantic_weight: float
+        self, caller: Caller, found: Candidates, semantic_weight: float, examined: Examined
     ) -> Candidates:
         """The semantic leg moved towards what the best hits of both legs are about."""
         if not (self.feedback_weight and found.semantic and found.keyword):
             return found
-        best = [passage for passage, _ in _fused(found, semantic_weight)[:FEEDBACK_PASSAGES]]
-        closeness = await self.passages.closeness(
-            caller,
-            list(found.semantic),
-            [passage for passage in best if passage in found.semantic],
-            self.embedder.model,
-        )
+        first = [passage for passage, _ in _fused(found, semantic_weight)[:FEEDBACK_PASSAGES]]
+        best = [passage for passage in first if passage in found.semantic]
+        passages, model = list(found.semantic), self.embedder.model
+        if any(passage in examined for passage in passages):
+            closeness = await self._closeness(caller, passages, best, examined)
+        else:
+            closeness = await self.passages.closeness(caller, passages, best, model)
         moved = with_feedback(found.semantic, closeness, weight=self.feedback_weight)
         return replace(found, semantic=moved)
+
+    async def _closeness(
+        self, caller: Caller, passages: Sequence[int], best: Sequence[int], examined: Examined
+    ) -> Mapping[int, float]:
+        """As in the database, which is not told where sealed passages are."""
+        model = self.embedder.model
+        in_the_open = [passage for passage in passages if passage not in examined]
+        vectors = dict(await self.passages.vectors(caller, in_the_open, model))
+        for passage in passages:
+            if passage in examined and (own := examined.vector(passage, model)) is not None:
+                vectors[passage] = own
+        near = [vectors[passage] for passage in best if passage in vectors]
+        if not near:
+            return {}
+        closeness = self.half_vectors.closeness(
+            self.half_vectors.pack(list(vectors.values())), self.half_vectors.middle(near)
+        )
+        return dict(zip(vectors, closeness, strict=True))
 
     async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
         if query.mode is SearchMode.KEYWORD:
@@ -159,10 +220,12 @@ class Search:
         action: Action,
         ranking: _Ranking,
         found: Candidates,
+        examined: Examined,
     ) -> Sequence[Hit]:
         """The first `limit` that the gate releases. What it refuses makes room for the next.
 
-        Of a record, only those fields are asked for that were found.
+        Of a record, only those fields are asked for that were found. What was examined is released
+        already.
         """
         fields = found.fields
         wanted: dict[VersionRef, set[str]] = {}
@@ -170,6 +233,8 @@ class Search:
             if passage in fields:
                 wanted.setdefault(version, set()).add(fields[passage])
         opened: _Opened = {}
+        if examined.release_id is not None:
+            opened = {each: (keys, examined.release_id) for each, keys in examined.opened.items()}
         page = ranking[: query.limit]
         for _ in range(RELEASES_MAX):
             asked = {version for _, version, _ in page} - opened.keys()
@@ -192,7 +257,10 @@ class Search:
                 keys, release_id = opened[version]
                 hit = Hit(
                     passage=open_passage(
-                        self.cipher, keys.content, caller.tenant_id, rows[passage]
+                        self.cipher,
+                        keys.content,
+                        caller.tenant_id,
+                        _row(rows[passage], passage, found, examined),
                     ),
                     score=score,
                     semantic=semantic.get(passage),
@@ -233,6 +301,16 @@ def _passed(rung: Rung) -> list[Degradation]:
     steps = ["keyword", *RUNGS]
     passed = steps[: steps.index(rung)] if rung in steps else steps
     return [Degradation(step=step, reason="no_hit") for step in passed]
+
+
+def _row(row: SealedPassage, passage: int, found: Candidates, examined: Examined) -> SealedPassage:
+    """Of a sealed document the field is told by its entries alone, and the passage is the one that
+    they were about."""
+    if passage not in examined:
+        return row
+    if row.version != found.versions[passage] or row.ordinal != examined.ordinal(passage):
+        raise Tampered("sealed entries name other passages than their own")
+    return replace(row, field=found.fields.get(passage))
 
 
 def _is_shown(opened: tuple[OpenedVersion, ReleaseId] | None, field: str | None) -> bool:

@@ -24,7 +24,7 @@ from domain.identity import (
 from domain.json_pointer import Json
 from domain.language import Language
 from domain.vault.collection import Collection, CollectionItem
-from domain.vault.document import Document, Progress, Version
+from domain.vault.document import Document, IndexMode, Progress, Version
 from domain.vault.schema import Schema
 
 TypeOf = Callable[[bytes, bytes], str | None]
@@ -85,6 +85,11 @@ class VaultTransaction(Protocol):
         """Make this the current version. The one before stays searchable until it is indexed.
 
         A `language` replaces what the owner said before."""
+        ...
+
+    async def change_index_mode(self, document: Document, index_mode: IndexMode) -> None:
+        """Delete its index, and have the current version wait to be indexed as this says; tell the
+        log and the watchers."""
         ...
 
     async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:

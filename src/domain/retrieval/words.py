@@ -14,9 +14,17 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 WORD_CHARACTERS_MAX = 64
 """A longer word is known by its beginning; few words are, and hashes should not fill an index."""
+
+WORDS_ASKED_MAX = 256
+"""Of a question, more words than this are not searched for; it bounds what one search costs."""
+
+ABOVE_WEIGHT = 2
+"""A word in the title or a heading counts as if the text said it so often (Robertson, Zaragoza,
+Taylor, "Simple BM25 Extension to Multiple Weighted Fields", 2004)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,19 @@ def count_words(text: str) -> Counter[Word]:
     """How often each word is said, in the order in which they come."""
     counted = Counter(words(text))
     return Counter({Word(word, folded(word)): count for word, count in counted.items()})
+
+
+def asked_for(text: str) -> list[tuple[Word, int]]:
+    """A question's words, each once, with how often it is said."""
+    return list(islice(count_words(text).items(), WORDS_ASKED_MAX))
+
+
+def weighed(text: str, above: str) -> Counter[Word]:
+    """How often a passage says each word, with what stands above it."""
+    counted = count_words(text)
+    for word, said in count_words(above).items():
+        counted[word] += ABOVE_WEIGHT * said
+    return counted
 
 
 def words(text: str) -> Iterator[str]:

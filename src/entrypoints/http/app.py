@@ -102,6 +102,7 @@ EXPOSED = (
     "list_documents",
     "read_content",
     "replace_content",
+    "change_index_mode",
     "erase_document",
     "collections",
     "add_collection",

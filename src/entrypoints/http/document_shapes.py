@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -26,26 +25,28 @@ from domain.vault.document import (
 LanguageTag = Annotated[str, Meta(min_length=2, max_length=TAG_LENGTH_MAX, examples=["de"])]
 
 
-class IndexModeOffered(StrEnum):
-    """`sealed` is not offered yet: what it would hide is not searchable so far."""
-
-    CLEAR = IndexMode.CLEAR
-    NONE = IndexMode.NONE
-
-
 class DocumentFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What may be said about a document beside its file.
 
-    With `approval` mfa, giving access to it takes a second factor. `language` is a tag of BCP 47;
-    left out, it is guessed from the text.
+    `index_mode` says what the index keeps: words and vectors as they are (clear), the same
+    encrypted (sealed), or nothing, so that it is not found (none). With `approval` mfa, giving
+    access to it takes a second factor. `language` is a tag of BCP 47; left out, it is guessed from
+    the text.
     """
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
-    index_mode: IndexModeOffered = IndexModeOffered.CLEAR
+    index_mode: IndexMode = IndexMode.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
     approval: Acr = Acr.PASSWORD
     language: LanguageTag | None = None
     metadata: dict[str, str] = {}
+
+
+class IndexModeChosen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the index keeps from now on: words and vectors as they are (clear), the same encrypted
+    (sealed), or nothing (none)."""
+
+    index_mode: IndexMode
 
 
 class DocumentShown(msgspec.Struct, kw_only=True):

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post, put
-from litestar.params import FromPath, HeaderParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Stream
 
 from application.audit.promise_entry import PromiseEntry
 from application.ports import Signals
 from application.vault.add_document import AddDocument, DocumentDetails
+from application.vault.change_index_mode import ChangeIndexMode
 from application.vault.describe_documents import (
     DescribedDocument,
     DescribeDocument,
@@ -28,7 +29,6 @@ from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose, ResourceK
 from domain.language import language
 from domain.vault.document import (
     Description,
-    IndexMode,
     VersionState,
 )
 from entrypoints.http.access import WITH_GRANT_TOKEN
@@ -36,6 +36,7 @@ from entrypoints.http.document_shapes import (
     DocumentFields,
     DocumentShown,
     ErasureShown,
+    IndexModeChosen,
     VersionShown,
     document_shown,
     erasure_shown,
@@ -103,7 +104,7 @@ class DocumentsController(Controller):
             )
             return DocumentDetails(
                 description=description,
-                index_mode=IndexMode(said.index_mode),
+                index_mode=said.index_mode,
                 audit_mode=said.audit,
                 approval_acr=said.approval,
                 language=language(said.language) if said.language else None,
@@ -159,6 +160,26 @@ class DocumentsController(Controller):
             caller=caller, document_id=DocumentId(document_id), purpose=Purpose(purpose)
         )
         return _answer(described)
+
+    @put(
+        "/{document_id:uuid}/index-mode", status_code=202, opt={"example": {"index_mode": "sealed"}}
+    )
+    async def change_index_mode(
+        self,
+        caller: Injected[Caller],
+        change_index_mode: Injected[ChangeIndexMode],
+        describe_document: Injected[DescribeDocument],
+        document_id: FromPath[UUID],
+        data: JSONBody[IndexModeChosen],
+    ) -> Response[DocumentShown]:
+        """Change what the index keeps. What it kept goes at once; the document is found again once
+        it was indexed anew."""
+        changed = DocumentId(document_id)
+        await change_index_mode(caller=caller, document_id=changed, index_mode=data.index_mode)
+        described = await describe_document(
+            caller=caller, document_id=changed, purpose=PERSONAL_USE
+        )
+        return _answer(described, status=202)
 
     @delete("/{document_id:uuid}", status_code=200)
     async def erase_document(

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar import Controller, Request, Response, delete, get, patch, post, put
 from litestar.params import BodyKwarg, FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Meta
 
+from application.vault.change_index_mode import ChangeIndexMode
 from application.vault.describe_documents import DescribedDocument, ListDocuments
 from application.vault.erase_document import EraseDocument
 from application.vault.keep_records import KeepRecords, RecordDetails
@@ -30,7 +31,7 @@ from domain.vault.record import PATCH_TYPE, RECORD_BYTES_MAX, RecordNotFound
 from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.document_shapes import (
     ErasureShown,
-    IndexModeOffered,
+    IndexModeChosen,
     erasure_shown,
 )
 from entrypoints.http.etags import etag_of, expectation
@@ -66,7 +67,7 @@ class NewRecord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     schema_version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     content: dict[str, Any]
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
-    index_mode: IndexModeOffered = IndexModeOffered.CLEAR
+    index_mode: IndexMode = IndexMode.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
     approval: Acr = Acr.PASSWORD
 
@@ -139,7 +140,7 @@ class RecordsController(Controller):
             schema_name=data.schema,
             schema_version=data.schema_version,
             title=data.title,
-            index_mode=IndexMode(data.index_mode),
+            index_mode=data.index_mode,
             audit_mode=data.audit,
             approval_acr=data.approval,
         )
@@ -234,6 +235,27 @@ class RecordsController(Controller):
             schema_version=schema_version,
         )
         return _answer(await read_record(caller=caller, record_id=changed, purpose=PERSONAL_USE))
+
+    @put("/{record_id:uuid}/index-mode", status_code=202, opt={"example": {"index_mode": "sealed"}})
+    async def change_index_mode(
+        self,
+        caller: Injected[Caller],
+        change_index_mode: Injected[ChangeIndexMode],
+        read_record: Injected[ReadRecord],
+        record_id: FromPath[UUID],
+        data: JSONBody[IndexModeChosen],
+    ) -> Response[RecordShown]:
+        """Change what the index keeps. What it kept goes at once; the record is found again once it
+        was indexed anew."""
+        changed = DocumentId(record_id)
+        await change_index_mode(
+            caller=caller,
+            document_id=changed,
+            index_mode=data.index_mode,
+            kind=ResourceKind.RECORD,
+        )
+        opened = await read_record(caller=caller, record_id=changed, purpose=PERSONAL_USE)
+        return _answer(opened, status=202)
 
     @delete("/{record_id:uuid}", status_code=200)
     async def erase_record(

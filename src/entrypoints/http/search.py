@@ -88,11 +88,16 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     explain: LegsShown | None = None
 
 
-class DegradationShown(msgspec.Struct, kw_only=True):
-    """A step that was wanted and could not be done, and why."""
+class DegradationShown(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A step that was wanted and could not be done, and why.
+
+    Sealed documents are searched as far as there is room for (`sealed`, `too_many`); `left_out`
+    counts those that were not. Name fewer documents in `filters` to search these.
+    """
 
     step: str
     reason: str
+    left_out: int | None = None
 
 
 class SearchDone(StrEnum):
@@ -110,13 +115,14 @@ class SearchDone(StrEnum):
 
 class ExplanationShown(msgspec.Struct, kw_only=True):
     """How the answer came about. `vectors` are compared by `exact` search, for `reason`, among
-    the `visible_passages`: those that may be searched. `lexical` says by what words were found.
-    The weights are those in force."""
+    the `visible_passages`: those that may be searched. Of these, `sealed_documents` were opened
+    in memory. `lexical` says by what words were found. The weights are those in force."""
 
     vectors: Literal["exact", "none"]
     reason: str
     lexical: Rung
     visible_passages: int
+    sealed_documents: int
     semantic_weight: float
     feedback_weight: float
 
@@ -144,14 +150,19 @@ class SearchController(Controller):
         search: Injected[Search],
         data: JSONBody[SearchAsked],
     ) -> SearchAnswer:
-        """Passages of own documents, and of those one has a grant to search. One release."""
+        """Passages of own documents, and of those one has a grant to search. One release.
+
+        Sealed documents are opened to be searched: each that may be searched is released first,
+        found or not, and takes a use where uses are counted.
+        """
         began = time.perf_counter()
         page = await search(caller=caller, query=_query(data))
         return SearchAnswer(
             items=[_shown(hit, explain=data.explain) for hit in page.hits],
             mode=_done(page),
             degraded=[
-                DegradationShown(step=each.step, reason=each.reason) for each in page.degraded
+                DegradationShown(step=each.step, reason=each.reason, left_out=each.left_out)
+                for each in page.degraded
             ],
             took_ms=round((time.perf_counter() - began) * 1000, 1),
             explain=_explained(search, page) if data.explain else None,
@@ -183,6 +194,7 @@ def _explained(search: Search, page: SearchPage) -> ExplanationShown:
         reason="every_visible_passage_is_compared" if by_meaning else "no_search_by_meaning",
         lexical=page.rung,
         visible_passages=page.visible,
+        sealed_documents=page.examined,
         semantic_weight=search.semantic_weight,
         feedback_weight=search.feedback_weight,
     )

@@ -144,12 +144,9 @@ async def test_another_tenant_has_nothing_to_do_with_it(
     assert await elsewhere.found(await elsewhere.person(), "notice") == set()
 
 
-@pytest.mark.parametrize("index_mode", [IndexMode.NONE, IndexMode.SEALED])
-async def test_what_is_kept_out_of_the_open_index_is_ready_and_not_in_it(
-    library: Library, index_mode: IndexMode
-) -> None:
+async def test_what_is_kept_out_of_the_index_is_ready_and_not_in_it(library: Library) -> None:
     asha = await library.person()
-    lease = await library.add(asha, LEASE, index_mode=index_mode)
+    lease = await library.add(asha, LEASE, index_mode=IndexMode.NONE)
     assert await library.found(asha, "notice") == set()
     assert await library.indexed_rows(lease) == {}
     assert [state for _, state in await library.states(lease)] == [

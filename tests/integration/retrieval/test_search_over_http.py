@@ -95,6 +95,7 @@ async def test_an_answer_explains_itself_when_asked_to(library: Library, serve: 
         "reason": "every_visible_passage_is_compared",
         "lexical": "words",
         "visible_passages": 2,
+        "sealed_documents": 0,
         "semantic_weight": 0.5,
         "feedback_weight": 0.3,
     }

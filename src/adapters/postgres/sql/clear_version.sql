@@ -7,6 +7,9 @@ WITH vectors AS (
     DELETE FROM postings
     WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
       AND version = :version
+), sealed AS (
+    DELETE FROM sealed_index
+    WHERE tenant_id = :tenant AND document_id = :document AND version = :version
 ), texts AS (
     DELETE FROM passages
     WHERE tenant_id = :tenant AND document_id = :document AND version = :version

@@ -14,6 +14,9 @@ WITH published AS (
     DELETE FROM postings
     WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
       AND version <> :version
+), sealed AS (
+    DELETE FROM sealed_index
+    WHERE tenant_id = :tenant AND document_id = :document AND version <> :version
 )
 DELETE FROM passages
 WHERE tenant_id = :tenant AND document_id = :document AND version <> :version

@@ -17,7 +17,9 @@
 -- `LATERAL (... OFFSET 0)` keeps a look-up by key a look-up by key, whatever the statistics of the
 -- tables make the planner believe; what is joined otherwise is joined by hashing, see passages.py.
 -- Returns at least one row, which carries the number of searchable words in the query, and that of
--- the visible passages.
+-- the visible passages. Where others are found beside these (`mixed`: sealed ones, in memory), it
+-- carries besides what BM25 needs to score all of them together: what was counted here, and what
+-- each of the best passages says.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:words AS text[]), CAST(:folded AS text[]), CAST(:said AS integer[]))
         WITH ORDINALITY AS t (word, folded, said, term)
@@ -72,14 +74,14 @@ WITH asked AS MATERIALIZED (
     SELECT term, passage_id, max(frequency), max(length) FROM matched
     WHERE EXISTS (SELECT FROM forms WHERE cardinality(lexemes) > 1)
     GROUP BY term, passage_id
+), held AS MATERIALIZED (
+    SELECT term, sum(passages) AS passages
+    FROM (SELECT term, count(*)::float8 AS passages FROM met GROUP BY term
+          UNION ALL SELECT term, passages FROM forms WHERE lexemes = '{}')
+    GROUP BY term
 ), rarity AS MATERIALIZED (
     SELECT term, a.said * ln(1 + (c.passages - m.passages + 0.5) / (m.passages + 0.5)) AS weight
-    FROM (
-        SELECT term, sum(passages) AS passages
-        FROM (SELECT term, count(*)::float8 AS passages FROM met GROUP BY term
-              UNION ALL SELECT term, passages FROM forms WHERE lexemes = '{}')
-        GROUP BY term
-    ) m
+    FROM held m
     JOIN asked a USING (term)
     CROSS JOIN corpus c
 ), keyword AS (
@@ -122,15 +124,28 @@ WITH asked AS MATERIALIZED (
     FROM (SELECT passage_id, score AS semantic, NULL::float8 AS keyword FROM semantic
           UNION ALL SELECT passage_id, NULL, score::float8 / 1e9 FROM keyword)
     GROUP BY passage_id
+), told AS MATERIALIZED (
+    SELECT m.passage_id, max(m.length) AS length, array_agg(m.term) AS terms,
+           array_agg(m.frequency) AS frequencies
+    FROM met m JOIN keyword k USING (passage_id)
+    WHERE :mixed
+    GROUP BY m.passage_id
 )
 SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) FROM wanted)
             ELSE (SELECT count(*) FROM asked) END AS words,
-       coalesce((SELECT passages FROM corpus), 0)::bigint AS visible, f.*
+       coalesce((SELECT passages FROM corpus), 0)::bigint AS visible,
+       CASE WHEN :mixed THEN (SELECT sum(lexemes) FROM spoken)::bigint END AS lexemes,
+       CASE WHEN :mixed THEN ARRAY(SELECT DISTINCT term FROM wanted) END AS searchable,
+       CASE WHEN :mixed THEN ARRAY(SELECT term FROM held ORDER BY term) END AS held,
+       CASE WHEN :mixed THEN ARRAY(SELECT passages::bigint FROM held ORDER BY term) END AS holding,
+       f.*
 FROM (SELECT) AS always
 LEFT JOIN (
     SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword,
+           t.length, t.terms, t.frequencies,
            d.configuration = ANY(CAST(:read AS text[])) AS is_read
     FROM found f
+    LEFT JOIN told t USING (passage_id)
     CROSS JOIN LATERAL (
         SELECT p.id, p.document_id, p.version, p.field FROM passages p
         WHERE p.tenant_id = :tenant AND p.id = f.passage_id

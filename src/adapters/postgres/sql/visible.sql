@@ -1,6 +1,7 @@
 -- What this person may search now, for this purpose: parts of other statements, which say
 -- /* visible */ in their WITH. `own` and `shared` are versions with the statistics of their passages;
--- of a record that was granted in part, `fields` says which.
+-- of a record that was granted in part, `fields` says which. Of sealed documents the same is asked
+-- with `/* visible sealed */`, which puts that word for 'clear'.
 own AS MATERIALIZED (
     SELECT d.id AS document_id, d.searchable_version AS version, d.passage_count, d.lexeme_count,
            d.configuration

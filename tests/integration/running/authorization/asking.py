@@ -255,6 +255,10 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     f"GET {_DOCUMENT}/text": _content,
     f"GET {_DOCUMENT}/events": _from(1),
     f"PUT {_DOCUMENT}/content": _if_matching({"content": b"Something else altogether."}),
+    **dict.fromkeys(  # what it is already: to have it indexed anew would hide it from others
+        (f"PUT {_DOCUMENT}/index-mode", "PUT /v1/records/{record_id}/index-mode"),
+        _always({"json": {"index_mode": "clear"}}),
+    ),
     "POST /v1/collections": _always({"json": {"title": f"Each {WORD}"}}),
     "PATCH /v1/collections/{collection_id}": _always({"json": {"title": f"No {WORD}"}}),
     "POST /v1/records": _new_record,

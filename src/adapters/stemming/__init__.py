@@ -1,0 +1,1 @@
+"""Words cut to their stems, here and not in the database."""
