@@ -83,7 +83,8 @@ def report(
 ) -> None:
     """Print the figures, and write them as JSON and as a plot.
 
-    `ratios` names pairs of sides to be compared in every figure that both have, without a goal.
+    `ratios` names pairs of sides to be compared in every figure that both have, without a goal;
+    not where the second has nothing to divide by.
     """
     verdicts = [_verdict(measured, goal) for goal in goals]
     content = {
@@ -99,7 +100,7 @@ def report(
             f"{figure}: {side} / {against}": _spread(measured.ratios(figure, side, against))
             for figure, sides in measured.values.items()
             for side, against in ratios
-            if side in sides and against in sides
+            if side in sides and against in sides and all(sides[against])
         },
         "goals": verdicts,
         "notes": list(notes),

@@ -65,6 +65,7 @@ from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
 from adapters.postgres.vault import PostgresDocuments
+from adapters.postgres.vector_route import VectorRoute
 from adapters.postgres.word_index import PostgresWordIndex
 from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.model_meter import PrometheusModelMeter
@@ -475,6 +476,9 @@ class Container(containers.DeclarativeContainer):
     passages: providers.Provider[Passages] = providers.Singleton(
         PostgresPassages,
         engine=engine,
+        route=providers.Singleton(
+            VectorRoute, exact_passages_max=settings.provided.search_exact_passages_max
+        ),
         saturation=settings.provided.search_saturation,
         length_weight=settings.provided.search_length_weight,
     )

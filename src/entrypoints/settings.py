@@ -22,6 +22,7 @@ from msgspec import Meta
 from domain.audit.cosignature import WitnessKey
 from domain.audit.note import NoteNotValid
 from domain.retrieval.fusion import FEEDBACK_WEIGHT, LENGTH_WEIGHT, SATURATION, SEMANTIC_WEIGHT
+from domain.retrieval.vectors import EXACT_PASSAGES_MAX
 
 PREFIX = "STRONGROOM_"
 FILE_VARIABLE = "STRONGROOM_CONFIG"
@@ -158,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search_length_weight: Share = LENGTH_WEIGHT
     search_sealed_passages_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     search_sealed_documents_max: Annotated[int, Meta(ge=1, le=128)] = 100
+    search_exact_passages_max: Annotated[int, Meta(ge=0, le=10**12)] = EXACT_PASSAGES_MAX
 
     # Stopping.
     drain_seconds_max: Annotated[int, Meta(ge=0, le=600)] = 20

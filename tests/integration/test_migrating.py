@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -41,6 +42,34 @@ async def test_a_schema_of_a_later_release_is_refused(empty: Database) -> None:
     await run_as_owner(empty, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(CommandError, match="9999"):
         await migrate(empty)
+
+
+async def test_a_graph_that_somebody_died_building_is_built_anew_while_others_write(
+    empty: Database,
+) -> None:
+    """As a build that was killed leaves it: there, and not valid."""
+    await migrate(empty)
+    valid = (
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'passage_vectors_near_idx'::regclass"
+    )
+    connection = await empty.connect("postgres")
+    try:
+        assert await connection.fetchval(valid) is True
+        await connection.execute(
+            valid.replace("SELECT indisvalid FROM", "UPDATE").replace(
+                " WHERE", " SET indisvalid = false WHERE"
+            )
+        )
+        before = await connection.fetchval("SELECT 'passage_vectors_near_idx'::regclass::oid")
+        await asyncio.gather(migrate(empty), migrate(empty))
+        assert await connection.fetchval(valid) is True
+        assert (
+            await connection.fetchval("SELECT 'passage_vectors_near_idx'::regclass::oid") != before
+        )
+        await migrate(empty)
+        await check(empty)
+    finally:
+        await connection.close()
 
 
 def _loads_alembic(database: Database) -> bool:

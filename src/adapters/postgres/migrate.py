@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from adapters.postgres.engine import OWNER, Database
+from adapters.postgres.near_graph import build_graph
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -46,7 +47,8 @@ $$
 
 
 async def migrate(database: Database) -> None:
-    """Make the roles, then run the migrations as the role that owns the tables."""
+    """Make the roles, run the migrations as the role that owns the tables, and build what takes
+    too long for a transaction."""
     engine = create_async_engine(database.url, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
@@ -57,6 +59,8 @@ async def migrate(database: Database) -> None:
             finally:
                 await connection.rollback()
                 await connection.execute(_UNLOCK)
+                await connection.rollback()
+            await build_graph(connection)
     finally:
         await engine.dispose()
 

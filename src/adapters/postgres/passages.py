@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
 from adapters.postgres.text_search import asked_words, literal_words
+from adapters.postgres.vector_route import BY_DEFAULT, PLANNING, VectorRoute
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import Candidates, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
@@ -22,15 +23,7 @@ from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.stemming import configuration_of
-
-# A generic plan would be made for nobody in particular. A sequential scan would read the rows of
-# everybody, and take longer the more others have. A nested loop over two intermediate results,
-# which a planner without fresh statistics believes to be small, was seen to run for half a minute.
-PLANNING = text("""
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
-           set_config('enable_seqscan', 'off', true),
-           set_config('enable_nestloop', 'off', true)
-""")
+from domain.retrieval.vectors import VectorReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +35,7 @@ class PostgresPassages:
     """
 
     engine: AsyncEngine
+    route: VectorRoute = BY_DEFAULT
     candidates_per_leg: int = 100
     lexemes_max: int = 20_000
     saturation: float = SATURATION
@@ -61,22 +55,23 @@ class PostgresPassages:
         lexemes: Sequence[str] | None = None,
         mixed: bool = False,
     ) -> Candidates:
-        values = search_values(
-            caller,
-            query,
-            action,
-            words=words,
-            vector=vector,
-            model=model,
-            languages=languages,
-            per_leg=per_leg or self.candidates_per_leg,
-            saturation=self.saturation,
-            length_weight=self.length_weight,
-            lexemes=lexemes,
-            mixed=mixed,
-        )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(PLANNING)
+            values = search_values(
+                caller,
+                query,
+                action,
+                words=words,
+                vector=vector,
+                model=model,
+                languages=languages,
+                per_leg=per_leg or self.candidates_per_leg,
+                saturation=self.saturation,
+                length_weight=self.length_weight,
+                lexemes=lexemes,
+                route=self.route,
+                mixed=mixed,
+                tables=(await connection.execute(PLANNING)).one(),
+            )
             rows = (await connection.execute(statement("search"), values)).all()
         found = [row for row in rows if row.id is not None]
         return Candidates(
@@ -89,6 +84,7 @@ class PostgresPassages:
             visible=rows[0].visible,
             counted=_counted(rows[0]) if mixed else None,
             said={row.id: _said(row) for row in found if row.terms is not None},
+            vectors=VectorReason(rows[0].vectors),
         )
 
     async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
@@ -145,9 +141,12 @@ def search_values(
     length_weight: float = LENGTH_WEIGHT,
     lexemes: Sequence[str] | None = None,
     mixed: bool = False,
+    route: VectorRoute = BY_DEFAULT,
+    tables: Row[Any] | None = None,
 ) -> dict[str, Any]:
-    """What search.sql is run with."""
+    """What search.sql is run with. `tables` is the row of PLANNING."""
     return {
+        **route.values(tables, per_leg),
         **visible_values(caller, query, action),
         **(asked_words(words) if lexemes is None else literal_words(lexemes)),
         "literal": lexemes is not None,

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
-from adapters.postgres.passages import PLANNING, visible_values
+from adapters.postgres.passages import visible_values
 from adapters.postgres.statements import statement
+from adapters.postgres.vector_route import PLANNING
 from application.retrieval.ports import SealedEntries, VisibleSealed
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.retrieval.query import SearchQuery

@@ -654,6 +654,13 @@ passage_vectors = _table(
     _of(Text, "model"),
     _of(HALFVEC(384), "embedding"),
     _belongs_to_document(),
+    Index(
+        "passage_vectors_near_idx",
+        "embedding",
+        postgresql_using="hnsw",
+        postgresql_ops={"embedding": "halfvec_ip_ops"},
+        postgresql_with={"m": 24, "ef_construction": 128},
+    ),
     key=("owner_id", "document_id", "passage_id", "model"),
 )
 

@@ -16,6 +16,7 @@ from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.record_text import RecordField
+from domain.retrieval.vectors import VectorReason
 from domain.retrieval.words import Word
 
 
@@ -171,8 +172,8 @@ class Candidates:
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything. `unread` are those found whose language the
     embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
-    that may be searched. Where others are found beside these, `counted` and `said` are what
-    scores all of them together.
+    that may be searched, and `vectors` says how they were compared, and why so. Where others are
+    found beside these, `counted` and `said` are what scores all of them together.
     """
 
     versions: Mapping[int, VersionRef]
@@ -182,6 +183,7 @@ class Candidates:
     words: int
     unread: frozenset[int] = frozenset()
     visible: int = 0
+    vectors: VectorReason = VectorReason.NOT_ASKED
     counted: Counted | None = None
     said: Mapping[int, Said] = dataclasses.field(default_factory=dict)
 

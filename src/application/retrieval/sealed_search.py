@@ -273,6 +273,7 @@ class SealedSearch:
             words=len(open_.counted.searchable | sealed.counted.searchable),
             unread=(open_.unread | sealed.unread) & found,
             visible=open_.visible + sealed.visible,
+            vectors=open_.vectors,
         )
 
     async def _release(

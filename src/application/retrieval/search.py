@@ -28,6 +28,7 @@ from domain.retrieval.fusion import (
 from domain.retrieval.likeness import Rung
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
+from domain.retrieval.vectors import VectorReason
 from domain.retrieval.words import asked_for
 
 PER_LEG = 100
@@ -41,8 +42,9 @@ RELEASES_MAX = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """Hits, best first; `mode` is what was really done, among `visible` passages, and `rung` how
-    the words were found. `examined` counts the sealed documents that were opened for it."""
+    """Hits, best first; `mode` is what was really done, among `visible` passages, `rung` how
+    the words were found, and `vectors` how those in the open were compared. `examined` counts the
+    sealed documents that were opened for it."""
 
     hits: Sequence[Hit]
     mode: SearchMode
@@ -50,6 +52,7 @@ class SearchPage:
     rung: Rung = Rung.WORDS
     visible: int = 0
     examined: int = 0
+    vectors: VectorReason = VectorReason.NOT_ASKED
 
 
 _Opened = dict[VersionRef, tuple[OpenedVersion, ReleaseId]]
@@ -127,6 +130,7 @@ class Search:
             rung=rung,
             visible=found.visible,
             examined=len(examined.opened),
+            vectors=found.vectors,
         )
 
     async def _candidates(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -24,6 +24,7 @@ from domain.retrieval.query import (
     SearchMode,
     SearchQuery,
 )
+from domain.retrieval.vectors import VectorMethod, VectorReason
 from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.injected import Injected
 
@@ -114,12 +115,15 @@ class SearchDone(StrEnum):
 
 
 class ExplanationShown(msgspec.Struct, kw_only=True):
-    """How the answer came about. `vectors` are compared by `exact` search, for `reason`, among
-    the `visible_passages`: those that may be searched. Of these, `sealed_documents` were opened
-    in memory. `lexical` says by what words were found. The weights are those in force."""
+    """How the answer came about. `vectors` says how those of the `visible_passages` were compared
+    (all of them, or those that an HNSW graph led to), and `reason` why so: `few_visible` and
+    `few_of_all_visible` are faster and surer to compare than to look for, `no_graph` is there yet,
+    the `graph` found enough, or `graph_came_short` and all were compared. `sealed_documents` were
+    opened in memory, and compared there. `lexical` says by what words were found. The weights are
+    those in force."""
 
-    vectors: Literal["exact", "none"]
-    reason: str
+    vectors: VectorMethod
+    reason: VectorReason
     lexical: Rung
     visible_passages: int
     sealed_documents: int
@@ -188,10 +192,9 @@ def _done(page: SearchPage) -> SearchDone:
 
 
 def _explained(search: Search, page: SearchPage) -> ExplanationShown:
-    by_meaning = page.mode is not SearchMode.KEYWORD
     return ExplanationShown(
-        vectors="exact" if by_meaning else "none",
-        reason="every_visible_passage_is_compared" if by_meaning else "no_search_by_meaning",
+        vectors=page.vectors.method,
+        reason=page.vectors,
         lexical=page.rung,
         visible_passages=page.visible,
         sealed_documents=page.examined,

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.embedding.hashing import HashingEmbedder
 from adapters.identifiers import uuid7
 from adapters.postgres.engine import transaction
+from application.retrieval.embedder import Vector
 from application.retrieval.ports import IndexedPassage
 from application.retrieval.search import SearchPage
 from application.vault.add_document import DocumentDetails
@@ -89,8 +90,12 @@ class Library:
     async def add(self, owner: Caller, content: str, **options: Any) -> VersionRef:
         return await self.index(owner, await self.hand_in(owner, content, **options))
 
-    async def add_bare(self, owner: Caller, passages: Sequence[str]) -> VersionRef:
-        """In the index alone: for what is about the index, and for many documents."""
+    async def add_bare(
+        self, owner: Caller, passages: Sequence[str], vectors: Sequence[Vector] = ()
+    ) -> VersionRef:
+        """In the index alone: for what is about the index, and for many documents.
+
+        Each passage has its own of the `vectors`, or that of its words."""
         ref = VersionRef(document_id=DocumentId(uuid7()), version=1)
         await self.run(
             "INSERT INTO documents (tenant_id, id, owner_id, current_version, index_mode,"
@@ -116,7 +121,7 @@ class Library:
                 page=None,
                 sealed=b"",
                 words=words,
-                vector=await EMBEDDER.embed_query(words),
+                vector=vectors[place] if vectors else await EMBEDDER.embed_query(words),
             )
             for place, words in enumerate(passages)
         ]

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from adapters.postgres.engine import transaction
-from adapters.postgres.passages import PLANNING, PostgresPassages, search_values
+from adapters.postgres.passages import PostgresPassages, search_values
 from adapters.postgres.statements import statement
+from adapters.postgres.vector_route import PLANNING
 from domain.identity import Action, Caller, VersionRef
 from domain.retrieval.query import SearchQuery
 from tests.integration.retrieval.library import EMBEDDER, Library

@@ -92,7 +92,7 @@ async def test_an_answer_explains_itself_when_asked_to(library: Library, serve: 
     answer = (await _post(library, serve, asha, {"query": "notice due", "explain": True})).json()
     assert answer["explain"] == {
         "vectors": "exact",
-        "reason": "every_visible_passage_is_compared",
+        "reason": "few_visible",
         "lexical": "words",
         "visible_passages": 2,
         "sealed_documents": 0,

@@ -6,7 +6,8 @@
 -- neither a score nor a count, nor how much is read. Statistics of BM25 (Robertson, Zaragoza,
 -- 2009) are counted here, over the visible passages that match (see ADR-0009).
 -- Weights are summed as whole numbers of 1e-9, so that the order in which a plan adds them cannot
--- move a score. The vectors of visible passages are all compared: recall is 1.
+-- move a score. The vectors of visible passages are all compared, where they are few or few among
+-- all; otherwise a graph says which are near, and is checked. Either way it is said: `vectors`.
 --
 -- A question is understood in every language that is spoken in what is visible: each of its words
 -- has lexemes in each, and matches in a document by those of the document's language alone. How
@@ -94,28 +95,96 @@ WITH asked AS MATERIALIZED (
     GROUP BY m.passage_id
     ORDER BY score DESC, m.passage_id
     LIMIT :per_leg
+), read AS MATERIALIZED (
+    -- The versions whose vectors are compared.
+    SELECT owner_id, document_id, version, fields, passage_count
+    FROM (SELECT CAST(:person AS uuid) AS owner_id, document_id, version, NULL::text[] AS fields,
+                 passage_count, configuration FROM own
+          UNION ALL
+          SELECT owner_id, document_id, version, fields, passage_count, configuration FROM shared)
+    WHERE CAST(:vector AS halfvec) IS NOT NULL
+      AND (CAST(:read AS text[]) IS NULL OR configuration = ANY(CAST(:read AS text[])))
+), route AS MATERIALIZED (
+    -- How to compare them (ADR-0030). To look at an entry of the graph takes as long as to compare
+    -- :entry_cost vectors, so that looking at `entries_max` of them is no dearer than comparing all.
+    -- The graph is asked where half of that will do, if what is visible lies in it by chance.
+    SELECT r.visible, r.entries_max,
+           CASE WHEN CAST(:vector AS halfvec) IS NULL THEN 'not_asked'
+                WHEN r.visible <= CAST(:exact_max AS bigint) THEN 'few_visible'
+                WHEN CAST(:graph AS oid) IS NULL THEN 'no_graph'
+                WHEN 2 * CAST(:fetched AS float8) * CAST(:total AS float8)
+                     > r.entries_max * r.visible THEN 'few_of_all_visible'
+                ELSE 'graph' END AS reason
+    FROM (SELECT v.visible, ceil(v.visible / CAST(:entry_cost AS float8)) AS entries_max
+          FROM (SELECT coalesce(sum(passage_count), 0)::float8 AS visible FROM read) v) r
+), started AS MATERIALIZED (
+    -- The one row, if the graph is asked at all. The scan is bounded by what it visits, which is
+    -- more than what it hands out; what it has handed out is counted by the server.
+    SELECT set_config('hnsw.max_scan_tuples', least(
+               entries_max * CAST(:visited_per_entry AS float8), 2e9)::bigint::text, true) AS bound,
+           pg_stat_get_xact_tuples_returned(CAST(:graph AS oid)) AS entries
+    FROM route WHERE reason = 'graph'
+), parts AS MATERIALIZED (
+    SELECT p.id
+    FROM read r
+    CROSS JOIN LATERAL (
+        SELECT p.id FROM passages p
+        WHERE p.tenant_id = :tenant AND p.document_id = r.document_id AND p.version = r.version
+          AND fields_covered(r.fields, ARRAY[p.field])
+        OFFSET 0
+    ) p
+    WHERE r.fields IS NOT NULL
+), near AS MATERIALIZED (
+    -- The graph hands out the nearest, whoever's they are; consent is looked at entry by entry, and
+    -- the scan goes on until enough were visible, or its bound is reached. The order is nearly right.
+    SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
+    FROM passage_vectors x
+    WHERE EXISTS (SELECT FROM started)
+      AND x.tenant_id = :tenant AND x.model = :model
+      AND CASE WHEN (x.document_id, x.version) IN
+                    (SELECT document_id, version FROM read WHERE fields IS NULL) THEN true
+          ELSE x.passage_id IN (SELECT id FROM parts) END
+    ORDER BY x.embedding <#> CAST(:vector AS halfvec)
+    LIMIT CAST(:fetched AS bigint)
+), method AS MATERIALIZED (
+    -- Never silently short: the graph has the word only if it found as many as are wanted, or all
+    -- that are visible, among no more entries than it was trusted with. Past its bound it hands out
+    -- what it happens to have seen.
+    SELECT reason = 'graph' AS is_graph, reason
+    FROM (
+        SELECT CASE WHEN r.reason <> 'graph' THEN r.reason
+                    WHEN f.found < least(CAST(:per_leg AS bigint), r.visible)
+                         OR f.entries > r.entries_max THEN 'graph_came_short'
+                    ELSE 'graph' END AS reason
+        FROM route r
+        CROSS JOIN (
+            SELECT count(*) AS found, pg_stat_get_xact_tuples_returned(CAST(:graph AS oid))
+                   - (SELECT entries FROM started) AS entries
+            FROM near
+        ) f
+    )
 ), semantic AS (
     SELECT passage_id, score FROM (
         SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
         FROM passage_vectors x
-        JOIN own o ON o.document_id = x.document_id AND o.version = x.version
+        JOIN read r ON r.document_id = x.document_id AND r.version = x.version
         WHERE x.tenant_id = :tenant AND x.owner_id = :person AND x.model = :model
-          AND CAST(:vector AS halfvec) IS NOT NULL
-          AND (CAST(:read AS text[]) IS NULL OR o.configuration = ANY(CAST(:read AS text[])))
+          AND NOT (SELECT is_graph FROM method)
         UNION ALL
         SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
-        FROM shared s
+        FROM read r
         CROSS JOIN LATERAL (
             SELECT x.* FROM passage_vectors x
-            WHERE x.tenant_id = :tenant AND x.owner_id = s.owner_id
-              AND x.document_id = s.document_id AND x.version = s.version AND x.model = :model
-              AND CASE WHEN s.fields IS NULL THEN true ELSE
-                  (SELECT fields_covered(s.fields, ARRAY[f.field]) FROM passages f
+            WHERE x.tenant_id = :tenant AND x.owner_id = r.owner_id
+              AND x.document_id = r.document_id AND x.version = r.version AND x.model = :model
+              AND CASE WHEN r.fields IS NULL THEN true ELSE
+                  (SELECT fields_covered(r.fields, ARRAY[f.field]) FROM passages f
                    WHERE f.tenant_id = :tenant AND f.id = x.passage_id) END
             OFFSET 0
         ) x
-        WHERE CAST(:vector AS halfvec) IS NOT NULL
-          AND (CAST(:read AS text[]) IS NULL OR s.configuration = ANY(CAST(:read AS text[])))
+        WHERE r.owner_id <> :person AND NOT (SELECT is_graph FROM method)
+        UNION ALL
+        SELECT passage_id, score FROM near WHERE (SELECT is_graph FROM method)
     )
     ORDER BY score DESC, passage_id
     LIMIT :per_leg
@@ -134,6 +203,7 @@ WITH asked AS MATERIALIZED (
 SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) FROM wanted)
             ELSE (SELECT count(*) FROM asked) END AS words,
        coalesce((SELECT passages FROM corpus), 0)::bigint AS visible,
+       (SELECT reason FROM method) AS vectors,
        CASE WHEN :mixed THEN (SELECT sum(lexemes) FROM spoken)::bigint END AS lexemes,
        CASE WHEN :mixed THEN ARRAY(SELECT DISTINCT term FROM wanted) END AS searchable,
        CASE WHEN :mixed THEN ARRAY(SELECT term FROM held ORDER BY term) END AS held,

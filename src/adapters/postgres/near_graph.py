@@ -1,0 +1,54 @@
+"""The graph of vectors, built beside those who write where there are vectors already.
+
+A migration is one transaction, and would keep ingestion waiting until the graph is whole. Built
+concurrently it keeps nobody waiting; until then searches compare all. Whoever dies while building
+leaves an index that is not valid: it is never asked, and made anew by the next who migrates.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.engine import OWNER
+
+_IS_VALID = text("""
+    SELECT coalesce((SELECT i.indisvalid FROM pg_index i
+                     WHERE i.indexrelid = to_regclass('public.passage_vectors_near_idx')), false)
+        OR to_regclass('public.passage_vectors') IS NULL
+""")
+# Without waiting: CREATE INDEX CONCURRENTLY waits for every transaction that is older, and would
+# wait for ever for one that waits for it.
+_LOCK = text("SELECT pg_try_advisory_lock(823_401_557_002)")
+_UNLOCK = text("SELECT pg_advisory_unlock(823_401_557_002)")
+_SETTINGS = (
+    f"SET ROLE {OWNER}",
+    "SET statement_timeout = 0",
+    "SET lock_timeout = 0",
+    # A graph that does not fit is built many times slower; 100,000 vectors take 130 MB.
+    "SET maintenance_work_mem = '512MB'",
+)
+_ABANDONED = "DROP INDEX CONCURRENTLY IF EXISTS public.passage_vectors_near_idx"
+_BUILD = (
+    "CREATE INDEX CONCURRENTLY passage_vectors_near_idx ON public.passage_vectors"
+    " USING hnsw (embedding halfvec_ip_ops) WITH (m = 24, ef_construction = 128)"
+)
+
+
+async def build_graph(connection: AsyncConnection) -> None:
+    """Nothing where it is there, or somebody else is building it. `connection` is in no
+    transaction, and is not used for anything else afterwards."""
+    if (await connection.execute(_IS_VALID)).scalar_one():
+        await connection.rollback()
+        return
+    await connection.rollback()
+    own = await connection.execution_options(isolation_level="AUTOCOMMIT")
+    if not (await own.execute(_LOCK)).scalar_one():
+        return
+    try:
+        for setting in _SETTINGS:
+            await own.execute(text(setting))
+        await own.execute(text(_ABANDONED))
+        await own.execute(text(_BUILD))
+    finally:
+        await own.execute(_UNLOCK)

@@ -1,0 +1,78 @@
+"""What the choice between comparing all vectors and asking a graph rests on (ADR-0030).
+
+The choice itself is made in search.sql, in the same statement that uses it: what is visible is
+known nowhere else at that moment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from domain.retrieval.vectors import EXACT_PASSAGES_MAX
+
+GRAPH = "passage_vectors_near_idx"
+ROW_BYTES = 910
+"""Of a row of passage_vectors: nine fill a page of the heap."""
+
+# A generic plan would be made for nobody in particular. A sequential scan would read the rows of
+# everybody, and take longer the more others have. A nested loop over two intermediate results,
+# which a planner without fresh statistics believes to be small, was seen to run for half a minute.
+# Without sorting, the graph is the one way to rows in the order of their distance: its estimates
+# have no say. Whoever must sort, does. The memory of a scan is bounded by what it may visit.
+PLANNING = text("""
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+           set_config('enable_seqscan', 'off', true),
+           set_config('enable_nestloop', 'off', true),
+           set_config('enable_sort', 'off', true),
+           set_config('hnsw.iterative_scan', 'relaxed_order', true),
+           set_config('hnsw.ef_search', :breadth, true),
+           set_config('hnsw.scan_mem_multiplier', '16', true),
+           (SELECT i.indexrelid FROM pg_index i
+            WHERE i.indexrelid = to_regclass('public.passage_vectors_near_idx') AND i.indisvalid)
+               AS graph,
+           pg_relation_size('public.passage_vectors') AS bytes
+""").bindparams(breadth="200")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorRoute:
+    """Up to `exact_passages_max` visible passages are compared one by one, whatever else holds.
+
+    The rest was measured (benchmarks/filtered_search.py): to look at an entry of the graph takes as
+    long as comparing `entry_cost` vectors that lie together, and makes the scan visit up to
+    `visited_per_entry` others. `overfetch` times as many as are wanted are taken, for the order in
+    which they come is only nearly right.
+    """
+
+    exact_passages_max: int = EXACT_PASSAGES_MAX
+    entry_cost: float = 8.0
+    visited_per_entry: int = 32
+    overfetch: float = 1.5
+
+    def values(self, found: Row[Any] | None, per_leg: int) -> Mapping[str, Any]:
+        """What search.sql is to choose by. `found` is the row of PLANNING; without one, and while
+        the graph is being built, everything is compared."""
+        return {
+            "exact_max": self.exact_passages_max,
+            "entry_cost": self.entry_cost,
+            "visited_per_entry": self.visited_per_entry,
+            "fetched": math.ceil(per_leg * self.overfetch),
+            "graph": None if found is None else found.graph,
+            "total": 0 if found is None else coarse(found.bytes / ROW_BYTES),
+        }
+
+
+BY_DEFAULT = VectorRoute()
+
+
+def coarse(rows: float) -> int:
+    """The next power of two: of what is hidden, no more than this has a say in the choice.
+
+    The size of a table is exact at any time, which its statistics are not.
+    """
+    return 1 << max(math.ceil(rows) - 1, 0).bit_length()
