@@ -74,15 +74,16 @@ async def test_a_grant_to_read_is_no_grant_to_search_and_search_none_to_quote(
 
 
 async def test_a_grant_holds_from_its_beginning_until_its_end(library: Library) -> None:
-    asha, ben = await library.person(), await library.person()
+    asha, ben, carl, dora = [await library.person() for _ in range(4)]
     lease = await library.add(asha, LEASE)
-    begins, lasts = timedelta(seconds=0.4), timedelta(seconds=0.6)
-    await library.share(asha, lease, ben, begins=begins, lasts=lasts)
+    soon, long = timedelta(seconds=0.3), timedelta(hours=1)
+    await library.share(asha, lease, ben, begins=long, lasts=long)
+    await library.share(asha, lease, carl, begins=soon, lasts=long)
+    await library.share(asha, lease, dora, begins=timedelta(), lasts=soon)
+    await asyncio.sleep(2 * soon.total_seconds())
     assert await library.found(ben, "notice") == set()
-    await asyncio.sleep(0.5)
-    assert await library.found(ben, "notice") == {lease.document_id}
-    await asyncio.sleep(0.6)
-    assert await library.found(ben, "notice") == set()
+    assert await library.found(carl, "notice") == {lease.document_id}
+    assert await library.found(dora, "notice") == set()
 
 
 async def test_a_revoked_grant_hides_the_document_at_once(library: Library) -> None:
