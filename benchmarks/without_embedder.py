@@ -19,5 +19,5 @@ class _Weightless(HashingEmbedder):
 
 
 if __name__ == "__main__":
-    Container.minilm.override(_Weightless())
+    Container.embedder.override(_Weightless())
     cli()

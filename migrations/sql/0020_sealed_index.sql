@@ -10,6 +10,7 @@ CREATE TABLE sealed_index (
     version integer NOT NULL,
     first_ordinal integer NOT NULL,
     passages bigint[] NOT NULL,
+    models text[] NOT NULL,      -- those whose vectors are in it
     sealed_entries bytea NOT NULL,
     PRIMARY KEY (tenant_id, document_id, version, first_ordinal),
     FOREIGN KEY (tenant_id, document_id, version) REFERENCES versions ON DELETE CASCADE
@@ -17,7 +18,7 @@ CREATE TABLE sealed_index (
 -- What is encrypted cannot be compressed, and need not be tried.
 ALTER TABLE sealed_index ALTER COLUMN sealed_entries SET STORAGE EXTERNAL;
 CALL isolate_tenant_table('sealed_index');
-GRANT SELECT, INSERT, DELETE ON sealed_index TO strongroom_app;
+GRANT SELECT, INSERT, DELETE, UPDATE (models, sealed_entries) ON sealed_index TO strongroom_app;
 
 -- Of sealed documents alone, like its twin of the open index: see visible.sql.
 CREATE INDEX documents_sealed_idx ON documents (tenant_id, owner_id)

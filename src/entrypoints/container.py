@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.embedding.half_vectors import NumpyHalfVectors
-from adapters.embedding.minilm import MiniLMEmbedder
 from adapters.encryption.boxes import HpkeBoxes
 from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.cipher import AesGcmCipher
@@ -39,6 +39,7 @@ from adapters.postgres.chat import PostgresChats
 from adapters.postgres.checkpoint_log import PostgresCheckpointLog
 from adapters.postgres.collections import PostgresCollections
 from adapters.postgres.consent import PostgresConsents
+from adapters.postgres.embedding_models import PostgresEmbeddingModels
 from adapters.postgres.endings import PostgresEndings, PostgresSpentTokens
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
@@ -65,9 +66,11 @@ from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
 from adapters.postgres.vault import PostgresDocuments
+from adapters.postgres.vector_index import PostgresVectorIndex
 from adapters.postgres.vector_route import VectorRoute
 from adapters.postgres.word_index import PostgresWordIndex
 from adapters.stemming.snowball import SnowballStems
+from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from adapters.telemetry.model_meter import PrometheusModelMeter
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
@@ -186,17 +189,21 @@ from application.ports import (
 from application.retrieval.embed_texts import EmbedTexts
 from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
+from application.retrieval.guarded_embedder import EmbedderMeter, GuardedEmbedder
 from application.retrieval.index_version import IndexVersion
 from application.retrieval.ports import (
+    EmbeddingModels,
     HalfVectors,
     PassageIndex,
     Passages,
     SealedIndex,
     Stems,
+    VectorIndex,
     VersionContent,
     WordIndex,
 )
 from application.retrieval.reanalyse_versions import ReanalyseVersions
+from application.retrieval.reembed_documents import ReembedDocuments
 from application.retrieval.sealed_search import SealedSearch
 from application.retrieval.search import Search
 from application.vault.add_document import AddDocument
@@ -221,13 +228,13 @@ from application.vault.read_content import ReadContent
 from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
-from domain.chat.breaker import BreakerLimits
+from domain.breaker import BreakerLimits
 from domain.chat.budget import Budget, Budgets
 from domain.chat.price import MICROS
 from domain.consent.decision import POLICY_VERSION
 from domain.consent.exports import Controller
-from domain.language import Language
 from entrypoints.guardrails import chosen_guardrails
+from entrypoints.plugins import embedder as embedder_of
 from entrypoints.plugins import language_model
 from entrypoints.settings import Settings, SettingsError
 
@@ -258,13 +265,34 @@ def _keyring(settings: Settings) -> LocalKeyring:
     return LocalKeyring.open(settings.data_dir / "keyring.json", settings.keyring_passphrase)
 
 
-def _languages_of(embedder: Embedder) -> frozenset[Language] | None:
-    """What it reads; one that does not say so reads everything."""
-    return getattr(embedder, "languages", None)
+def _embedders(settings: Settings) -> Sequence[Embedder]:
+    """The one that is wanted first."""
+    built = [
+        embedder_of(each, data_dir=settings.data_dir, threads=settings.embedder_threads)
+        for each in settings.known_embedders
+    ]
+    if len({each.model for each in built}) < len(built):
+        raise SettingsError("embedder and embedder_before name the same model; set one of them.")
+    return built
 
 
-def _embedder(settings: Settings) -> MiniLMEmbedder:
-    return MiniLMEmbedder(settings.data_dir / "models", threads=settings.embedder_threads or None)
+def _guarded(embedder: Embedder, meter: EmbedderMeter, settings: Settings) -> GuardedEmbedder:
+    return GuardedEmbedder(
+        embedder=embedder,
+        meter=meter,
+        query_seconds_max=settings.query_embedding_seconds_max,
+        limits=BreakerLimits(
+            failures_max=settings.embedder_failures_max,
+            open_seconds=settings.embedder_rest_seconds,
+            open_seconds_max=60.0,
+        ),
+    )
+
+
+def _guarded_others(
+    embedders: Sequence[Embedder], meter: EmbedderMeter, settings: Settings
+) -> Sequence[GuardedEmbedder]:
+    return [_guarded(each, meter, settings) for each in embedders[1:]]
 
 
 def _extractor(settings: Settings) -> ProcessExtractor:
@@ -354,7 +382,7 @@ class Container(containers.DeclarativeContainer):
     postgres_signals: providers.Provider[PostgresSignals] = providers.Singleton(
         PostgresSignals, database
     )
-    minilm: providers.Provider[MiniLMEmbedder] = providers.Singleton(_embedder, settings)
+    embedders: providers.Provider[Sequence[Embedder]] = providers.Singleton(_embedders, settings)
     extraction: providers.Provider[ProcessExtractor] = providers.Singleton(_extractor, settings)
     schema_processes: providers.Provider[ProcessSchemaChecker] = providers.Singleton(
         ProcessSchemaChecker
@@ -367,7 +395,20 @@ class Container(containers.DeclarativeContainer):
     key_service: providers.Provider[KeyService] = providers.Singleton(lambda k: k, keyring)
     cipher: providers.Provider[Cipher] = providers.Singleton(AesGcmCipher)
     signals: providers.Provider[Signals] = providers.Singleton(lambda s: s, postgres_signals)
-    embedder: providers.Provider[Embedder] = providers.Singleton(lambda e: e, minilm)
+    # The one that is wanted, and those that may still serve: each behind a breaker of its own.
+    embedder: providers.Provider[Embedder] = providers.Singleton(lambda e: e[0], embedders)
+    prometheus_embedders: providers.Provider[PrometheusEmbedderMeter] = providers.Singleton(
+        PrometheusEmbedderMeter
+    )
+    embedder_meter: providers.Provider[EmbedderMeter] = providers.Singleton(
+        lambda m: m, prometheus_embedders
+    )
+    guarded_embedder: providers.Provider[GuardedEmbedder] = providers.Singleton(
+        _guarded, embedder, embedder_meter, settings
+    )
+    other_embedders: providers.Provider[Sequence[GuardedEmbedder]] = providers.Singleton(
+        _guarded_others, embedders, embedder_meter, settings
+    )
     extractor: providers.Provider[Extractor] = providers.Singleton(lambda e: e, extraction)
     key_chain: providers.Provider[KeyChain] = providers.Singleton(
         KeyChain, root=key_service, cipher=cipher
@@ -492,6 +533,21 @@ class Container(containers.DeclarativeContainer):
     )
     passage_index: providers.Provider[PassageIndex] = providers.Singleton(
         PostgresPassageIndex, engine=engine
+    )
+    process_id = providers.Singleton(uuid7)
+    postgres_vectors: providers.Provider[PostgresVectorIndex] = providers.Singleton(
+        PostgresVectorIndex,
+        engine=engine,
+        salt=providers.Singleton(lambda process_id: process_id.int & 0x7FFFFFFF, process_id),
+    )
+    vector_index: providers.Provider[VectorIndex] = providers.Singleton(
+        lambda v: v, postgres_vectors
+    )
+    postgres_models: providers.Provider[PostgresEmbeddingModels] = providers.Singleton(
+        PostgresEmbeddingModels, engine=engine, reader_id=process_id
+    )
+    embedding_models: providers.Provider[EmbeddingModels] = providers.Singleton(
+        lambda m: m, postgres_models
     )
 
     chats: providers.Provider[Chats] = providers.Singleton(
@@ -843,11 +899,22 @@ class Container(containers.DeclarativeContainer):
         IndexVersion,
         content=version_content,
         extractor=extractor,
-        embedder=embedder,
+        embedder=guarded_embedder,
+        others=other_embedders,
         index=passage_index,
         cipher=cipher,
         stems=stems,
         half_vectors=half_vectors,
+    )
+    reembed_documents = providers.Singleton(
+        ReembedDocuments,
+        models=embedding_models,
+        index=vector_index,
+        gate=gate,
+        cipher=cipher,
+        half_vectors=half_vectors,
+        embedder=guarded_embedder,
+        others=other_embedders,
     )
     reanalyse_versions = providers.Singleton(
         ReanalyseVersions, index=word_index, gate=gate, cipher=cipher
@@ -866,18 +933,17 @@ class Container(containers.DeclarativeContainer):
     )
     search = providers.Singleton(
         Search,
-        embedder=embedder,
+        embedder=guarded_embedder,
+        others=other_embedders,
         passages=passages,
         sealed=sealed_search,
         half_vectors=half_vectors,
         gate=gate,
         cipher=cipher,
-        languages=providers.Callable(_languages_of, embedder),
         semantic_weight=settings.provided.search_semantic_weight,
         feedback_weight=settings.provided.search_feedback_weight,
-        embed_seconds_max=settings.provided.query_embedding_seconds_max,
     )
-    embed_texts = providers.Singleton(EmbedTexts, embedder=embedder, limits=rate_limits)
+    embed_texts = providers.Singleton(EmbedTexts, embedder=guarded_embedder, limits=rate_limits)
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(
         SearchedExcerpts, search=search
     )

@@ -30,6 +30,9 @@ FILE_DEFAULT = Path("strongroom.toml")
 # Variables that tests and tools read; the service does not.
 _ELSEWHERE = frozenset({FILE_VARIABLE, "STRONGROOM_SHARED_DATA", "STRONGROOM_TEST_DATABASE_URL"})
 
+# Settings with settings inside, which may be secret.
+_TABLES = frozenset({"models", "embedder", "embedder_before"})
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -53,6 +56,13 @@ class ModelChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_./:@+-]*$", max_length=100)]
     plugin: str = "openai_compatible"
+    options: dict[str, str | int | float | bool] = {}
+
+
+class EmbedderChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The plugin that makes an embedder, and the plugin's options."""
+
+    plugin: Annotated[str, Meta(min_length=1, max_length=100)] = "minilm"
     options: dict[str, str | int | float | bool] = {}
 
 
@@ -117,6 +127,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     worker: bool = True
     worker_jobs_at_once: Count = 4
     embedder_threads: Annotated[int, Meta(ge=0, le=256)] = 0
+
+    # What turns text into vectors, and what did before: it serves until the other has done all.
+    embedder: EmbedderChoice = EmbedderChoice()
+    embedder_before: EmbedderChoice | None = None
+    embedder_failures_max: Count = 3
+    embedder_rest_seconds: Annotated[float, Meta(gt=0, le=3_600)] = 5.0
 
     # Answers. `models` are tried in this order, and quoting after the last of them; model_url,
     # model_key and model are a chain of one.
@@ -190,6 +206,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (ModelChoice(name=self.model[:100], options=options),)
 
     @property
+    def known_embedders(self) -> tuple[EmbedderChoice, ...]:
+        """The one that is wanted first; before it was what comes along, if no other is named."""
+        before = self.embedder_before or EmbedderChoice()
+        return (self.embedder,) if before == self.embedder else (self.embedder, before)
+
+    @property
     def max_merge_delay(self) -> timedelta:
         return timedelta(seconds=self.max_merge_delay_seconds)
 
@@ -252,8 +274,8 @@ def _from_file(variables: Mapping[str, str]) -> dict[str, Any]:
 
 def _converted(name: str, value: Any, kind: Any, source: str) -> Any:
     try:
-        if name == "models" and isinstance(value, str):  # a variable holds JSON, a file tables
-            value = msgspec.json.decode(value)
+        if name in _TABLES and isinstance(value, str):  # a variable holds JSON, a file tables
+            value = {"plugin": value} if _is_plain_name(name, value) else msgspec.json.decode(value)
         return msgspec.convert(value, kind, strict=False, dec_hook=_path)
     except msgspec.DecodeError as error:  # what msgspec.ValidationError is, too
         shown = "its value" if _is_secret(name) else repr(value)[:80]
@@ -266,8 +288,13 @@ def _path(kind: type, value: Any) -> Any:
     raise NotImplementedError  # how msgspec is told that a type is none of ours
 
 
+def _is_plain_name(name: str, value: str) -> bool:
+    """An embedder without options may be named alone."""
+    return name != "models" and not value.lstrip().startswith("{")
+
+
 def _is_secret(name: str) -> bool:
-    return name == "models" or name.endswith(("_key", "_passphrase", "_url", "_token"))
+    return name in _TABLES or name.endswith(("_key", "_passphrase", "_url", "_token"))
 
 
 def _is_private(url: str) -> bool:

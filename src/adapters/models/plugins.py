@@ -7,12 +7,9 @@ wrong with them raises ValueError, without repeating a secret.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.util import find_spec
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -20,10 +17,8 @@ from msgspec import Meta
 from adapters.models.extractive import ExtractiveModel
 from adapters.models.llama_cpp import LlamaCppModel, Weights
 from adapters.models.openai_compatible import OpenAICompatibleModel, model_client
+from adapters.plugin_options import Options, is_private, known_options, secret_of
 from application.chat.language_model import LanguageModel
-
-Options = Mapping[str, Any]
-Known = TypeVar("Known")
 
 
 class _Extractive(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -58,14 +53,12 @@ def build_extractive(options: Options) -> LanguageModel:
 def build_openai_compatible(options: Options) -> LanguageModel:
     """A server at `url`, which ends before `/chat/completions`."""
     known = known_options(options, _OpenAICompatible)
-    if known.key is not None and known.key_file is not None:
-        raise ValueError("key and key_file: set one of them")
-    if not _is_private(known.url):
+    key = secret_of(known.key, known.key_file)
+    if not is_private(known.url):
         raise ValueError(
             "url: prompts hold what is private, and would go over http to a public address;"
             " set an https address"
         )
-    key = known.key if known.key_file is None else Path(known.key_file).read_text().strip()
     return OpenAICompatibleModel(
         name=known.name,
         base_url=known.url,
@@ -102,23 +95,3 @@ def _smollm2() -> Path:
     if package is None or package.origin is None:
         raise ValueError("the weights of SmolLM2 are not installed; make smollm installs them")
     return Path(package.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
-
-
-def known_options(options: Options, kind: type[Known]) -> Known:
-    """Raises ValueError, naming what is wrong and no value."""
-    try:
-        return msgspec.convert(options, kind)
-    except msgspec.ValidationError as wrong:
-        raise ValueError(str(wrong)) from None
-
-
-def _is_private(url: str) -> bool:
-    """Nobody outside can listen: it is encrypted, or stays on this machine or in its network."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or ("." not in host and ":" not in host):
-        return True
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return host.endswith((".local", ".internal", ".localhost"))

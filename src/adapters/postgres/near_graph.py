@@ -31,7 +31,8 @@ _SETTINGS = (
 _ABANDONED = "DROP INDEX CONCURRENTLY IF EXISTS public.passage_vectors_near_idx"
 _BUILD = (
     "CREATE INDEX CONCURRENTLY passage_vectors_near_idx ON public.passage_vectors"
-    " USING hnsw (embedding halfvec_ip_ops) WITH (m = 24, ef_construction = 128)"
+    " USING hnsw ((embedding::halfvec(384)) halfvec_ip_ops) WITH (m = 24, ef_construction = 128)"
+    " WHERE vector_dims(embedding) = 384"
 )
 
 

@@ -16,8 +16,10 @@ from adapters.postgres.progress import record_progress
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import versions
 from adapters.postgres.text_search import ANALYSIS, passage_words
+from application.retrieval.embedder import Vector
 from application.retrieval.ports import (
     AttemptOver,
+    EmbedderSwapped,
     IndexAttempt,
     IndexedPassage,
     KeptAs,
@@ -25,11 +27,9 @@ from application.retrieval.ports import (
 )
 from domain.identity import Caller, VersionRef
 from domain.language import ENGLISH, Language
+from domain.retrieval.embedding_model import ModelState
 from domain.retrieval.progress import IndexState
 from domain.retrieval.stemming import configuration_of
-
-DIMENSIONS = 384
-"""What the column holds; an embedder of another size cannot be used with this schema."""
 
 _ENDS = (IndexState.READY, IndexState.REJECTED)
 
@@ -40,17 +40,29 @@ class PostgresPassageIndex:
 
     engine: AsyncEngine
 
-    async def begin(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
+    async def begin(
+        self,
+        caller: Caller,
+        version: VersionRef,
+        model: str | None = None,
+        dimensions: int = 0,
+    ) -> IndexAttempt | None:
         identity = _identity(caller, version)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             begun = (await connection.execute(statement("begin_attempt"), identity)).one_or_none()
             if begun is None or await _state(connection, identity) in _ENDS:
                 return None
+            if model is not None and begun.index_mode != "none":
+                first = {"tenant": caller.tenant_id, "model": model, "dimensions": dimensions}
+                await connection.execute(statement("first_model"), first)
+            models = await _models(connection, caller)
             attempt = IndexAttempt(
                 caller=caller,
                 version=version,
                 number=begun.index_attempt,
                 kept_as=KeptAs(begun.index_mode),
+                serving=models.get(ModelState.SERVING),
+                arriving=models.get(ModelState.ARRIVING),
             )
             await connection.execute(statement("clear_version"), identity)
             await record_progress(connection, caller.tenant_id, version, IndexState.EXTRACTING)
@@ -68,11 +80,9 @@ class PostgresPassageIndex:
         total: int,
         language: Language = ENGLISH,
     ) -> None:
-        numbers = array("f")
-        for each in passages:
-            if len(each.vector) != DIMENSIONS:
-                raise ValueError(f"the index holds vectors of {DIMENSIONS} dimensions")
-            numbers.extend(each.vector)
+        vectors = packed([each.vector for each in passages if each.vector is not None])
+        if vectors["dimensions"] and any(each.vector is None for each in passages):
+            raise ValueError("all passages of a batch have a vector, or none")
         done = passages[-1].ordinal + 1
         async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
             await connection.execute(
@@ -80,8 +90,7 @@ class PostgresPassageIndex:
                 _identity(attempt.caller, attempt.version)
                 | {
                     "model": model,
-                    "dimensions": DIMENSIONS,
-                    "vectors": numbers,
+                    **vectors,
                     "ordinals": [each.ordinal for each in passages],
                     "starts": [each.start for each in passages],
                     "ends": [each.end for each in passages],
@@ -99,6 +108,7 @@ class PostgresPassageIndex:
         attempt: IndexAttempt,
         passages: Sequence[SealedPassage],
         entries: bytes,
+        models: Sequence[str],
         total: int,
     ) -> None:
         done = passages[-1].ordinal + 1
@@ -112,15 +122,34 @@ class PostgresPassageIndex:
                     "ends": [each.end for each in passages],
                     "sealed": [each.sealed for each in passages],
                     "entries": entries,
+                    "models": list(models),
                 },
             )
 
+    async def add_vectors(
+        self, attempt: IndexAttempt, model: str, vectors: Mapping[int, Vector]
+    ) -> None:
+        values = _identity(attempt.caller, attempt.version) | {"attempt": attempt.number}
+        async with transaction(
+            self.engine, attempt.caller.tenant_id, attempt.caller.person_id
+        ) as connection:
+            held = await connection.execute(statement("hold_attempt"), values)
+            if held.one_or_none() is None:
+                raise AttemptOver
+            await write_vectors(connection, attempt.caller, attempt.version, model, vectors)
+
     async def publish(self, attempt: IndexAttempt) -> None:
+        """Holds the models of the tenant meanwhile: either a swap sees this version and what it
+        lacks, or this sees the swap."""
         async with self._fenced(attempt, IndexState.READY) as connection:
             if attempt.kept_as is not KeptAs.NONE:
                 identity = _identity(attempt.caller, attempt.version)
+                models = await _models(connection, attempt.caller)
+                if attempt.serving and attempt.serving != models.get(ModelState.SERVING):
+                    raise EmbedderSwapped
                 values = identity | {"analysis": ANALYSIS}
                 await connection.execute(statement("publish_version"), values)
+                await connection.execute(statement("note_vectors"), identity)
 
     async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
         async with self._fenced(attempt, state, reason=reason) as connection:
@@ -152,6 +181,36 @@ class PostgresPassageIndex:
                 done=done,
                 total=total,
             )
+
+
+async def write_vectors(
+    connection: AsyncConnection,
+    caller: Caller,
+    version: VersionRef,
+    model: str,
+    vectors: Mapping[int, Vector],
+) -> None:
+    """By the ordinals of passages that are there."""
+    values = _identity(caller, version) | packed(list(vectors.values()))
+    await connection.execute(
+        statement("add_vectors"), values | {"model": model, "ordinals": list(vectors)}
+    )
+
+
+def packed(vectors: Sequence[Vector]) -> dict[str, Any]:
+    """All numbers in one array, and how many of them make a vector."""
+    dimensions = len(vectors[0]) if vectors else 0
+    numbers = array("f")
+    for each in vectors:
+        if len(each) != dimensions:
+            raise ValueError("vectors of one model have the same length")
+        numbers.extend(each)
+    return {"vectors": numbers, "dimensions": dimensions}
+
+
+async def _models(connection: AsyncConnection, caller: Caller) -> dict[ModelState, str]:
+    rows = await connection.execute(statement("models_of_tenant"), {"tenant": caller.tenant_id})
+    return {ModelState(row.state): row.model for row in rows}
 
 
 async def _state(connection: AsyncConnection, identity: Mapping[str, Any]) -> str:

@@ -82,6 +82,7 @@ class PostgresPassages:
             words=rows[0].words,
             unread=frozenset(row.id for row in found if row.is_read is False),
             visible=rows[0].visible,
+            serving=rows[0].serving,
             counted=_counted(rows[0]) if mixed else None,
             said={row.id: _said(row) for row in found if row.terms is not None},
             vectors=VectorReason(rows[0].vectors),
@@ -145,12 +146,13 @@ def search_values(
     tables: Row[Any] | None = None,
 ) -> dict[str, Any]:
     """What search.sql is run with. `tables` is the row of PLANNING."""
+    literal = None if vector is None else _literal(vector)
     return {
-        **route.values(tables, per_leg),
+        **route.values(tables, per_leg, literal, 0 if vector is None else len(vector)),
         **visible_values(caller, query, action),
         **(asked_words(words) if lexemes is None else literal_words(lexemes)),
         "literal": lexemes is not None,
-        "vector": None if vector is None else _literal(vector),
+        "vector": literal,
         "model": model,
         "read": None if languages is None else sorted(map(configuration_of, languages)),
         "per_leg": per_leg,

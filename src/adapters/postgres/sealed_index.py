@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -68,14 +69,16 @@ class PostgresSealedIndex:
                 await connection.execute(PLANNING)
                 rows = (await connection.execute(statement("sealed_entries"), values | last)).all()
             for row in rows:
-                yield SealedEntries(
-                    version=VersionRef(
-                        document_id=DocumentId(row.document_id), version=row.version
-                    ),
-                    first=row.first_ordinal,
-                    passages=row.passages,
-                    sealed=row.sealed_entries,
-                )
+                yield sealed_entries(row)
             if len(rows) < self.rows_at_once:
                 return
             after = (rows[-1].document_id, rows[-1].version, rows[-1].first_ordinal)
+
+
+def sealed_entries(row: Any) -> SealedEntries:
+    return SealedEntries(
+        version=VersionRef(document_id=DocumentId(row.document_id), version=row.version),
+        first=row.first_ordinal,
+        passages=row.passages,
+        sealed=row.sealed_entries,
+    )

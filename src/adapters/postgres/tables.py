@@ -27,6 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -335,6 +336,7 @@ versions = _table(
     _of(Integer, "schema_version", optional=True),
     _of(Text, "language", optional=True),
     _of(Text, "configuration", server_default=text("'english'")),
+    _of(ARRAY(Text), "embedded_as", server_default=text("'{}'")),
     _time("created_at"),
     _refers("documents", "document_id", cascade=True),
     ForeignKeyConstraint(
@@ -348,6 +350,12 @@ versions = _table(
         "schema_name",
         "schema_version",
         postgresql_where=text("schema_name IS NOT NULL"),
+    ),
+    Index(
+        "versions_unembedded_idx",
+        "tenant_id",
+        "document_id",
+        postgresql_where=text("embedded_as = '{}' AND passage_count > 0"),
     ),
     key=("document_id", "version"),
 )
@@ -652,16 +660,49 @@ passage_vectors = _table(
     _of(Integer, "version"),
     _of(BigInteger, "passage_id"),
     _of(Text, "model"),
-    _of(HALFVEC(384), "embedding"),
+    _of(HALFVEC(), "embedding"),
     _belongs_to_document(),
     Index(
         "passage_vectors_near_idx",
-        "embedding",
+        literal_column("(embedding::halfvec(384))").label("near"),
         postgresql_using="hnsw",
-        postgresql_ops={"embedding": "halfvec_ip_ops"},
+        postgresql_ops={"near": "halfvec_ip_ops"},
         postgresql_with={"m": 24, "ef_construction": 128},
+        postgresql_where=text("vector_dims(embedding) = 384"),
     ),
     key=("owner_id", "document_id", "passage_id", "model"),
+)
+
+embedding_models = _table(
+    "embedding_models",
+    _of(Text, "model"),
+    _of(Integer, "dimensions"),
+    _of(Text, "state"),
+    _time("since", now=True),
+    _of(Boolean, "served"),
+    _refers("tenants"),
+    Index(
+        "embedding_models_serving_idx",
+        "tenant_id",
+        unique=True,
+        postgresql_where=text("state = 'serving'"),
+    ),
+    Index(
+        "embedding_models_arriving_idx",
+        "tenant_id",
+        unique=True,
+        postgresql_where=text("state = 'arriving'"),
+    ),
+    key=("model",),
+)
+
+embedding_readers = Table(
+    "embedding_readers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _of(Text, "wanted"),
+    _of(ARRAY(Text), "known"),
+    _time("seen_at", now=True),
 )
 
 postings = _table(
@@ -683,6 +724,7 @@ sealed_index = _table(
     _of(Integer, "version"),
     _of(Integer, "first_ordinal"),
     _of(ARRAY(BigInteger), "passages"),
+    _of(ARRAY(Text), "models"),
     _of(LargeBinary, "sealed_entries"),
     _refers("versions", "document_id", "version", cascade=True),
     key=("document_id", "version", "first_ordinal"),

@@ -16,6 +16,7 @@ from sqlalchemy import Row, text
 from domain.retrieval.vectors import EXACT_PASSAGES_MAX
 
 GRAPH = "passage_vectors_near_idx"
+GRAPH_DIMENSIONS = 384
 ROW_BYTES = 910
 """Of a row of passage_vectors: nine fill a page of the heap."""
 
@@ -54,15 +55,20 @@ class VectorRoute:
     visited_per_entry: int = 32
     overfetch: float = 1.5
 
-    def values(self, found: Row[Any] | None, per_leg: int) -> Mapping[str, Any]:
-        """What search.sql is to choose by. `found` is the row of PLANNING; without one, and while
-        the graph is being built, everything is compared."""
+    def values(
+        self, found: Row[Any] | None, per_leg: int, vector: str | None, dimensions: int
+    ) -> Mapping[str, Any]:
+        """What search.sql is to choose by. `found` is the row of PLANNING; without one, while the
+        graph is being built, and where it is of vectors of another length, everything is compared.
+        """
+        has_graph = found is not None and dimensions == GRAPH_DIMENSIONS
         return {
             "exact_max": self.exact_passages_max,
             "entry_cost": self.entry_cost,
             "visited_per_entry": self.visited_per_entry,
             "fetched": math.ceil(per_leg * self.overfetch),
-            "graph": None if found is None else found.graph,
+            "graph": found.graph if found is not None and has_graph else None,
+            "near": vector if has_graph else None,
             "total": 0 if found is None else coarse(found.bytes / ROW_BYTES),
         }
 

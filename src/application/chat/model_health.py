@@ -13,7 +13,7 @@ from application.chat.language_model import (
     ModelResting,
     ModelUnavailable,
 )
-from domain.chat.breaker import Breaker, BreakerLimits, BreakerState
+from domain.breaker import Breaker, BreakerLimits, BreakerState
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Protocol, TypeAlias
 
 from domain.errors import Unavailable
+from domain.language import Language
 
 Vector: TypeAlias = "array[float]"
 """A vector of unit length: an array of typecode "f", so 4 bytes per dimension.
@@ -50,3 +51,17 @@ class Embedder(Protocol):
         ...
 
     async def embed_query(self, text: str) -> Vector: ...
+
+
+DIMENSIONS_MAX = 3_584
+"""A vector lies in one row of the index, which ends with its page."""
+
+
+def embedders_by_model(embedder: Embedder, others: Sequence[Embedder]) -> Mapping[str, Embedder]:
+    """What this process can embed with. Of two that make the same vectors, the first."""
+    return {each.model: each for each in (*reversed(others), embedder)}
+
+
+def languages_of(embedder: Embedder | None) -> Set[Language] | None:
+    """What it reads; one that does not say so reads everything."""
+    return getattr(embedder, "languages", None)

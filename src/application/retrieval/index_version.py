@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from application.ports import Cipher
-from application.retrieval.embedder import Embedder, Vector
+from application.retrieval.embedder import (
+    Embedder,
+    EmbedderUnavailable,
+    Vector,
+    embedders_by_model,
+)
 from application.retrieval.extractor import Extractor
 from application.retrieval.ports import (
     AttemptOver,
+    EmbedderSwapped,
     HalfVectors,
     IndexAttempt,
     IndexedPassage,
@@ -32,6 +38,9 @@ from domain.retrieval.progress import IndexState
 from domain.retrieval.record_text import laid_out
 from domain.retrieval.rejection import DocumentRejected
 
+BEGUN_ANEW_MAX = 3
+"""How often one run begins anew because another model serves its tenant by now."""
+
 REASON_FAILED = "The document could not be indexed: a part of the service kept failing."
 
 
@@ -43,6 +52,9 @@ class IndexVersion:
     deleted, and what it still tries to write is refused. The previous version is found until
     this one is complete. `passages_at_once` are embedded and written in one go, which bounds
     the memory.
+
+    A tenant that moves to another model gets the vectors of both, as far as this process knows
+    them; what is missing afterwards is made good by ReembedDocuments.
     """
 
     content: VersionContent
@@ -52,6 +64,7 @@ class IndexVersion:
     cipher: Cipher
     stems: Stems
     half_vectors: HalfVectors
+    others: Sequence[Embedder] = ()
     passages_at_once: int = 128
 
     async def __call__(
@@ -62,11 +75,22 @@ class IndexVersion:
         Raises what went wrong, for the job queue to try again; on the `last_attempt` the version
         is marked as failed besides.
         """
-        attempt = await self.index.begin(caller, version)
+        for _ in range(BEGUN_ANEW_MAX - 1):
+            try:
+                return await self._attempt(caller, version, last_attempt)
+            except EmbedderSwapped:
+                continue
+        return await self._attempt(caller, version, last_attempt)
+
+    async def _attempt(self, caller: Caller, version: VersionRef, last_attempt: bool) -> None:
+        model, dimensions = self.embedder.model, self.embedder.dimensions
+        attempt = await self.index.begin(caller, version, model, dimensions)
         if attempt is None:
             return
         try:
             await self._index(attempt)
+        except EmbedderSwapped:
+            raise
         except AttemptOver:
             return
         except DocumentRejected as rejection:
@@ -104,15 +128,24 @@ class IndexVersion:
         language: Language,
     ) -> None:
         await self.index.tell(attempt, IndexState.EMBEDDING)
+        known = embedders_by_model(self.embedder, self.others)
+        serving = known.get(attempt.serving or self.embedder.model)
+        arriving = serving and known.get(attempt.arriving or "")
         for first in range(0, len(chunks), self.passages_at_once):
             batch = chunks[first : first + self.passages_at_once]
             texts = [text[chunk.start : chunk.end].decode() for chunk in batch]
-            vectors = await self.embedder.embed_passages(
-                [
-                    in_context(opened.title, chunk.heading_path, passage)
-                    for chunk, passage in zip(batch, texts, strict=True)
-                ]
-            )
+            read = [
+                in_context(opened.title, chunk.heading_path, passage)
+                for chunk, passage in zip(batch, texts, strict=True)
+            ]
+            vectors: dict[str, Sequence[Vector]] = {}
+            if serving is not None:
+                vectors[serving.model] = await serving.embed_passages(read)
+            if arriving is not None:
+                try:
+                    vectors[arriving.model] = await arriving.embed_passages(read)
+                except EmbedderUnavailable:
+                    arriving = None  # nobody waits for what nobody reads yet
             add = self._add_sealed if attempt.kept_as is KeptAs.SEALED else self._add
             await add(attempt, opened, first, batch, texts, vectors, len(chunks), language)
 
@@ -123,10 +156,13 @@ class IndexVersion:
         first: int,
         batch: Sequence[Chunk],
         texts: Sequence[str],
-        vectors: Sequence[Vector],
+        vectors: Mapping[str, Sequence[Vector]],
         total: int,
         language: Language,
     ) -> None:
+        """`vectors` are those of the model that serves, and then of the one that arrives."""
+        of_models = list(vectors.items())
+        serving = of_models[0] if of_models else None
         passages = [
             IndexedPassage(
                 ordinal=first + place,
@@ -137,11 +173,14 @@ class IndexVersion:
                 sealed=self._sealed(attempt, opened, first + place, chunk, texts[place]),
                 words=texts[place],
                 above="\n".join(above(opened.title, chunk.heading_path)),
-                vector=vectors[place],
+                vector=None if serving is None else serving[1][place],
             )
             for place, chunk in enumerate(batch)
         ]
-        await self.index.add(attempt, self.embedder.model, passages, total, language)
+        model = self.embedder.model if serving is None else serving[0]
+        await self.index.add(attempt, model, passages, total, language)
+        for model, some in of_models[1:]:
+            await self.index.add_vectors(attempt, model, dict(enumerate(some, first)))
 
     async def _add_sealed(
         self,
@@ -150,7 +189,7 @@ class IndexVersion:
         first: int,
         batch: Sequence[Chunk],
         texts: Sequence[str],
-        vectors: Sequence[Vector],
+        vectors: Mapping[str, Sequence[Vector]],
         total: int,
         language: Language,
     ) -> None:
@@ -180,12 +219,11 @@ class IndexVersion:
             ],
             fields=fields or None,
             vectors=vectors,
-            model=self.embedder.model,
             language=language,
             stems=self.stems,
             half_vectors=self.half_vectors,
         )
-        await self.index.add_sealed(attempt, passages, entries, total)
+        await self.index.add_sealed(attempt, passages, entries, sorted(vectors), total)
 
     def _sealed(
         self, attempt: IndexAttempt, opened: OpenContent, ordinal: int, chunk: Chunk, text: str

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from application.ports import DataKey
 from application.retrieval.embedder import Vector
-from domain.identity import Action, Caller, VersionRef
+from domain.identity import Action, Caller, TenantId, VersionRef
 from domain.language import ENGLISH, Language
 from domain.retrieval.bm25 import Counted, Said
+from domain.retrieval.embedding_model import EmbeddingModel
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.record_text import RecordField
@@ -68,11 +69,17 @@ class KeptAs(StrEnum):
     NONE = "none"
 
 
+class EmbedderSwapped(Exception):
+    """Another model than was known to this attempt serves its tenant by now: what it wrote would
+    be found too seldom. Begin anew."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexAttempt:
     """One attempt at indexing a version. `number` fences it: the latest attempt alone can write.
 
-    `language` is what the owner said that it is in.
+    `language` is what the owner said that it is in. `serving` and `arriving` name the models whose
+    vectors it is to have.
     """
 
     caller: Caller
@@ -80,6 +87,8 @@ class IndexAttempt:
     number: int
     kept_as: KeptAs = KeptAs.CLEAR
     language: Language | None = None
+    serving: str | None = None
+    arriving: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +96,8 @@ class IndexedPassage:
     """One row of the index: what is sealed, and what is in the clear to be found by.
 
     Lexemes are made of `words`, the passage's own, and of those `above` it: title and headings,
-    which say more for their number. Neither is stored.
+    which say more for their number. Neither is stored. One without a `vector` is found by
+    them alone.
     """
 
     ordinal: int
@@ -98,7 +108,7 @@ class IndexedPassage:
     sealed: bytes
     words: str = dataclasses.field(repr=False)
     above: str = dataclasses.field(default="", repr=False)
-    vector: Vector = dataclasses.field(repr=False)
+    vector: Vector | None = dataclasses.field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +127,15 @@ class SealedPassage:
 class PassageIndex(Protocol):
     """Where versions become searchable. All writes raise AttemptOver once the attempt is over."""
 
-    async def begin(self, caller: Caller, version: VersionRef) -> IndexAttempt | None:
+    async def begin(
+        self,
+        caller: Caller,
+        version: VersionRef,
+        model: str | None = None,
+        dimensions: int = 0,
+    ) -> IndexAttempt | None:
         """Take over the indexing of a version, delete what earlier attempts left, and say that
-        it is being extracted.
+        it is being extracted. In a tenant where nothing was embedded so far this `model` serves.
 
         None when there is nothing to do: erased, superseded, or at its end already.
         """
@@ -140,7 +156,14 @@ class PassageIndex(Protocol):
         """Write some passages with their vectors and lexemes, all or none, and record how many
         of `total` are done. Nobody finds them before `publish`.
 
-        `language` is that of the whole version, and says how its words are cut to lexemes."""
+        `language` is that of the whole version, and says how its words are cut to lexemes.
+        Passages have vectors of `model`, or none."""
+        ...
+
+    async def add_vectors(
+        self, attempt: IndexAttempt, model: str, vectors: Mapping[int, Vector]
+    ) -> None:
+        """Vectors of another model for passages that are there, by their ordinals."""
         ...
 
     async def add_sealed(
@@ -148,15 +171,17 @@ class PassageIndex(Protocol):
         attempt: IndexAttempt,
         passages: Sequence[SealedPassage],
         entries: bytes,
+        models: Sequence[str],
         total: int,
     ) -> None:
         """The same for a sealed document: what its passages are found by comes as one sealed value,
-        and nothing of it lies in the clear but how long the passages are."""
+        with vectors of these models, and nothing else of it lies in the clear but how long the
+        passages are."""
         ...
 
     async def publish(self, attempt: IndexAttempt) -> None:
         """Make this version the one that is searched, delete the passages of earlier ones, and
-        say that it is ready: in one transaction."""
+        say that it is ready: in one transaction. Raises EmbedderSwapped."""
         ...
 
     async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
@@ -172,8 +197,9 @@ class Candidates:
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything. `unread` are those found whose language the
     embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
-    that may be searched, and `vectors` says how they were compared, and why so. Where others are
-    found beside these, `counted` and `said` are what scores all of them together.
+    that may be searched, and `vectors` says how they were compared, and why so. `serving` is the
+    model of which the index had all vectors at that moment; None, where nothing was embedded yet.
+    Where others are found beside these, `counted` and `said` are what scores all of them together.
     """
 
     versions: Mapping[int, VersionRef]
@@ -184,6 +210,7 @@ class Candidates:
     unread: frozenset[int] = frozenset()
     visible: int = 0
     vectors: VectorReason = VectorReason.NOT_ASKED
+    serving: str | None = None
     counted: Counted | None = None
     said: Mapping[int, Said] = dataclasses.field(default_factory=dict)
 
@@ -258,6 +285,14 @@ class SealedEntries:
     first: int
     passages: Sequence[int]
     sealed: bytes = dataclasses.field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedPart:
+    """Some entries of a sealed version, and their passages in order."""
+
+    entries: SealedEntries
+    passages: Sequence[SealedPassage]
 
 
 class SealedIndex(Protocol):
@@ -338,4 +373,88 @@ class WordIndex(Protocol):
         """Give each passage these words instead, and those above it, in one transaction.
 
         Raises AttemptOver."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """The vectors of versions that are searchable already, and how to give them others beside."""
+
+    async def lacking(self, tenant_id: TenantId, model: str) -> Sequence[tuple[Caller, VersionRef]]:
+        """Some of those without all vectors of this model, with their owners; none when there are
+        none. Different processes are told different ones, as far as there are many."""
+        ...
+
+    async def count_lacking(self, tenant_id: TenantId, model: str) -> int: ...
+
+    async def without(
+        self, caller: Caller, version: VersionRef, model: str
+    ) -> Mapping[int, SealedPassage]:
+        """Some of its passages that have no vector of this model, by their ordinals, in order."""
+        ...
+
+    async def add(
+        self, caller: Caller, version: VersionRef, model: str, vectors: Mapping[int, Vector]
+    ) -> bool:
+        """Write vectors by ordinals, beside those of other models; whoever writes one again changes
+        nothing. False when it is not the searchable version any more."""
+        ...
+
+    async def sealed_without(
+        self, caller: Caller, version: VersionRef, model: str
+    ) -> SealedPart | None:
+        """As `without`, of a sealed version: its first entries that have no vectors of it."""
+        ...
+
+    async def replace_sealed(
+        self,
+        caller: Caller,
+        version: VersionRef,
+        first: int,
+        models: Sequence[str],
+        sealed: bytes,
+    ) -> bool:
+        """Entries with the vectors of these models in place of what is there. As `add`."""
+        ...
+
+    async def complete(self, caller: Caller, version: VersionRef) -> None:
+        """Look which models it has all vectors of, and remember it."""
+        ...
+
+
+class EmbeddingModels(Protocol):
+    """Which model serves each tenant, and who is there to embed with which."""
+
+    async def announce(self, model: str, others: Sequence[str]) -> None:
+        """Say that this process lives, which model it wants, and which others it knows."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Say that this process ends."""
+        ...
+
+    async def tenants(self, model: str) -> Sequence[TenantId]:
+        """Some of those that another model than this serves, or where one arrives or leaves, or
+        where something lacks its vectors."""
+        ...
+
+    async def of(self, tenant_id: TenantId) -> Sequence[EmbeddingModel]: ...
+
+    async def arrive(
+        self, tenant_id: TenantId, model: str, dimensions: int, *, again: bool = False
+    ) -> bool:
+        """Begin a move to this model; with `again` also to one that leaves or has left. False where
+        that may not be: it serves, or another one arrives."""
+        ...
+
+    async def give_up(self, tenant_id: TenantId) -> bool:
+        """Let the model that arrives leave, where no process has wanted it for long."""
+        ...
+
+    async def swap(self, tenant_id: TenantId, model: str) -> bool:
+        """Let it serve, and the one before leave: where nothing lacks its vectors, and every
+        process that lives knows it."""
+        ...
+
+    async def sweep(self, tenant_id: TenantId) -> int:
+        """Delete some vectors of a model that is leaving. Of how many documents; 0 at the end."""
         ...

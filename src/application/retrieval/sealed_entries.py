@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from application.ports import Cipher, Context, DataKey, Tampered
@@ -26,17 +26,16 @@ class Entries:
     """Some passages of one version, in the clear: in memory, and for one request.
 
     Places count from 0. `lengths` are in words that count; `fields` are None in documents.
+    `vectors` are those of each model, with their dimensions.
     """
 
     version: VersionRef
     first: int
     passages: Sequence[int]
-    model: str
-    dimensions: int
     language: Language
     lengths: Sequence[int]
     fields: Sequence[str] | None = field(repr=False)
-    vectors: bytes = field(repr=False)
+    vectors: Mapping[str, tuple[int, bytes]] = field(repr=False)
     words: bytes = field(repr=False)
 
     def saying(self, lexeme: str) -> Iterator[tuple[int, int]]:
@@ -66,8 +65,7 @@ def seal_entries(
     *,
     said: Sequence[tuple[str, str]],
     fields: Sequence[str] | None,
-    vectors: Sequence[Vector],
-    model: str,
+    vectors: Mapping[str, Sequence[Vector]],
     language: Language,
     stems: Stems,
     half_vectors: HalfVectors,
@@ -88,11 +86,29 @@ def seal_entries(
         for lexeme, count in often.items():
             postings[lexeme].append(f"{place}:{min(count, _FREQUENCY_MAX)}")
     lines = (f"{lexeme}\t{' '.join(said)}" for lexeme, said in sorted(postings.items()))
-    told = [model, len(vectors[0]), language, lengths, fields]
-    head = json.dumps(told, ensure_ascii=False).encode()
+    packed = {model: (len(some[0]), half_vectors.pack(some)) for model, some in vectors.items()}
     words = "\n".join(("", *lines, "")).encode()
-    parts = (len(head).to_bytes(4), head, half_vectors.pack(vectors), words)
-    return cipher.seal(key, b"".join(parts), _context(tenant_id, version, first))
+    entries = Entries(
+        version=version,
+        first=first,
+        passages=(),
+        language=language,
+        lengths=lengths,
+        fields=fields,
+        vectors=packed,
+        words=words,
+    )
+    return seal_again(cipher, key, tenant_id, entries)
+
+
+def seal_again(cipher: Cipher, key: DataKey, tenant_id: TenantId, entries: Entries) -> bytes:
+    """Entries as they are, to be opened by `open_entries`."""
+    models = [[model, dimensions] for model, (dimensions, _) in entries.vectors.items()]
+    told = [models, entries.language, entries.lengths, entries.fields]
+    head = json.dumps(told, ensure_ascii=False).encode()
+    vectors = (packed for _, packed in entries.vectors.values())
+    payload = b"".join((len(head).to_bytes(4), head, *vectors, entries.words))
+    return cipher.seal(key, payload, _context(tenant_id, entries.version, entries.first))
 
 
 def open_entries(
@@ -102,21 +118,23 @@ def open_entries(
     context = _context(tenant_id, stored.version, stored.first)
     payload = cipher.open(key, stored.sealed, context)
     begin = 4 + int.from_bytes(payload[:4])
-    model, dimensions, language, lengths, fields = json.loads(payload[4:begin])
+    models, language, lengths, fields = json.loads(payload[4:begin])
     if len(lengths) != len(stored.passages):
         raise Tampered("sealed entries are of another number of passages")
-    end = begin + 2 * dimensions * len(lengths)
+    vectors = {}
+    for model, dimensions in models:
+        end = begin + 2 * dimensions * len(lengths)
+        vectors[model] = (dimensions, payload[begin:end])
+        begin = end
     return Entries(
         version=stored.version,
         first=stored.first,
         passages=stored.passages,
-        model=model,
-        dimensions=dimensions,
         language=language,
         lengths=lengths,
         fields=fields,
-        vectors=payload[begin:end],
-        words=payload[end:],
+        vectors=vectors,
+        words=payload[begin:],
     )
 
 

@@ -100,9 +100,14 @@ class Examined:
 
     def vector(self, passage: int, model: str) -> Vector | None:
         entries, place = self._at[passage]
-        if entries.model != model:
+        if model not in entries.vectors:
             return None
-        return self.half_vectors.vector(entries.vectors, place, entries.dimensions)
+        dimensions, packed = entries.vectors[model]
+        return self.half_vectors.vector(packed, place, dimensions)
+
+    def lacks(self, model: str) -> bool:
+        """Whether some of it cannot be compared by this model: it serves only since a moment."""
+        return any(model not in part.entries.vectors for part in self.parts)
 
     def _candidates(
         self,
@@ -134,8 +139,8 @@ class Examined:
                     known[1][term] = frequency
             if not is_read:
                 unread.update(entries.passages[place] for place in part.places)
-            elif vector is not None and entries.model == model:
-                scores = self.half_vectors.closeness(entries.vectors, vector)
+            elif vector is not None and model in entries.vectors:
+                scores = self.half_vectors.closeness(entries.vectors[model][1], vector)
                 semantic |= {entries.passages[place]: scores[place] for place in part.places}
         self._at = {
             part.entries.passages[place]: (part.entries, place)
@@ -274,6 +279,7 @@ class SealedSearch:
             unread=(open_.unread | sealed.unread) & found,
             visible=open_.visible + sealed.visible,
             vectors=open_.vectors,
+            serving=open_.serving,
         )
 
     async def _release(

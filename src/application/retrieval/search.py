@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate, Tampered
 from application.retrieval.degradation import Degradation
-from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
+from application.retrieval.embedder import (
+    Embedder,
+    EmbedderUnavailable,
+    Vector,
+    embedders_by_model,
+    languages_of,
+)
+from application.retrieval.guarded_embedder import EmbedderResting, EmbedderTooSlow
 from application.retrieval.ladder import RUNGS, Ladder
 from application.retrieval.ports import Candidates, HalfVectors, Passages, SealedPassage
 from application.retrieval.sealed_passages import open_passage
-from application.retrieval.sealed_search import Asked, Examined, SealedSearch
+from application.retrieval.sealed_search import STEP, Asked, Examined, SealedSearch
 from domain.errors import NotFound
-from domain.identity import Action, Caller, ReleaseId, VersionRef
+from domain.identity import Action, Caller, ReleaseId, TenantId, VersionRef
 from domain.json_pointer import covers
-from domain.language import Language
 from domain.retrieval.documents import best_of_each
 from domain.retrieval.fusion import (
     FEEDBACK_WEIGHT,
@@ -38,6 +43,11 @@ PER_LEG_OF_MANY = 400
 FEEDBACK_PASSAGES = 3
 RELEASES_MAX = 3
 """How often a page is filled up when the gate refuses what was visible a moment before."""
+
+ASKED_AGAIN_MAX = 3
+"""How often a question is embedded anew because another model serves its tenant by now."""
+
+_TENANTS_REMEMBERED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +72,23 @@ _Ranking = Sequence[tuple[int, VersionRef, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Meaning:
+    """A question as one model puts it; None, where it was not asked or did not answer."""
+
+    model: str
+    vector: Vector | None = None
+    embedder: Embedder | None = None
+    degraded: Sequence[Degradation] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
     """Used for result pages (action `search`) and for the excerpts of a chat (`quote`).
 
-    `languages` are those that the embedder reads; None, where it reads all. What is written in
-    others is ranked by its words alone, unless meaning alone was asked for.
+    A question is embedded by the model that serves its tenant: `embedder`, or one of the `others`
+    while the tenant moves from one to the other. Which it is is told by the search itself, so that
+    it is never answered from vectors that are not all there. What is written in languages that
+    the model does not read is ranked by its words alone, unless meaning alone was asked for.
 
     What is sealed is opened first, as far as it may be searched, and ranked with the rest.
     """
@@ -77,10 +99,10 @@ class Search:
     half_vectors: HalfVectors
     gate: ReleaseGate
     cipher: Cipher
-    languages: Set[Language] | None = None
+    others: Sequence[Embedder] = ()
     semantic_weight: float = SEMANTIC_WEIGHT
     feedback_weight: float = FEEDBACK_WEIGHT
-    embed_seconds_max: float = 0.3
+    _serving: dict[TenantId, str] = field(default_factory=dict, compare=False)
 
     async def __call__(
         self, *, caller: Caller, query: SearchQuery, action: Action = Action.SEARCH
@@ -92,19 +114,26 @@ class Search:
     async def _search(
         self, caller: Caller, query: SearchQuery, action: Action, examined: Examined
     ) -> SearchPage:
-        vector, degraded = await self._vector(query)
-        degraded = [*degraded, *examined.degraded]
-        semantic_only = query.mode is SearchMode.SEMANTIC and vector is not None
+        meaning = await self._meaning(query, self._serving.get(caller.tenant_id))
 
         async def candidates(lexemes: Sequence[str] | None = None) -> Candidates:
-            return await self._candidates(
-                caller, query, action, examined, vector, lexemes, semantic_only=semantic_only
-            )
+            nonlocal meaning
+            for _ in range(ASKED_AGAIN_MAX):
+                found = await self._candidates(caller, query, action, examined, meaning, lexemes)
+                if found.serving in (None, meaning.model) or query.mode is SearchMode.KEYWORD:
+                    break
+                meaning = await self._meaning(query, found.serving)
+                self._remember(caller.tenant_id, found.serving)
+            return found
 
         found, rung = await candidates(), Rung.WORDS
+        semantic_only = _by_meaning_alone(query, meaning)
+        degraded = [*meaning.degraded, *examined.degraded]
+        if meaning.vector is not None and examined.lacks(meaning.model):
+            degraded = [*degraded, Degradation(step=STEP, reason="embedder_changed")]
         if not semantic_only and found.words == 0:
             degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
-        if vector is not None and found.unread:
+        if meaning.vector is not None and found.unread:
             degraded = [*degraded, Degradation(step="semantic", reason="language_not_read")]
         if not semantic_only and found.visible and found.words and not found.keyword:
             climb = Ladder(passages=self.passages)
@@ -118,14 +147,14 @@ class Search:
             degraded = [*degraded, *_passed(rung)]
             found = instead or found
         weight = self.semantic_weight if rung is Rung.WORDS else (1 + self.semantic_weight) / 2
-        found = await self._with_feedback(caller, found, weight, examined)
+        found = await self._with_feedback(caller, found, weight, examined, meaning.model)
         ranked = _fused(found, weight)
         ranking: _Ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         if query.results is Results.DOCUMENTS:
             ranking = best_of_each(ranking)
         return SearchPage(
             hits=await self._open(caller, query, action, ranking, found, examined),
-            mode=_done(vector, found, semantic_only),
+            mode=_done(meaning.vector, found, semantic_only),
             degraded=degraded,
             rung=rung,
             visible=found.visible,
@@ -139,21 +168,20 @@ class Search:
         query: SearchQuery,
         action: Action,
         examined: Examined,
-        vector: Vector | None,
+        meaning: _Meaning,
         lexemes: Sequence[str] | None,
-        *,
-        semantic_only: bool,
     ) -> Candidates:
-        languages = None if semantic_only else self.languages
+        by_meaning = _by_meaning_alone(query, meaning)
+        languages = None if by_meaning else languages_of(meaning.embedder)
         per_leg = PER_LEG_OF_MANY if query.limit > LIMIT_MAX else PER_LEG
-        words = "" if semantic_only else query.text
+        words = "" if by_meaning else query.text
         in_the_open = await self.passages.candidates(
             caller,
             query,
             action,
             words=words,
-            vector=vector,
-            model=self.embedder.model,
+            vector=meaning.vector,
+            model=meaning.model,
             languages=languages,
             per_leg=per_leg,
             lexemes=lexemes,
@@ -164,34 +192,43 @@ class Search:
         asked = Asked(words=asked_for(words), lexemes=lexemes)
         sealed = await examined.candidates(
             asked,
-            vector=vector,
-            model=self.embedder.model,
+            vector=meaning.vector,
+            model=meaning.model,
             languages=languages,
             per_leg=per_leg,
         )
         return self.sealed.together(in_the_open, sealed, asked, per_leg)
 
     async def _with_feedback(
-        self, caller: Caller, found: Candidates, semantic_weight: float, examined: Examined
+        self,
+        caller: Caller,
+        found: Candidates,
+        semantic_weight: float,
+        examined: Examined,
+        model: str,
     ) -> Candidates:
         """The semantic leg moved towards what the best hits of both legs are about."""
         if not (self.feedback_weight and found.semantic and found.keyword):
             return found
         first = [passage for passage, _ in _fused(found, semantic_weight)[:FEEDBACK_PASSAGES]]
         best = [passage for passage in first if passage in found.semantic]
-        passages, model = list(found.semantic), self.embedder.model
+        passages = list(found.semantic)
         if any(passage in examined for passage in passages):
-            closeness = await self._closeness(caller, passages, best, examined)
+            closeness = await self._closeness(caller, passages, best, examined, model)
         else:
             closeness = await self.passages.closeness(caller, passages, best, model)
         moved = with_feedback(found.semantic, closeness, weight=self.feedback_weight)
         return replace(found, semantic=moved)
 
     async def _closeness(
-        self, caller: Caller, passages: Sequence[int], best: Sequence[int], examined: Examined
+        self,
+        caller: Caller,
+        passages: Sequence[int],
+        best: Sequence[int],
+        examined: Examined,
+        model: str,
     ) -> Mapping[int, float]:
         """As in the database, which is not told where sealed passages are."""
-        model = self.embedder.model
         in_the_open = [passage for passage in passages if passage not in examined]
         vectors = dict(await self.passages.vectors(caller, in_the_open, model))
         for passage in passages:
@@ -205,17 +242,24 @@ class Search:
         )
         return dict(zip(vectors, closeness, strict=True))
 
-    async def _vector(self, query: SearchQuery) -> tuple[Vector | None, list[Degradation]]:
+    async def _meaning(self, query: SearchQuery, model: str | None) -> _Meaning:
+        """`model` is the one that serves; None: nobody knows yet."""
+        model = model or self.embedder.model
         if query.mode is SearchMode.KEYWORD:
-            return None, []
+            return _Meaning(model=model)
+        embedder = embedders_by_model(self.embedder, self.others).get(model)
+        if embedder is None:
+            return _Meaning(model=model, degraded=[_without("embedder_not_configured")])
         try:
-            async with asyncio.timeout(self.embed_seconds_max):
-                return await self.embedder.embed_query(query.text), []
-        except EmbedderUnavailable:
-            reason = "embedder_unavailable"
-        except TimeoutError:
-            reason = "embedder_too_slow"
-        return None, [Degradation(step="semantic", reason=reason)]
+            vector = await embedder.embed_query(query.text)
+        except EmbedderUnavailable as unavailable:
+            return _Meaning(model=model, degraded=[_without(_reason(unavailable))])
+        return _Meaning(model=model, vector=vector, embedder=embedder)
+
+    def _remember(self, tenant_id: TenantId, model: str) -> None:
+        if len(self._serving) >= _TENANTS_REMEMBERED_MAX:
+            self._serving.clear()
+        self._serving[tenant_id] = model
 
     async def _open(
         self,
@@ -294,6 +338,20 @@ class Search:
         except NotFound:
             return {}
         return {version: (keys, release.id) for version, keys in release.opened.items()}
+
+
+def _by_meaning_alone(query: SearchQuery, meaning: _Meaning) -> bool:
+    return query.mode is SearchMode.SEMANTIC and meaning.vector is not None
+
+
+def _without(reason: str) -> Degradation:
+    return Degradation(step="semantic", reason=reason)
+
+
+def _reason(unavailable: EmbedderUnavailable) -> str:
+    """Some kinds are told apart; how a model fails is otherwise nobody's business."""
+    told = isinstance(unavailable, (EmbedderTooSlow, EmbedderResting))
+    return unavailable.code if told else EmbedderUnavailable.code
 
 
 def _fused(found: Candidates, semantic_weight: float) -> Sequence[tuple[int, float]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from sqlalchemy import text
 
 from adapters.postgres.guard import assert_isolating
 from adapters.postgres.migrate import migrate
 from adapters.postgres.tenants import create_tenant
+from domain.errors import Unavailable
 from entrypoints.cli.database import DEFAULT_TENANT, database_in_use, database_of
 from entrypoints.cli.steps import say, step
 from entrypoints.container import Container
@@ -55,18 +56,28 @@ async def beside_a_server(settings: Settings) -> AsyncIterator[Container]:
 
 @asynccontextmanager
 async def indexing(container: Container) -> AsyncIterator[None]:
-    """The embedder and the extraction process: what a worker needs, and a search."""
-    embedder, extraction = container.minilm(), container.extraction()
+    """The embedders and the extraction process: what a worker needs, and a search."""
+    embedder, others = container.guarded_embedder(), container.other_embedders()
+    extraction, models = container.extraction(), container.postgres_models()
     try:
+        await models.announce(embedder.model, [each.model for each in others])
+        in_use = await models.in_use()
         # Beside each other: one is a thread of ours, the other a process of its own.
         await asyncio.gather(
-            _stepped("preparing the embedding model", embedder.warm()),
+            *(
+                _stepped("preparing the embedding model", each.warm())
+                for each in (embedder, *others)
+                if each is embedder or each.model in in_use
+            ),
             _stepped("starting the extraction process", extraction.start()),
         )
         yield
     finally:
         await extraction.close()
-        await embedder.close()
+        for each in (embedder, *others):
+            await each.close()
+        with suppress(Unavailable):
+            await models.withdraw()
 
 
 async def _stepped(doing: str, work: Awaitable[None]) -> None:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from sqlalchemy import text
 
+from domain.breaker import BreakerState
 from entrypoints.background import beside
 from entrypoints.cli.deployment import deployment, indexing
 from entrypoints.cli.fence import fence_opened, fence_watched, listening
@@ -26,7 +27,7 @@ from entrypoints.settings import Settings, SettingsError
 from entrypoints.telemetry import configure_telemetry
 from entrypoints.worker.jobs import Worker
 from entrypoints.worker.sequencer import Sequencer
-from entrypoints.worker.sweeper import Sweeper
+from entrypoints.worker.sweeper import Chore, Sweeper
 
 # Slower than the logs grow: how fast each of them does is nobody else's business.
 CHECKPOINT_LOG_SECONDS = 10.0
@@ -89,7 +90,21 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
         Sweeper(chores={"keys_rewrapped": container.keykeeper().rewrap}, every_seconds=5),
         Sweeper(chores={"ended_sessions": container.sessions().sweep}, every_seconds=600),
         Sweeper(chores={"documents_reanalysed": container.reanalyse_versions()}, every_seconds=30),
+        Sweeper(chores={"documents_reembedded": container.reembed_documents()}, every_seconds=2),
+        Sweeper(chores={"embedder_announced": announcing(container)}, every_seconds=5),
     )
+
+
+def announcing(container: Container) -> Chore:
+    """Says every few seconds that this process lives, whatever else takes it long."""
+    embedder, others = container.guarded_embedder(), container.other_embedders()
+
+    async def announce() -> int:
+        models = container.embedding_models()
+        await models.announce(embedder.model, [each.model for each in others])
+        return 0
+
+    return announce
 
 
 def worker_of(container: Container, settings: Settings) -> Worker:
@@ -155,7 +170,7 @@ def _health(
         return None if behind is None else f"the journal of endings cannot be written: {behind}"
 
     async def embedder() -> str | None:
-        await container.embedder().embed_query("ready?")
+        await container.guarded_embedder().embed_query("ready?")
         return None
 
     return Health(
@@ -188,7 +203,12 @@ def _metrics(
             )
     metrics.gauge("open_streams", "Streams that are open.", lambda: drain.watching)
     metrics.add(container.prometheus_models().collectors)
-    metrics.add([BreakerGauge(container.chain(), container.model_health())])
+    metrics.add([*_breakers(container), *container.prometheus_embedders().collectors])
+    metrics.gauge(
+        "reembedding_documents_left",
+        "Documents that lacked vectors at the end of the last pass of this process.",
+        lambda: container.reembed_documents().left,
+    )
     pool = container.engine().pool
     metrics.gauge(
         "database_connections_in_use",
@@ -196,6 +216,18 @@ def _metrics(
         lambda: pool.checkedout(),  # type: ignore[attr-defined]
     )
     return metrics
+
+
+def _breakers(container: Container) -> Sequence[BreakerGauge]:
+    chain, health = container.chain(), container.model_health()
+    embedders = [container.guarded_embedder(), *container.other_embedders()]
+    return (
+        BreakerGauge(
+            "model_breaker",
+            lambda: dict.fromkeys(chain.names, BreakerState.CLOSED) | dict(health.states()),
+        ),
+        BreakerGauge("embedder_breaker", lambda: {each.model: each.state for each in embedders}),
+    )
 
 
 def _announce(server: DrainAwareServer, started: float) -> None:

@@ -6,13 +6,15 @@ import asyncio
 import signal
 from contextlib import AsyncExitStack
 
+from entrypoints.background import beside
 from entrypoints.cli.deployment import deployment, indexing
 from entrypoints.cli.fence import assert_fence_open
-from entrypoints.cli.serve import worker_of
+from entrypoints.cli.serve import announcing, worker_of
 from entrypoints.cli.steps import say
 from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.telemetry import configure_telemetry
+from entrypoints.worker.sweeper import Sweeper
 
 
 async def work(settings: Settings) -> None:
@@ -28,6 +30,8 @@ async def work(settings: Settings) -> None:
         container = await parts.enter_async_context(deployment(settings))
         await assert_fence_open(container)
         await parts.enter_async_context(indexing(container))
+        announced = Sweeper(chores={"embedder_announced": announcing(container)}, every_seconds=5)
+        await parts.enter_async_context(beside(announced.run(), name="sweeper"))
         worker = worker_of(container, settings)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from litestar import Response, get
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,9 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from application.chat.model_chain import ModelChain
-from application.chat.model_health import ModelHealth
-from domain.chat.breaker import BreakerState
+from domain.breaker import BreakerState
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.edge import Answered
 from entrypoints.http.injected import Injected
@@ -51,21 +49,19 @@ class Metrics:
 
 
 class BreakerGauge(Collector):
-    """Whether each model of the chain may be called: 1 for the state in which its breaker is."""
+    """Whether each model may be called: 1 for the state in which its breaker is."""
 
-    def __init__(self, chain: ModelChain, health: ModelHealth) -> None:
-        self._chain = chain
-        self._health = health
+    def __init__(self, name: str, states: Callable[[], Mapping[str, BreakerState]]) -> None:
+        self._name = name
+        self._states = states
 
     def collect(self) -> Iterable[Metric]:
-        states = self._health.states()
         gauge = GaugeMetricFamily(
-            "strongroom_model_breaker", "States of circuit breakers.", labels=["model", "state"]
+            f"strongroom_{self._name}", "States of circuit breakers.", labels=["model", "state"]
         )
-        for name in self._chain.names:
-            now = states.get(name, BreakerState.CLOSED)
+        for model, now in self._states().items():
             for state in BreakerState:
-                gauge.add_metric([name, state], float(state is now))
+                gauge.add_metric([model, state], float(state is now))
         return [gauge]
 
 

@@ -24,7 +24,7 @@ from application.chat.language_model import (
 )
 from application.chat.model_chain import ModelUnknown
 from application.chat.write_answer import AnswerLimits
-from domain.chat.breaker import BreakerLimits, BreakerState
+from domain.breaker import BreakerLimits, BreakerState
 from domain.chat.budget import Budget, Budgets
 from domain.chat.prompt import Prompt
 from domain.identity import Caller, RunId

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.embedding.hashing import HashingEmbedder
 from domain.identity import Caller, VersionRef
 from domain.language import ENGLISH, Language
 from domain.retrieval.query import SearchMode, SearchQuery
@@ -153,7 +154,7 @@ async def test_what_the_embedder_does_not_read_is_ranked_by_its_words(library: L
     asha = await library.person()
     german = await library.add(asha, DOCUMENTS["de"])
     english = await library.add(asha, DOCUMENTS["en"])
-    search = replace(library.container.search(), languages=frozenset({ENGLISH}))
+    search = replace(library.container.search(), embedder=_EnglishOnly())
     page = await search(caller=asha, query=SearchQuery(text="Kaution house"))
     legs = {hit.passage.version: (hit.semantic, hit.keyword) for hit in page.hits}
     assert legs[german][0] is None
@@ -167,6 +168,10 @@ async def test_what_the_embedder_does_not_read_is_ranked_by_its_words(library: L
     assert (by_words.mode, by_words.hits[0].score) == (SearchMode.KEYWORD, 1.0)
     by_meaning = await search(caller=asha, query=replace(alone, mode=SearchMode.SEMANTIC))
     assert len(by_meaning.hits) == 1, "whoever asks for meaning alone gets what there is"
+
+
+class _EnglishOnly(HashingEmbedder):
+    languages = frozenset({ENGLISH})
 
 
 async def _indexed_as(library: Library, ref: VersionRef) -> tuple[Language, str]:

@@ -26,7 +26,7 @@ async def test_questions_find_their_paragraph(
     minilm = MiniLMEmbedder(tmp_path_factory.mktemp("models"))
     await minilm.warm()
     index_version = replace(library.container.index_version(), embedder=minilm)
-    search = replace(library.container.search(), embedder=minilm, embed_seconds_max=30.0)
+    search = replace(library.container.search(), embedder=minilm)
     asha = await library.person()
     names = {}
     for line in (collection / "corpus.jsonl").read_text().splitlines():

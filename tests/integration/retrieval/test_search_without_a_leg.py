@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from application.retrieval.embedder import EmbedderUnavailable, Vector
+from application.retrieval.guarded_embedder import GuardedEmbedder
 from application.retrieval.search import SearchPage
 from domain.retrieval.query import SearchMode, SearchQuery
 from tests.integration.retrieval.library import EMBEDDER, Library
@@ -60,8 +62,11 @@ async def test_vectors_of_another_model_are_not_compared(library: Library) -> No
     asha = await library.person()
     await library.add(asha, "The cedar stands beside the brook.")
     search = replace(library.container.search(), embedder=_OtherModel())
-    query = SearchQuery(text="cedar", mode=SearchMode.SEMANTIC)
-    assert (await search(caller=asha, query=query)).hits == []
+    page = await search(caller=asha, query=SearchQuery(text="cedar", mode=SearchMode.SEMANTIC))
+    assert (page.mode, page.hits[0].semantic) == (SearchMode.KEYWORD, None)
+    assert [(each.step, each.reason) for each in page.degraded] == [
+        ("semantic", "embedder_not_configured")
+    ]
 
 
 class _OtherModel:
@@ -74,6 +79,7 @@ class _OtherModel:
 async def _search(
     library: Library, embedder: _Failing, caller: object, mode: SearchMode
 ) -> SearchPage:
-    search = replace(library.container.search(), embedder=embedder)
+    guarded = GuardedEmbedder(embedder=embedder, meter=PrometheusEmbedderMeter())
+    search = replace(library.container.search(), embedder=guarded)
     query = SearchQuery(text="cedar brook", mode=mode)
     return await search(caller=caller, query=query)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ async def test_every_provider_resolves(tmp_path: Path) -> None:
         assert provider() is not None, name
         if isinstance(provider, providers.Singleton):
             assert provider() is provider(), name
-    await container.minilm().close()
+    await container.guarded_embedder().close()
 
 
 def test_what_handlers_may_ask_for_exists() -> None:

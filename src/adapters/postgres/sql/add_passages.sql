@@ -38,6 +38,7 @@ WITH given AS (
            (numbers.all_of_them)[(g.place - 1) * :dimensions + 1 : g.place * :dimensions]::halfvec
     FROM added a JOIN given g USING (ordinal)
     CROSS JOIN (SELECT CAST(:vectors AS real[])) AS numbers (all_of_them)
+    WHERE numbers.all_of_them <> '{}'
     ORDER BY a.id
 ), posted AS (
     INSERT INTO postings

@@ -13,8 +13,9 @@ WITH given AS (
     RETURNING id, ordinal
 ), indexed AS (
     INSERT INTO sealed_index
-        (tenant_id, document_id, version, first_ordinal, passages, sealed_entries)
-    SELECT :tenant, :document, :version, min(ordinal), array_agg(id ORDER BY ordinal), :entries
+        (tenant_id, document_id, version, first_ordinal, passages, models, sealed_entries)
+    SELECT :tenant, :document, :version, min(ordinal), array_agg(id ORDER BY ordinal),
+           CAST(:models AS text[]), :entries
     FROM added
 )
 UPDATE versions v SET passage_count = v.passage_count + (SELECT count(*) FROM given)

@@ -14,5 +14,5 @@ WITH vectors AS (
     DELETE FROM passages
     WHERE tenant_id = :tenant AND document_id = :document AND version = :version
 )
-UPDATE versions SET passage_count = 0, lexeme_count = 0
+UPDATE versions SET passage_count = 0, lexeme_count = 0, embedded_as = '{}'
 WHERE tenant_id = :tenant AND document_id = :document AND version = :version

@@ -17,10 +17,10 @@
 --
 -- `LATERAL (... OFFSET 0)` keeps a look-up by key a look-up by key, whatever the statistics of the
 -- tables make the planner believe; what is joined otherwise is joined by hashing, see passages.py.
--- Returns at least one row, which carries the number of searchable words in the query, and that of
--- the visible passages. Where others are found beside these (`mixed`: sealed ones, in memory), it
--- carries besides what BM25 needs to score all of them together: what was counted here, and what
--- each of the best passages says.
+-- Returns at least one row, which carries the number of searchable words in the query, that of the
+-- visible passages, and the model that serves: of another one not all vectors may be there. Where
+-- others are found beside these (`mixed`: sealed ones, in memory), it carries besides what BM25 needs
+-- to score all of them together: what was counted here, and what each of the best passages says.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:words AS text[]), CAST(:folded AS text[]), CAST(:said AS integer[]))
         WITH ORDINALITY AS t (word, folded, said, term)
@@ -137,14 +137,14 @@ WITH asked AS MATERIALIZED (
 ), near AS MATERIALIZED (
     -- The graph hands out the nearest, whoever's they are; consent is looked at entry by entry, and
     -- the scan goes on until enough were visible, or its bound is reached. The order is nearly right.
-    SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
+    SELECT x.passage_id, -(x.embedding::halfvec(384) <#> CAST(:near AS halfvec(384))) AS score
     FROM passage_vectors x
-    WHERE EXISTS (SELECT FROM started)
+    WHERE EXISTS (SELECT FROM started) AND vector_dims(x.embedding) = 384
       AND x.tenant_id = :tenant AND x.model = :model
       AND CASE WHEN (x.document_id, x.version) IN
                     (SELECT document_id, version FROM read WHERE fields IS NULL) THEN true
           ELSE x.passage_id IN (SELECT id FROM parts) END
-    ORDER BY x.embedding <#> CAST(:vector AS halfvec)
+    ORDER BY x.embedding::halfvec(384) <#> CAST(:near AS halfvec(384))
     LIMIT CAST(:fetched AS bigint)
 ), method AS MATERIALIZED (
     -- Never silently short: the graph has the word only if it found as many as are wanted, or all
@@ -204,6 +204,8 @@ SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) F
             ELSE (SELECT count(*) FROM asked) END AS words,
        coalesce((SELECT passages FROM corpus), 0)::bigint AS visible,
        (SELECT reason FROM method) AS vectors,
+       (SELECT e.model FROM embedding_models e
+        WHERE e.tenant_id = :tenant AND e.state = 'serving') AS serving,
        CASE WHEN :mixed THEN (SELECT sum(lexemes) FROM spoken)::bigint END AS lexemes,
        CASE WHEN :mixed THEN ARRAY(SELECT DISTINCT term FROM wanted) END AS searchable,
        CASE WHEN :mixed THEN ARRAY(SELECT term FROM held ORDER BY term) END AS held,

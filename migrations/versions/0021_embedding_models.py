@@ -1,4 +1,4 @@
-"""A graph of vectors (HNSW), for those who see many passages."""
+"""Two embedding models side by side: which one serves a tenant, and which comes or goes."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ down_revision = "0020"
 
 
 def upgrade() -> None:
-    run_script("0021_near_vectors")
+    run_script("0021_embedding_models")

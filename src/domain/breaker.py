@@ -1,4 +1,4 @@
-"""A circuit breaker: a model that fails again and again is left alone for a while.
+"""A circuit breaker: what fails again and again is left alone for a while.
 
 Time is passed in, in seconds of any clock that only goes forward.
 """
@@ -28,7 +28,7 @@ class BreakerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """What is known of one model. `open_until` None: closed."""
+    """What is known of one model, or of whatever else is called. `open_until` None: closed."""
 
     limits: BreakerLimits = field(default_factory=BreakerLimits)
     failures: int = 0
@@ -60,7 +60,7 @@ class Breaker:
         return Breaker(limits=self.limits)
 
     def failed(self, now: float, *, rest_seconds: float = 0.0) -> Breaker:
-        """`rest_seconds`: the model itself asked to be left alone for so long.
+        """`rest_seconds`: it asked itself to be left alone for so long.
 
         Calls that had begun before it opened, and fail after, do not open it for longer: many
         that fail together tell no more than one does.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from domain.chat.breaker import Breaker, BreakerLimits, BreakerState
+from domain.breaker import Breaker, BreakerLimits, BreakerState
 
 LIMITS = BreakerLimits(failures_max=3, open_seconds=10, open_seconds_max=60)
 

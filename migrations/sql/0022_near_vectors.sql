@@ -2,6 +2,9 @@
 -- nearer to what is asked for. It is shared by all tenants; who may see what is looked at when it has
 -- handed something out (see search.sql and ADR-0030).
 --
+-- A graph is of vectors of one length: that of the model that comes along. Others are compared one by
+-- one.
+--
 -- Where there are vectors already, it is built when the migrations are done, beside those who write:
 -- here it would keep them waiting for as long as it takes, minutes for a hundred thousand.
 DO $$
@@ -12,7 +15,8 @@ BEGIN
     END IF;
     IF pg_relation_size('passage_vectors') = 0 THEN
         CREATE INDEX passage_vectors_near_idx ON passage_vectors
-            USING hnsw (embedding halfvec_ip_ops) WITH (m = 24, ef_construction = 128);
+            USING hnsw ((embedding::halfvec(384)) halfvec_ip_ops) WITH (m = 24, ef_construction = 128)
+            WHERE vector_dims(embedding) = 384;
     END IF;
 END
 $$;
