@@ -275,6 +275,34 @@ def keys_status(tenant_name: str) -> None:
 
 
 @cli.group()
+def reembed() -> None:
+    """Moving to another embedding model, which servers do by themselves while they serve."""
+
+
+@reembed.command("status")
+@click.option("--tenant", "tenant_name", default="default", show_default=True)
+def reembed_status(tenant_name: str) -> None:
+    """The embedding models of a tenant, and how many of its documents have vectors of each."""
+    from entrypoints.cli.reembed import status
+
+    for line in _run(status(load_settings(), tenant_name)):
+        click.echo(line)
+
+
+@reembed.command("start")
+@click.option("--tenant", "tenant_name", default="default", show_default=True)
+def reembed_start(tenant_name: str) -> None:
+    """Move a tenant to the embedder of the settings, also where it has served before.
+
+    Servers begin with a model that is new to a tenant by themselves. They never go back to one that
+    it moved away from: of two with different settings, each would undo what the other did.
+    """
+    from entrypoints.cli.reembed import start
+
+    click.echo(_run(start(load_settings(), tenant_name)))
+
+
+@cli.group()
 def restore() -> None:
     """What to do after the database was restored from a backup."""
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from adapters.embedding.minilm import MiniLMEmbedder
+from adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from adapters.models.extractive import ExtractiveModel
 from adapters.models.openai_compatible import OpenAICompatibleModel
 from adapters.postgres.engine import Database
 from application.chat.model_chain import ModelChain
+from application.retrieval.embedder import Embedder
 from entrypoints.container import Container
 from entrypoints.plugins import language_model
 from entrypoints.settings import SettingsError, load_settings
@@ -93,3 +96,59 @@ def test_a_budget_in_money_demands_a_price(tmp_path: Path) -> None:
         chain(tmp_path, priced, prices_file=str(prices))
     with pytest.raises(SettingsError, match="prices_file"):
         chain(tmp_path, priced, prices_file=str(tmp_path / "absent"))
+
+
+EMBEDDINGS = {"url": "https://api.example.org/v1", "model": "e", "dimensions": 512}
+
+
+def embedders(tmp_path: Path, **settings: Any) -> list[Embedder]:
+    told = {"STRONGROOM_DATA_DIR": str(tmp_path)}
+    for name, value in settings.items():
+        written = value if isinstance(value, str) else json.dumps(value)
+        told[f"STRONGROOM_{name.upper()}"] = written
+    database = Database.at("postgresql://nowhere/nothing")
+    return list(Container(settings=load_settings(told), database=database).embedders())
+
+
+def remote(**options: Any) -> dict[str, Any]:
+    return {"plugin": "openai_compatible", "options": EMBEDDINGS | options}
+
+
+def test_the_embedder_that_comes_along_is_the_one_before_unless_another_is_named(
+    tmp_path: Path,
+) -> None:
+    assert [type(each) for each in embedders(tmp_path)] == [MiniLMEmbedder]
+    assert [type(each) for each in embedders(tmp_path, embedder="minilm")] == [MiniLMEmbedder]
+    moving = embedders(tmp_path, embedder=remote(languages="en de"))
+    assert [type(each) for each in moving] == [OpenAICompatibleEmbedder, MiniLMEmbedder]
+    assert (moving[0].model, moving[0].dimensions) == ("e@512", 512)
+    assert moving[0].languages == {"en", "de"}  # type: ignore[attr-defined]
+    named = embedders(tmp_path, embedder=remote(name="e-2"), embedder_before=remote())
+    assert [each.model for each in named] == ["e-2", "e@512"]
+    back = embedders(tmp_path, embedder="minilm", embedder_before=remote())
+    assert [type(each) for each in back] == [MiniLMEmbedder, OpenAICompatibleEmbedder]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"embedder": "oracle"}, ["no plugin 'oracle'", "minilm, openai_compatible"]),
+        ({"embedder": "{"}, ["embedder", "STRONGROOM_EMBEDDER"]),
+        ({"embedder": {"plugn": "minilm"}}, ["embedder", "plugn"]),
+        ({"embedder": {"plugin": "minilm", "options": {"x": 1}}}, ["'minilm' cannot be used"]),
+        ({"embedder": {"plugin": "openai_compatible"}}, ["cannot be used", "url"]),
+        ({"embedder": remote(dimensions=3_585)}, ["dimensions", "3584"]),
+        ({"embedder": remote(url="http://8.8.8.8/v1")}, ["https"]),
+        ({"embedder": remote(key="sk-secret", key_file="/k")}, ["set one of them"]),
+        ({"embedder": remote(languages="english!")}, ["languages"]),
+        ({"embedder": remote(), "embedder_before": remote(texts_at_once=2)}, ["the same model"]),
+    ],
+)
+def test_an_embedder_that_cannot_be_used_is_named_without_its_secrets(
+    tmp_path: Path, settings: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        embedders(tmp_path, **settings)
+    for word in words:
+        assert word in str(refused.value)
+    assert "sk-secret" not in str(refused.value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible
 from entrypoints.cli.story.instance import InstanceDidNotStart, fresh_instance
 from entrypoints.settings import Settings
@@ -31,6 +33,7 @@ async def server(
         return
     named = {name: getattr(settings, name) for name in (*CARRIED_OVER, *also)}
     carried = {name: value for name, value in named.items() if value is not None}
+    carried |= _embedders(settings)
     models = settings.data_dir.expanduser() / "models"
     async with fresh_instance("evaluation", models=models, **carried) as instance:
         try:
@@ -38,3 +41,8 @@ async def server(
         except InstanceDidNotStart as failure:
             raise EvaluationNotPossible(f"{failure} {instance.end_of_log()}") from None
         yield instance.url
+
+
+def _embedders(settings: Settings) -> dict[str, str]:
+    """As variables have them. A fresh instance has nothing of the embedder before."""
+    return {"embedder": msgspec.json.encode(settings.embedder).decode()}
