@@ -19,7 +19,7 @@ from adapters.postgres.engine import APPLICATION, SEQUENCER, Database
 from adapters.postgres.migrate import migrate
 from application.vault.add_document import DocumentDetails
 from domain.identity import Caller, PersonId, TenantId
-from domain.vault.document import Description, Document
+from domain.vault.document import Description, Document, IndexMode
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.integration.openbao import Bao, openbao
@@ -134,11 +134,17 @@ async def in_pieces(content: bytes, size: int = 64 * 1024) -> AsyncIterator[byte
         yield content[start : start + size]
 
 
-async def add_text(container: Container, caller: Caller, content: str, title: str) -> Document:
+async def add_text(
+    container: Container,
+    caller: Caller,
+    content: str,
+    title: str,
+    index_mode: IndexMode = IndexMode.CLEAR,
+) -> Document:
     """A document of the caller's, handed in and not yet indexed."""
 
     async def details() -> DocumentDetails:
-        return DocumentDetails(description=Description(title=title))
+        return DocumentDetails(description=Description(title=title), index_mode=index_mode)
 
     return await container.add_document()(
         caller=caller, content=in_pieces(content.encode()), details=details

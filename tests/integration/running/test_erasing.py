@@ -42,6 +42,7 @@ SEALED = (
     ("audit_openings", "sealed_evidence", "document_id = ANY($1)"),
     ("documents", "sealed_metadata", "id = ANY($1)"),
     ("passages", "sealed_text", "document_id = ANY($1)"),
+    ("sealed_index", "sealed_entries", "document_id = ANY($1)"),
     ("collections", "sealed_title", "id = ANY($1)"),
     ("conversations", "sealed_title", "id = ANY($1)"),
     ("messages", "sealed_content", "conversation_id = ANY($1)"),
@@ -80,6 +81,7 @@ async def story(built_models: Path, places: Callable[[], Path]) -> AsyncIterator
         for each in (
             "content", "changed content", "title", "filename", "metadata", "record field",
             "record title", "changed field", "question", "conversation", "collection", "query",
+            "sealed content", "sealed title",
         )
     }  # fmt: skip
     program = Program(places(), models=built_models, log_level="debug")
@@ -139,10 +141,18 @@ async def _use(story: Story, asha: Person, ben: Person) -> list[tuple[str, str]]
         await asha.http.put(f"/v1/collections/{collection}/items/{each}")
     search = {"query": f"{told['query']} {told['content']}", "mode": "keyword"}
     shown += [made, await asha.http.post("/v1/search", json=search)]
+    sealed = await asha.ready(
+        f"The {told['sealed content']} hid in the reeds.",
+        title=told["sealed title"],
+        index_mode="sealed",
+    )
+    hidden = {"query": f"{told['query']} {told['sealed content']}", "mode": "keyword"}
+    shown.append(await asha.http.post("/v1/search", json=hidden))
     conversation = await _chat(story, asha, shown)
     story.shown = "\n".join(each.text for each in shown)
     return [
-        ("documents", document["id"]), ("records", record), ("collections", collection),
+        ("documents", sealed["id"]), ("documents", document["id"]), ("records", record),
+        ("collections", collection),
         ("conversations", conversation),
     ]  # fmt: skip
 
@@ -252,7 +262,7 @@ async def test_nothing_that_it_was_sealed_with_is_left(
 
 
 def test_receipts_say_so(story: Story) -> None:
-    assert len(story.receipts) == 2
+    assert len(story.receipts) == 3
     for each in story.receipts:
         assert set(each["residue"].values()) == {0}
         assert each["destroyed"]["keys"] >= 3

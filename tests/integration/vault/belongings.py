@@ -20,6 +20,7 @@ from domain.identity import (
     VersionRef,
 )
 from domain.retrieval.query import SearchMode, SearchQuery
+from domain.vault.document import IndexMode
 from entrypoints.container import Container
 from tests.integration.conftest import add_text, in_pieces, index
 
@@ -38,6 +39,7 @@ class Belongings:
     word: str
     long: DocumentId
     short: DocumentId
+    sealed: DocumentId
     record: DocumentId
     collection: CollectionId
     conversation: ConversationId
@@ -60,6 +62,10 @@ async def belongings_of(container: Container, caller: Caller, word: str) -> Belo
     )
     short = await add_text(container, caller, f"A {word} stood in the reeds.", f"Short {word}")
     await index(container, caller, short)
+    sealed = await add_text(
+        container, caller, f"Unseen slept a {word}.", f"Under seal {word}", IndexMode.SEALED
+    )
+    await index(container, caller, sealed)
     await container.declare_schema()(
         caller=caller, name=f"of_{word}", body={"type": "object"}, expected_version=None
     )
@@ -84,8 +90,8 @@ async def belongings_of(container: Container, caller: Caller, word: str) -> Belo
         caller=caller, action=Action.READ, purpose=PERSONAL_USE, versions=[short.current.ref]
     )
     mine = Belongings(
-        container, caller, word, long, short.id, record, collection, started.id, asked.run.id,
-        release.id, change.event.id, totp.id,
+        container, caller, word, long, short.id, sealed.id, record, collection, started.id,
+        asked.run.id, release.id, change.event.id, totp.id,
     )  # fmt: skip
     _furnish_with_readers(mine)
     async with asyncio.timeout(20):
@@ -104,7 +110,8 @@ def _furnish_with_readers(mine: Belongings) -> None:
         "long title": lambda: _title(mine, mine.long),
         "title": lambda: _title(mine, mine.short),
         "record": lambda: _record(mine),
-        "passage": lambda: _passage(mine),
+        "passage": lambda: _passage(mine, mine.short),
+        "sealed passage": lambda: _passage(mine, mine.sealed),
         "collection": lambda: _collection(mine),
         "conversation": lambda: _conversation(mine),
         "messages": lambda: _messages(mine),
@@ -182,10 +189,16 @@ async def _record(mine: Belongings) -> bytes:
     return f"{opened.title} {opened.content}".encode()
 
 
-async def _passage(mine: Belongings) -> bytes:
+async def _passage(mine: Belongings, document_id: DocumentId) -> bytes:
     page = await mine.container.search()(
         caller=mine.caller,
-        query=SearchQuery(text=mine.word, limit=9, mode=SearchMode.KEYWORD, purpose=PERSONAL_USE),
+        query=SearchQuery(
+            text=mine.word,
+            limit=9,
+            mode=SearchMode.KEYWORD,
+            purpose=PERSONAL_USE,
+            document_ids=frozenset({document_id}),
+        ),
     )
     return " ".join(f"{each.passage.title} {each.passage.text}" for each in page.hits).encode()
 

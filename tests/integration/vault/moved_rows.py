@@ -80,6 +80,7 @@ def _values(asha: Belongings, other: Belongings) -> Iterator[Move]:
         ("versions", "content_blob_id", "document_id = '{0.long}' AND version = 1", "old version"),
         ("versions", "text_blob_id", "document_id = '{0.short}'", "text"),
         ("passages", "sealed_text", "document_id = '{0.short}'", "passage"),
+        ("sealed_index", "sealed_entries", "document_id = '{0.sealed}'", "sealed passage"),
         ("messages", "sealed_content", "conversation_id = '{0.conversation}' AND sequence = 1",
          "messages"),
         ("run_events", "sealed_data", "run_id = '{0.run}' AND number = 2", "answer"),
@@ -156,6 +157,16 @@ def _places(asha: Belongings) -> Iterator[Move]:
         f" WHERE {said}1) WHERE id = '{asha.conversation}'",))  # fmt: skip
     passage = f"document_id = '{asha.short}'"
     yield Move("another place", "passage", (f"UPDATE passages SET ordinal = 1 WHERE {passage}",))
+    entries = f"UPDATE sealed_index SET {{}} WHERE document_id = '{asha.sealed}'"
+    for what, change in (
+        ("entries of other passages", f"passages = ARRAY(SELECT id FROM passages WHERE {passage})"),
+        ("entries of more passages", "passages = passages || passages"),
+        ("entries at another place", "first_ordinal = 1"),
+    ):
+        yield Move(what, "sealed passage", (entries.format(change),))
+    hidden = f"document_id = '{asha.sealed}'"
+    yield Move("a sealed passage at another place", "sealed passage", (
+        f"UPDATE passages SET ordinal = 1 WHERE {hidden}",))  # fmt: skip
     yield _swap("title", "data_keys", "kind", f"kind = 'metadata' AND resource_id = '{asha.short}'",
                 f"kind = 'content' AND resource_id = '{asha.short}'")  # fmt: skip
     subject = f"subject_id = '{asha.caller.person_id}'"

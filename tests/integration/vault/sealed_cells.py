@@ -20,6 +20,7 @@ SEALED = {
     ("blob_parts", "bytes"): ("blob_id", "start"),
     ("documents", "sealed_metadata"): ("id",),
     ("passages", "sealed_text"): ("id",),
+    ("sealed_index", "sealed_entries"): ("document_id", "version", "first_ordinal"),
     ("collections", "sealed_title"): ("id",),
     ("conversations", "sealed_title"): ("id",),
     ("messages", "sealed_content"): ("id",),
@@ -201,7 +202,10 @@ def _reader(mine: Belongings, table: str, row: Any, blobs: dict[Any, str]) -> st
         case "documents":
             return mine.opens.get((row["id"], "metadata 0"))
         case "passages":
-            return "passage" if row["document_id"] == mine.short else None
+            found = {mine.short: "passage", mine.sealed: "sealed passage"}
+            return found.get(row["document_id"])
+        case "sealed_index":
+            return "sealed passage" if row["document_id"] == mine.sealed else None
         case "collections":
             return "collection" if row["id"] == mine.collection else None
         case "conversations":
