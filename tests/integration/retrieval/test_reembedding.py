@@ -27,6 +27,7 @@ from application.retrieval.search import Search
 from domain.identity import Caller, VersionRef
 from domain.retrieval.embedding_model import ModelState
 from domain.retrieval.query import SearchMode, SearchQuery
+from domain.vault.document import IndexMode
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.integration.conftest import empty_database, new_tenant
@@ -107,6 +108,7 @@ class _Process:
             ),
             gate=container.gate(),
             cipher=container.cipher(),
+            half_vectors=container.half_vectors(),
             embedder=self.embedder,
             others=self.others,
         )
@@ -121,8 +123,8 @@ class _Process:
         whole = self.library.container.index_version()
         return replace(whole, embedder=self.embedder, others=self.others, passages_at_once=2)
 
-    async def add(self, owner: Caller, content: str) -> VersionRef:
-        ref = await self.library.hand_in(owner, content)
+    async def add(self, owner: Caller, content: str, **options: Any) -> VersionRef:
+        ref = await self.library.hand_in(owner, content, **options)
         await self.index_version(caller=owner, version=ref)
         return ref
 
@@ -204,6 +206,7 @@ def _place(embedder: HashingEmbedder, word: str) -> int:
 
 
 EMBEDDERS = (OLD, WIDE, NARROW)
+SEALED = IndexMode.SEALED
 NAMES = _names(8)
 
 
@@ -529,3 +532,22 @@ async def test_the_vectors_are_those_of_a_document_indexed_anew(
 def _models(factory: pytest.TempPathFactory) -> Path:
     named = os.environ.get("STRONGROOM_TEST_MODELS")
     return Path(named) if named else factory.mktemp("models")
+
+
+async def test_what_is_sealed_moves_too_and_is_found_all_the_while(library: Library) -> None:
+    asha = await library.person()
+    before = _Process(library, OLD)
+    sealed = {name: await before.add(asha, _text(name), index_mode=SEALED) for name in NAMES[:3]}
+    after = _Process(library, WIDE, others=[OLD])
+    for _ in range(200):
+        await after.reembed()
+        for name, ref in sealed.items():
+            assert (await after.by_meaning(asha, name))[0][0] == ref
+        if (await after.states()).get(WIDE.model) is ModelState.SERVING:
+            break
+    await after.until_moved()
+    assert await _vectors(library) == {}
+    alone = _Process(library, WIDE)
+    assert [(await alone.by_meaning(asha, name))[0][0] for name in sealed] == list(sealed.values())
+    rows = await library.run("SELECT models FROM sealed_index WHERE tenant_id = :tenant")
+    assert all(WIDE.model in row.models for row in rows)
