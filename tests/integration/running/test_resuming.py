@@ -20,7 +20,7 @@ FACTS = "".join(
 ).encode()
 BOUNDARIES = 60
 BOUNDARIES_OF_A_RUN = 10
-RUNS_AT_ONCE = 2
+RUNS_AT_ONCE = 3
 
 
 class Reading(Protocol):
@@ -40,7 +40,7 @@ class Reading(Protocol):
 
 @pytest.fixture(scope="module")
 async def processes(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[TwoProcesses]:
-    made = TwoProcesses(places(), models=built_models, extractive_words_per_second=25)
+    made = TwoProcesses(places(), models=built_models, extractive_words_per_second=12)
     async with made.running():
         yield made
 
