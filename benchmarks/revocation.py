@@ -161,8 +161,7 @@ async def _ended(reading: Sequence[Reader], at: float) -> None:
 async def _shared(owner: httpx2.AsyncClient, grantee: str) -> str:
     """A document that can be searched, and a grant of it."""
     files = {"file": ("flats.txt", FACTS.encode(), "text/plain")}
-    handed_in = await owner.post("/v1/documents", files=files, data={"title": "Flats"})
-    made = handed_in.raise_for_status().json()
+    made = await _posted(owner, "/v1/documents", files=files, data={"title": "Flats"})
     path = f"/v1/documents/{made['id']}"
     while (await owner.get(path)).json()["state"] != "ready":  # noqa: ASYNC110
         await asyncio.sleep(0.1)
@@ -173,8 +172,7 @@ async def _shared(owner: httpx2.AsyncClient, grantee: str) -> str:
         "purpose": PURPOSE,
         "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
     }
-    granted = (await owner.post("/v1/grants", json=body)).raise_for_status()
-    return str(granted.json()["id"])
+    return str((await _posted(owner, "/v1/grants", json=body))["id"])
 
 
 async def _asked(urls: Sequence[str], asker: httpx2.AsyncClient, runs: int) -> list[str]:
@@ -184,19 +182,20 @@ async def _asked(urls: Sequence[str], asker: httpx2.AsyncClient, runs: int) -> l
     async def one(number: int) -> str:
         url = urls[number % len(urls)]
         async with turns:
-            chat = await _posted(asker, f"{url}/v1/conversations", {})
+            chat = await _posted(asker, f"{url}/v1/conversations", json={})
             body = {"content": QUESTION, "purpose": PURPOSE}
-            asked = await _posted(asker, f"{url}/v1/conversations/{chat['id']}/messages", body)
+            path = f"{url}/v1/conversations/{chat['id']}/messages"
+            asked = await _posted(asker, path, json=body)
             return str(asked["run"]["id"])
 
     return await asyncio.gather(*(one(number) for number in range(runs)))
 
 
-async def _posted(http: httpx2.AsyncClient, url: str, body: Mapping[str, str]) -> Any:
+async def _posted(http: httpx2.AsyncClient, url: str, **sent: Any) -> Any:
     """Under a key, and so again where the machine was too busy for it."""
     key = {"Idempotency-Key": uuid4().hex}
     for _ in range(ATTEMPTS_MAX):
-        answer = await http.post(url, json=body, headers=key)
+        answer = await http.post(url, headers=key, **sent)
         if answer.status_code != 503:
             break
         await asyncio.sleep(1)

@@ -89,14 +89,13 @@ async def test_streams_that_were_open_at_a_stop_go_on_elsewhere_without_loss(
             run_id: (await over_sse(staying, token, run_id, 0, frames_max=ALL, within=False)).frames
             for run_id in run_ids
         }
-        states = Counter(
-            json_of(await asha.http.get(f"/v1/runs/{run_id}"))["state"] for run_id in run_ids
-        )
+        runs = [json_of(await asha.http.get(f"/v1/runs/{run_id}")) for run_id in run_ids]
     await stopping.start()
     cut = sum(was_cut for *_, was_cut in readings)
     lost = sum(
         frames != wholes[run_id] for run_id, (frames, *_) in zip(open_ids, readings, strict=True)
     )
+    states = Counter(each["state"] for each in runs)
     closed = max(at for _, at, _ in readings) - told_at
     figure(
         f"SIGTERM under {streams} streams of {len(run_ids)} runs that are executed by {executes}:"
