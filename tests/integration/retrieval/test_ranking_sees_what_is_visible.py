@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 import random
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from adapters.postgres.statements import statement
 from adapters.postgres.vector_route import PLANNING
 from domain.identity import Action, Caller, VersionRef
 from domain.retrieval.query import SearchQuery
+from tests.integration.retrieval.bm25 import bm25
 from tests.integration.retrieval.library import EMBEDDER, Library
 
 # Words that are their own stems, and no stop words.
@@ -38,7 +37,7 @@ async def test_scores_are_those_of_bm25_over_the_visible_passages(library: Libra
                     visible |= {(ref, place): words for place, words in enumerate(passages)}
         wanted = chance.choices([*WORDS, "nowhere"], k=chance.randint(1, 6))
         found = await _candidates(library, asha, " ".join(wanted))
-        oracle = _bm25(visible, wanted)
+        oracle = bm25(visible, wanted)
         assert found.keys() == oracle.keys()
         for passage, score in oracle.items():
             assert found[passage] == pytest.approx(score, rel=1e-6, abs=1e-6)
@@ -106,24 +105,6 @@ async def _candidates(
         (rows[passage].version, rows[passage].ordinal): score
         for passage, score in found.keyword.items()
     }
-
-
-def _bm25(
-    passages: dict[tuple[VersionRef, int], list[str]], wanted: list[str]
-) -> dict[tuple[VersionRef, int], float]:
-    """Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009, with Lucene's idf."""
-    count = len(passages)
-    length_mean = sum(map(len, passages.values())) / max(count, 1)
-    scores: dict[tuple[VersionRef, int], float] = {}
-    for word, said in Counter(wanted).items():
-        holders = [key for key, words in passages.items() if word in words]
-        rarity = math.log(1 + (count - len(holders) + 0.5) / (len(holders) + 0.5))
-        for key in holders:
-            frequency = passages[key].count(word)
-            norm = 1.2 * (1 - 0.5 + 0.5 * len(passages[key]) / length_mean)
-            weight = said * rarity * frequency * (1.2 + 1) / (frequency + norm)
-            scores[key] = scores.get(key, 0.0) + weight
-    return scores
 
 
 async def _bytes(library: Library, caller: Caller, words: str) -> str:
