@@ -98,7 +98,10 @@ class PostgresConsentTransaction:
         # Links and agents share onward, and are given nothing but what they were made for.
         usable = or_(people.c.kind == "person", people.c.id == self.caller.person_id)
         person = select(people.c.id, people.c.display_name).where(
-            people.c.tenant_id == self.caller.tenant_id, usable, which
+            people.c.tenant_id == self.caller.tenant_id,
+            people.c.erased_at.is_(None),
+            usable,
+            which,
         )
         row = (await self.connection.execute(person)).one_or_none()
         return row and Party(person_id=PersonId(row.id), display_name=row.display_name)

@@ -14,12 +14,14 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, text
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import transaction, violated
 from adapters.postgres.key_chain import KeyChain, data_key_context
 from adapters.postgres.tables import data_keys, wrapping_keys
 from application.ports import DataKey, LogWritable, NewId, OwnKeys
+from domain.errors import NotAuthenticated
 from domain.identity import Caller, PersonId, TenantId
 
 _TAKE_OWN = text("SELECT * FROM take_own_keys(:resources)")
@@ -133,12 +135,20 @@ class PostgresKeys:
     async def _keep_first(
         self, connection: AsyncConnection, tenant_id: TenantId, **values: object
     ) -> None:
-        """The first writer wins; whoever came second reads the first one's key."""
-        await connection.execute(
-            upsert(wrapping_keys)
-            .values(tenant_id=tenant_id, id=self.new_id(), version=1, **values)
-            .on_conflict_do_nothing()
+        """The first writer wins; whoever came second reads the first one's key.
+
+        Raises NotAuthenticated for a person who was erased: a token of theirs may still be good,
+        and this process need not have heard of it.
+        """
+        fresh = upsert(wrapping_keys).values(
+            tenant_id=tenant_id, id=self.new_id(), version=1, **values
         )
+        try:
+            await connection.execute(fresh.on_conflict_do_nothing())
+        except IntegrityError as refused:
+            if violated(refused) != "wrapping_keys_erased_check":
+                raise
+            raise NotAuthenticated from refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

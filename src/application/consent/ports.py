@@ -180,7 +180,7 @@ class ConsentTransaction(Protocol):
         ...
 
     async def party(self, named: str | PersonId) -> Party | None:
-        """A person of this tenant, by email address or id."""
+        """A person of this tenant, by email address or id. None for one who left."""
         ...
 
     async def add_grantee(self, person_id: PersonId, *, kind: str, name: str) -> Party:

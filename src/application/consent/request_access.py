@@ -11,6 +11,7 @@ from application.ports import Idempotency, NewId, RateLimits
 from domain.consent.grant import GranteeUnknown
 from domain.consent.record import ConsentEvent, ConsentRecord, ConsentState, next_event
 from domain.consent.terms import Terms
+from domain.errors import NotAuthenticated
 from domain.identity import Caller, ConsentId, GrantId, PersonId
 
 REQUESTS_PER_PERSON = "access_request_rate_per_person"
@@ -35,7 +36,7 @@ class RequestAccess:
         idempotency: Idempotency | None = None,
     ) -> tuple[ConsentRecord, Sequence[ConsentEvent]]:
         """`principal` is asked, by email address or id. Raises Invalid, naming the field,
-        and TooMany: whoever is asked has to answer."""
+        TooMany: whoever is asked has to answer, and NotAuthenticated for a caller who left."""
         await self.limits.attempt(REQUESTS_PER_PERSON, str(caller.tenant_id), str(caller.person_id))
         async with self.consents.begin(caller) as tx:
             fresh = ConsentId(self.new_id())
@@ -45,7 +46,9 @@ class RequestAccess:
                 assert earlier is not None
                 return earlier, await tx.events(claimed)
             asked, asking = await tx.party(principal), await tx.party(caller.person_id)
-            if asked is None or asking is None:
+            if asking is None:
+                raise NotAuthenticated
+            if asked is None:
                 raise GranteeUnknown(field="/principal")
             now = await tx.now()
             terms.grant(  # whether it could be granted at all, as far as the terms tell

@@ -82,7 +82,11 @@ async def consent_id(container: Container, three: list[Caller]) -> ConsentId:
     return (await give(caller=owner, grantee=grantee.person_id, terms=terms)).consent_id
 
 
-@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(above=_terms, below=_terms, taken_over=st.sets(st.sampled_from(range(10))))
 async def test_domain_and_database_agree_on_what_is_wider(
     container: Container,

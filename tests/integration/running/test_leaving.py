@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import asyncpg
 
 from tests.integration.running.dump import tables
@@ -13,7 +16,7 @@ from tests.integration.running.people import (
     json_of,
     signed_up,
 )
-from tests.integration.running.program import Program
+from tests.integration.running.program import Program, ending
 
 CANARY = "spoonbillheron"
 
@@ -82,3 +85,38 @@ async def test_all_that_is_theirs_goes_and_what_others_prove_stays(running: Prog
         accesses = json_of(await ben.http.get(f"/v1/documents/{bens['id']}/accesses"))["items"]
         assert "Somebody who left" in {each["display_name"] for each in accesses}
         assert json_of(await ben.http.get("/v1/me"))["email"] == ben.email
+
+
+async def test_a_token_of_somebody_who_left_makes_nothing_at_another_server_either(
+    running: Program, places: Callable[[], Path]
+) -> None:
+    """The other has seen this person before, and did not hear that they left."""
+    second = Program(
+        places(), data_dir=running.data_dir, database_url=running.database_url, worker="false"
+    )
+    async with (
+        ending(second),
+        signed_up(running, "Asha") as asha,
+        signed_up(running, "Ben") as ben,
+    ):
+        bens = await ben.upload("The tide comes twice a day.")
+        await second.start()
+        file = {"file": ("new.txt", b"Something new.")}
+        asked = {**grant_body(bens["id"], asha.email), "principal": ben.email}
+        del asked["grantee"]
+        makes = {
+            "/v1/documents": {"files": file},
+            "/v1/conversations": {"json": {"title": "Tides"}},
+            "/v1/collections": {"json": {"title": "Tides"}},
+            "/v1/consents": {"json": asked},
+        }
+        async with second.client() as there:
+            there.headers["Authorization"] = asha.http.headers["Authorization"]
+            for path, body in makes.items():
+                assert (await there.post(path, **body)).is_success, path
+            left = await asha.http.request("DELETE", "/v1/me", json={"password": PASSWORD})
+            assert left.status_code == 200, left.text
+            answers = {path: await there.post(path, **body) for path, body in makes.items()}
+        assert {path: each.status_code for path, each in answers.items()} == dict.fromkeys(
+            makes, 401
+        )
