@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
-from cryptography.cobblestone import Cobblestone256Encryptor
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.exceptions import InvalidTag
 
 from adapters.encryption.chunked import (
     CHUNK_BYTES,
@@ -45,14 +46,22 @@ async def open_range(
 ) -> AsyncGenerator[bytes]:
     """The plaintext bytes [start, end), from the header and the chunks that hold them.
 
-    A range that reaches the end includes the last chunk, empty or not, and so proves the
-    length. Raises Tampered before yielding anything of the chunk that did not open, and
-    ValueError for a range outside the plaintext.
+    What is read as a whole goes through the library, what is read in part chunk by chunk. A range
+    that reaches the end includes the last chunk, empty or not, and so proves the length. Raises
+    Tampered before yielding anything of the chunk that did not open, and ValueError for a range
+    outside the plaintext.
     """
     length = plain_length(sealed_length)
     if not 0 <= start <= end <= length:
         raise ValueError(f"[{start}, {end}) is not a range of {length} bytes")
-    chunks = Chunks(key, await _exactly(HEADER_BYTES, read(0, HEADER_BYTES)), context)
+    header = await _exactly(HEADER_BYTES, read(0, HEADER_BYTES))
+    if (start, end) == (0, length):
+        whole = _open_whole(key, context, header, read(HEADER_BYTES, sealed_length), sealed_length)
+        async with aclosing(whole):
+            async for plaintext in whole:
+                yield plaintext
+        return
+    chunks = Chunks(key, header, context)
     if start == end < length:
         return
     first = start // CHUNK_BYTES
@@ -69,6 +78,33 @@ async def open_range(
                 yield plaintext
             if (number - first) % 16 == 15:
                 await asyncio.sleep(0)
+
+
+async def _open_whole(
+    key: bytes, context: bytes, header: bytes, rest: AsyncIterator[bytes], sealed_length: int
+) -> AsyncGenerator[bytes]:
+    """All of a message, as the library reads it: from the beginning, and twice as fast."""
+    decryptor = Cobblestone256Decryptor(key, context)
+    length, turn_at = len(header), _STEP_BYTES
+    try:
+        decryptor.update(header)
+        async for piece in rest:
+            for begin in range(0, len(piece), _STEP_BYTES):
+                if plaintext := decryptor.update(memoryview(piece)[begin : begin + _STEP_BYTES]):
+                    yield plaintext
+                if length + begin + _STEP_BYTES >= turn_at:
+                    turn_at += _STEP_BYTES
+                    await asyncio.sleep(0)
+            length += len(piece)
+        if length != sealed_length:
+            raise Tampered("a message has another length than was recorded")
+        if plaintext := decryptor.finalize():
+            yield plaintext
+    except InvalidTag:
+        raise Tampered("a message was altered or cut, or is of another key or context") from None
+    finally:
+        if isinstance(rest, AsyncGenerator):
+            await rest.aclose()
 
 
 async def _exactly(length: int, pieces: AsyncIterator[bytes]) -> bytes:
