@@ -19,6 +19,7 @@ from domain.identity import PersonId, TenantId
 APPLICATION = "strongroom_app"
 SEQUENCER = "strongroom_sequencer"
 KEYKEEPER = "strongroom_keykeeper"
+AUDITOR = "strongroom_auditor"
 OWNER = "strongroom_owner"
 
 POOL_SIZE = 16
@@ -115,6 +116,11 @@ def translated_outages() -> Iterator[None]:
         yield
     except (PoolTimeout, OSError, TimeoutError) as outage:
         raise Unavailable("The database does not answer; nothing was changed.") from outage
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        state = getattr(error, "sqlstate", None) or ""
+        if not state or state.startswith(_PASSING):
+            raise Unavailable("The database does not answer; nothing was changed.") from error
+        raise
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
         lost = isinstance(error, (OperationalError, InterfaceError)) and not state

@@ -1,41 +1,29 @@
-"""Refuses to serve when the database would not keep tenants apart."""
+"""Refuses to serve when the database would not hold what it is relied upon for."""
 
 from __future__ import annotations
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-_ROLE = text("""
-    SELECT current_user AS name, rolsuper OR rolbypassrls AS unbound,
-           EXISTS (SELECT 1 FROM pg_class WHERE relowner = r.oid AND relkind IN ('r', 'p')) AS owns
-    FROM pg_roles r WHERE rolname = current_user
-""")
+from adapters.postgres.engine import APPLICATION, AUDITOR, KEYKEEPER, OWNER, SEQUENCER
+from adapters.postgres.statements import statement
 
-# From the catalogue, not from a list: a table that someone forgot is the one that matters.
-_UNPROTECTED = text("""
-    SELECT c.relname FROM pg_class c
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
-    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
-      AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
-    ORDER BY 1
-""")
+NAMED_MAX = 5
+
+_ROLES = (APPLICATION, SEQUENCER, KEYKEEPER, AUDITOR, OWNER)
 
 
 class DatabaseNotIsolating(Exception):
-    """The database is not set up to keep tenants apart."""
+    """The database is not set up to keep tenants apart, wrapped keys shut and the log as it was."""
 
 
 async def assert_isolating(engine: AsyncEngine) -> None:
-    """Raise DatabaseNotIsolating if this engine's role is above row-level security, or a
-    tenant table lacks it."""
+    """Raise DatabaseNotIsolating, naming what does not hold, unless all of sql/guard.sql does: for
+    this engine's role, and for what the application's role may do in this database."""
+    values = {"application": APPLICATION, "owner": OWNER, "roles": list(_ROLES)}
     async with engine.connect() as connection:
-        role = (await connection.execute(_ROLE)).one()
-        unprotected = (await connection.execute(_UNPROTECTED)).scalars().all()
-    if role.unbound or role.owns:
-        raise DatabaseNotIsolating(
-            f"The role {role.name} is a superuser, bypasses row-level security, or owns tables."
-        )
-    if unprotected:
-        raise DatabaseNotIsolating(
-            f"Row-level security is not enabled and forced on: {', '.join(unprotected)}."
-        )
+        rows = (await connection.execute(statement("guard"), values)).all()
+    if not rows:
+        return
+    named = "; ".join(row.finding for row in rows[:NAMED_MAX])
+    more = f"; and {len(rows) - NAMED_MAX} more" if len(rows) > NAMED_MAX else ""
+    raise DatabaseNotIsolating(f"The database is not safe to serve from: {named}{more}.")

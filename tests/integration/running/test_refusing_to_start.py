@@ -53,6 +53,48 @@ async def test_migrations_may_be_started_several_times_at_once(own: Program) -> 
     assert tables == 1
 
 
+@pytest.mark.parametrize(
+    ("broken", "mended", "named"),
+    [
+        (
+            "ALTER TABLE grants NO FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE grants FORCE ROW LEVEL SECURITY",
+            "row-level security is not enabled and forced on grants",
+        ),
+        (
+            "GRANT SELECT (wrapped) ON data_keys TO strongroom_app",
+            "REVOKE SELECT (wrapped) ON data_keys FROM strongroom_app",
+            "the application may read wrapped keys in data_keys",
+        ),
+        (
+            "ALTER TABLE audit_events DISABLE TRIGGER append_only",
+            "ALTER TABLE audit_events ENABLE TRIGGER append_only",
+            "the trigger append_only on audit_events is missing or disabled",
+        ),
+    ],
+    ids=["security not forced", "wrapped keys readable", "log not append-only"],
+)
+async def test_a_database_that_would_not_hold_is_not_served_from(
+    own: Program, place: Path, broken: str, mended: str, named: str
+) -> None:
+    """All that the guard knows is in tests/integration/test_guard.py; here, that it is asked."""
+    await own.running()
+    connection = await asyncpg.connect(own.database_url)
+    try:
+        await connection.execute(broken)
+        exit_status, said, _ = await command(
+            "serve", directory=place, data_dir=place / "data", database_url=own.database_url
+        )
+    finally:
+        await connection.execute(mended)
+        await connection.close()
+    assert exit_status == 1
+    last = said.strip().split("\n")[-1]
+    assert last == f"strongroom: The database is not safe to serve from: {named}."
+    assert "Traceback" not in said
+    assert not (place / "data" / "keyring.json").exists()
+
+
 async def test_a_port_that_is_taken_is_named(own: Program, place: Path) -> None:
     if own.is_running:
         await own.stop()
