@@ -16,11 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from adapters.identifiers import uuid7
-from adapters.postgres.engine import transaction
+from adapters.postgres.driver import Driver, Row, driver_transaction
 from adapters.postgres.gate import PostgresReleaseTransaction
 from benchmarks.deployment import PURPOSE, fresh_deployment, shared_document, two_people
 from benchmarks.measure import ROUNDS_MIN, Figures, Goal, by_turns, report
@@ -55,11 +52,11 @@ _PREPARE = (
           AND (k.kind = 'metadata' OR (k.kind = 'content' AND k.version = wanted))
     $$""",
 )
-_TAKE = text("SELECT * FROM bench_take(:document, :version)")
-_LAST = text("SELECT hash FROM bench_chain WHERE tenant_id = :tenant FOR UPDATE")
-_LINK = text(
-    "WITH entry AS (INSERT INTO bench_entries VALUES (:id, :hash, :entry))"
-    " UPDATE bench_chain SET hash = :hash WHERE tenant_id = :tenant"
+_TAKE = "SELECT * FROM bench_take($1, $2)"
+_LAST = "SELECT hash FROM bench_chain WHERE tenant_id = $1 FOR UPDATE"
+_LINK = (
+    "WITH entry AS (INSERT INTO bench_entries VALUES ($1, $2, $3))"
+    " UPDATE bench_chain SET hash = $2 WHERE tenant_id = $4"
 )
 
 
@@ -139,12 +136,12 @@ async def _read(
     caller: Caller,
     version: VersionRef,
     *,
-    link: Callable[[AsyncConnection, Caller, VersionRef], Awaitable[None]] | None = None,
+    link: Callable[[Driver, Caller, VersionRef], Awaitable[None]] | None = None,
 ) -> None:
     releases = container.releases()
     sealing = await releases.evidence.sealing(caller)
-    async with transaction(container.engine(), caller.tenant_id, caller.person_id) as connection:
-        tx = PostgresReleaseTransaction(connection=connection, caller=caller, sealing=sealing)
+    async with driver_transaction(container.engine(), caller) as driver:
+        tx = PostgresReleaseTransaction(driver=driver, caller=caller, sealing=sealing)
         (asked,) = await tx.ask([version])
         request = AccessRequest(
             person_id=caller.person_id,
@@ -155,23 +152,18 @@ async def _read(
         )
         assert decide(request, asked.grants, asked.at).permitted
         if link is not None:
-            await link(connection, caller, version)
-        values = {"document": version.document_id, "version": version.version}
-        rows = (await connection.execute(_TAKE, values)).all()
+            await link(driver, caller, version)
+        of = (version.document_id, version.version)
+        rows = await driver.connection.fetch(_TAKE, *of, record_class=Row)
     keys = await releases.keys.unwrap(caller.tenant_id, rows)
     assert len(keys) == 2
 
 
-async def _link(connection: AsyncConnection, caller: Caller, version: VersionRef) -> None:
-    last = (await connection.execute(_LAST, {"tenant": caller.tenant_id})).scalar_one()
+async def _link(driver: Driver, caller: Caller, version: VersionRef) -> None:
+    last = await driver.connection.fetchval(_LAST, caller.tenant_id)
     entry = b"release " + caller.person_id.bytes + version.document_id.bytes
-    values = {
-        "id": uuid7(),
-        "hash": sha256(last + entry).digest(),
-        "entry": entry,
-        "tenant": caller.tenant_id,
-    }
-    await connection.execute(_LINK, values)
+    hash_ = sha256(last + entry).digest()
+    await driver.connection.execute(_LINK, uuid7(), hash_, entry, caller.tenant_id)
 
 
 def main() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,7 +65,46 @@ async def record_event(
     resources: Sequence[AuditedResource] = (),
     body: Mapping[str, object] | None = None,
 ) -> None:
-    """Raises Unavailable whatever goes wrong: what cannot be recorded does not happen.
+    """Raises Unavailable whatever goes wrong: what cannot be recorded does not happen."""
+    values = event_values(
+        caller,
+        sealing,
+        event_id=event_id,
+        type=type,
+        at=at,
+        action=action,
+        purpose=purpose,
+        resources=resources,
+        body=body,
+    )
+    async with recording():
+        await connection.execute(statement("record_event"), values)
+
+
+@asynccontextmanager
+async def recording() -> AsyncIterator[None]:
+    """Bounds the writing of an event. Raises Unavailable whatever goes wrong."""
+    try:
+        with translated_outages():
+            async with asyncio.timeout(RECORD_SECONDS_MAX):
+                yield
+    except (DBAPIError, asyncpg.PostgresError) as error:
+        raise Unavailable("The access could not be recorded, so nothing was shown.") from error
+
+
+def event_values(
+    caller: Caller,
+    sealing: Sealing,
+    *,
+    event_id: UUID,
+    type: str,  # noqa: A002 - the field's name in the leaf
+    at: datetime | None,
+    action: Action | None,
+    purpose: Purpose | None,
+    resources: Sequence[AuditedResource],
+    body: Mapping[str, object] | None,
+) -> dict[str, object]:
+    """The parameters of sql/record_event.sql.
 
     Every resource of a release or a denial has evidence, be it empty: whoever acted sees the
     leaf, and would learn from a missing commitment what does not exist.
@@ -95,12 +136,7 @@ async def record_event(
     }
     sealed = [_sealed(caller, sealing, event_id, each, decided=decided) for each in resources]
     values |= {name: [each[name] for each in sealed] for name in _SEALED}
-    try:
-        with translated_outages():
-            async with asyncio.timeout(RECORD_SECONDS_MAX):
-                await connection.execute(statement("record_event"), values)
-    except DBAPIError as error:
-        raise Unavailable("The access could not be recorded, so nothing was shown.") from error
+    return values
 
 
 def _sealed_body(

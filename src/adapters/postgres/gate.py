@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.audit_events import AuditedResource, event_values, recording
+from adapters.postgres.driver import Driver, driver_of, driver_transaction
 from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import EvidenceKey, PostgresEvidence, Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.keys import KeyKind, PostgresKeys
-from adapters.postgres.statements import statement
 from adapters.postgres.tables import audit_leaves
 from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing
 from application.ports import DataKey, OpenedVersion
@@ -41,7 +41,6 @@ from domain.identity import (
 )
 
 LOG_POLL_SECONDS = 0.05
-_TAKE = text("SELECT * FROM take_deks(:release)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +54,8 @@ class PostgresReleases:
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseTransaction]:
         sealing = await self.evidence.sealing(caller)
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            yield PostgresReleaseTransaction(connection=connection, caller=caller, sealing=sealing)
+        async with driver_transaction(self.engine, caller) as driver:
+            yield PostgresReleaseTransaction(driver=driver, caller=caller, sealing=sealing)
 
     async def make_evidence_keys(self, caller: Caller, versions: Sequence[VersionRef]) -> None:
         await self.evidence.make_missing(caller, [each.document_id for each in versions])
@@ -74,10 +73,15 @@ class PostgresReleases:
     async def take_keys(
         self, caller: Caller, release_id: ReleaseId
     ) -> Mapping[VersionRef, OpenedVersion]:
+        values = {
+            "tenant": str(caller.tenant_id),
+            "person": str(caller.person_id),
+            "release": release_id,
+        }
         try:
-            async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-                rows = (await connection.execute(_TAKE, {"release": release_id})).all()
-        except DBAPIError as refused:
+            async with driver_of(self.engine) as driver:
+                rows = await driver.rows("take_keys", values)
+        except asyncpg.PostgresError as refused:
             # That keys were taken is recorded as well, and may fail like the release itself.
             raise Unavailable(
                 "The access could not be recorded, so nothing was shown."
@@ -104,15 +108,15 @@ class PostgresReleases:
 class PostgresReleaseTransaction:
     """`ReleaseTransaction` on one open transaction."""
 
-    connection: AsyncConnection
+    driver: Driver
     caller: Caller
     sealing: Sealing
     evidence_keys: dict[VersionRef, EvidenceKey] = field(default_factory=dict)
 
     async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
         wanted = sorted(set(versions))
-        rows = await self.connection.execute(
-            statement("ask_versions"),
+        rows = await self.driver.rows(
+            "ask_versions",
             {
                 "tenant": self.caller.tenant_id,
                 "person": self.caller.person_id,
@@ -153,9 +157,9 @@ class PostgresReleaseTransaction:
             "grants": [grant_id for grant_id, _ in chains],
             "links": [link for _, link in chains],
         }
-        await self.connection.execute(statement("lock_uses"), values)
-        spent = await self.connection.execute(statement("spend_uses"), values)
-        return frozenset(GrantId(found) for found in spent.scalars())
+        await self.driver.rows("lock_uses", values)
+        spent = await self.driver.rows("spend_uses", values)
+        return frozenset(GrantId(each.grant_id) for each in spent)
 
     async def record(
         self,
@@ -170,8 +174,7 @@ class PostgresReleaseTransaction:
         told = permitted or {ref: decided[ref] for ref in _newest_of_each(decided)}
         denials = (each.decision.denial for each in told.values())
         reasons = {denial for denial in denials if denial is not None}
-        await record_event(
-            self.connection,
+        values = event_values(
             self.caller,
             self.sealing,
             event_id=release_id,
@@ -191,6 +194,8 @@ class PostgresReleaseTransaction:
             ],
             body={"denied": sorted(reasons)} if reasons else {},
         )
+        async with recording():
+            await self.driver.rows("record_event", values)
 
 
 def _newest_of_each(versions: Iterable[VersionRef]) -> Collection[VersionRef]:
