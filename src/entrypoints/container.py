@@ -123,11 +123,13 @@ from application.audit.prove_checkpoint import ProveCheckpoint
 from application.audit.prove_consistency import ProveConsistency
 from application.audit.prove_entry import ProveEntry
 from application.audit.prove_releases import ProveReleases
+from application.chat.answer_again import AnswerAgain
 from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_anew import AskAnew
-from application.chat.ask_question import AskQuestion
+from application.chat.ask_question import AskQuestion, QueueLimits
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
+from application.chat.end_queued_run import EndQueuedRun
 from application.chat.explain_answer import ExplainAnswer
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
@@ -140,9 +142,11 @@ from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats, ExcerptSource, KeptAnswers, RunEvents, RunLogs
 from application.chat.read_conversations import ReadConversations
 from application.chat.reserve_answer import ReserveAnswer
+from application.chat.select_branch import SelectBranch
 from application.chat.settle_calls import ModelMeter, SettleCalls
 from application.chat.spending import ReleaseReservations, Spending
 from application.chat.start_conversation import StartConversation
+from application.chat.start_queued_runs import StartQueuedRuns
 from application.chat.write_answer import AnswerLimits
 from application.consent.agreement import Agreement
 from application.consent.answer_request import ApproveRequest, RefuseRequest
@@ -550,12 +554,7 @@ class Container(containers.DeclarativeContainer):
         lambda m: m, postgres_models
     )
 
-    chats: providers.Provider[Chats] = providers.Singleton(
-        PostgresChats,
-        engine=engine,
-        keys=keys,
-        lease_seconds=settings.provided.run_lease_seconds,
-    )
+    chats: providers.Provider[Chats] = providers.Singleton(PostgresChats, engine=engine, keys=keys)
     run_events: providers.Provider[RunEvents] = providers.Singleton(
         PostgresRunEvents, engine=engine
     )
@@ -982,7 +981,17 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         chain=chain,
         reserve_answer=reserve_answer,
+        queue=providers.Singleton(
+            QueueLimits,
+            waiting_max=settings.provided.queued_questions_max,
+            seconds_max=settings.provided.queued_seconds_max,
+        ),
+        lease_seconds=settings.provided.run_lease_seconds,
     )
+    answer_again = providers.Singleton(
+        AnswerAgain, chats=chats, own_keys=own_keys, cipher=cipher, ask_question=ask_question
+    )
+    select_branch = providers.Singleton(SelectBranch, chats=chats)
     follow_run = providers.Singleton(
         FollowRun,
         chats=chats,
@@ -995,7 +1004,20 @@ class Container(containers.DeclarativeContainer):
     explain_answer = providers.Singleton(
         ExplainAnswer, kept=kept_answers, own_keys=own_keys, cipher=cipher
     )
-    cancel_run = providers.Singleton(CancelRun, chats=chats)
+    end_queued_run = providers.Singleton(
+        EndQueuedRun, chats=chats, own_keys=own_keys, cipher=cipher
+    )
+    cancel_run = providers.Singleton(CancelRun, chats=chats, end_queued_run=end_queued_run)
+    start_queued_runs = providers.Singleton(
+        StartQueuedRuns,
+        chats=chats,
+        stored=run_events,
+        own_keys=own_keys,
+        cipher=cipher,
+        starter=run_executor,
+        end_queued_run=end_queued_run,
+        lease_seconds=settings.provided.run_lease_seconds,
+    )
     read_conversations = providers.Singleton(
         ReadConversations, chats=chats, own_keys=own_keys, cipher=cipher
     )

@@ -151,6 +151,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     run_lease_seconds: Annotated[float, Meta(ge=2, le=600)] = 30.0
     history_tokens_max: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
     stream_heartbeat_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 15.0
+    # How many questions may wait in one conversation, and for how long.
+    queued_questions_max: Annotated[int, Meta(ge=1, le=100)] = 8
+    queued_seconds_max: Annotated[float, Meta(ge=1, le=86_400)] = 600.0
     runs_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 256
     # In this order; `none` for no guardrail at all. Hosts that links may lead to, over https.
     guardrails: Annotated[str, Meta(pattern=r"^[a-z0-9_-]+( [a-z0-9_-]+)*$")] = (

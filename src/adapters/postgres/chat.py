@@ -9,20 +9,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, func, insert, select, update
+from sqlalchemy import and_, case, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.chat_rows import conversation_of, message_of, read_run, run_of, runs_of
+from adapters.postgres.branches import HEAD, branch_messages, branches_of, last_under
+from adapters.postgres.chat_rows import conversation_of, message_of, read_run
 from adapters.postgres.engine import transaction
-from adapters.postgres.idempotency import claim, claimed
+from adapters.postgres.idempotency import claim, claimed, named
 from adapters.postgres.keys import KeyKind, PostgresKeys
+from adapters.postgres.queued_runs import begin_queued, end_queued, written_question
 from adapters.postgres.signals import notify
 from adapters.postgres.spending import reserve
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import conversations, messages, runs
-from application.chat.ports import EarlierMessage
+from adapters.postgres.tables import conversations, messages, run_events, runs
+from application.chat.ports import EarlierMessage, SealedEvent, WrittenQuestion
 from application.chat.spending import Bill
 from application.ports import DataKey, Idempotency
+from domain.chat.branch import Branch
 from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.conversation import Conversation
 from domain.chat.message import Message, MessageRole
@@ -30,16 +33,15 @@ from domain.chat.run import Run, RunState
 from domain.identity import Caller, ConversationId, MessageId, RunId
 
 EARLIER_MESSAGES_MAX = 40
-LEASE_SECONDS = 30.0
+EARLIER_STEPS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresChats:
-    """`Chats`. A new run is abandoned if its process says nothing for `lease_seconds`."""
+    """`Chats`."""
 
     engine: AsyncEngine
     keys: PostgresKeys
-    lease_seconds: float = LEASE_SECONDS
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresChatTransaction]:
@@ -48,7 +50,6 @@ class PostgresChats:
                 connection=connection,
                 caller=caller,
                 keys=self.keys,
-                lease_seconds=self.lease_seconds,
             )
 
     async def conversation(
@@ -61,7 +62,7 @@ class PostgresChats:
         self, caller: Caller, *, after: ConversationId | None, limit: int
     ) -> Sequence[Conversation]:
         page = (
-            select(conversations)
+            select(conversations, HEAD.label("head_id"))
             .where(
                 conversations.c.tenant_id == caller.tenant_id,
                 conversations.c.owner_id == caller.person_id,
@@ -75,8 +76,19 @@ class PostgresChats:
             return [conversation_of(row) for row in await connection.execute(page)]
 
     async def messages(
-        self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int
+        self,
+        caller: Caller,
+        conversation_id: ConversationId,
+        *,
+        branch: MessageId | None,
+        after: int,
+        limit: int,
     ) -> Sequence[Message]:
+        if branch is not None:
+            async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+                return await branch_messages(
+                    connection, caller, conversation_id, branch, after=after, limit=limit
+                )
         theirs = exists().where(_is(caller, conversation_id))
         answered = and_(runs.c.tenant_id == messages.c.tenant_id, runs.c.answer_id == messages.c.id)
         page = (
@@ -98,8 +110,9 @@ class PostgresChats:
         values = {
             "tenant": caller.tenant_id,
             "conversation": question.conversation_id,
-            "before": question.sequence,
+            "parent": question.parent_id,
             "messages_max": EARLIER_MESSAGES_MAX,
+            "steps_max": EARLIER_STEPS_MAX,
         }
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(statement("earlier_messages"), values)).all()
@@ -109,6 +122,12 @@ class PostgresChats:
             )
             for row in reversed(rows)
         ]
+
+    async def branches(
+        self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int
+    ) -> Sequence[Branch]:
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            return await branches_of(connection, caller, conversation_id, after=after, limit=limit)
 
     async def run(self, caller: Caller, run_id: RunId) -> Run | None:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
@@ -133,7 +152,6 @@ class PostgresChatTransaction:
     connection: AsyncConnection
     caller: Caller
     keys: PostgresKeys
-    lease_seconds: float
 
     async def now(self) -> datetime:
         at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
@@ -144,6 +162,9 @@ class PostgresChatTransaction:
 
     async def claimed(self, idempotency: Idempotency) -> UUID | None:
         return await claimed(self.connection, self.caller, idempotency)
+
+    async def named(self, route: str, key: str) -> UUID | None:
+        return await named(self.connection, self.caller, route, key)
 
     async def add_conversation(self, conversation: Conversation, key: DataKey) -> None:
         await self.connection.execute(
@@ -162,38 +183,62 @@ class PostgresChatTransaction:
     async def conversation(
         self, conversation_id: ConversationId, *, lock: bool = False
     ) -> Conversation | None:
-        one = select(conversations).where(_is(self.caller, conversation_id))
+        # Not the head of one that is locked: it would be that of before the lock.
+        columns = [conversations] if lock else [conversations, HEAD.label("head_id")]
+        one = select(*columns).where(_is(self.caller, conversation_id))
         if lock:
             one = one.with_for_update()
         row = (await self.connection.execute(one)).one_or_none()
         return None if row is None else conversation_of(row)
 
-    async def is_running(self, conversation_id: ConversationId) -> bool:
-        running = select(
-            exists().where(
-                runs.c.tenant_id == self.caller.tenant_id,
-                runs.c.conversation_id == conversation_id,
-                runs.c.state == RunState.RUNNING,
-            )
+    async def unfinished_runs(self, conversation_id: ConversationId) -> int:
+        unfinished = select(func.count()).where(
+            runs.c.tenant_id == self.caller.tenant_id,
+            runs.c.conversation_id == conversation_id,
+            runs.c.state.in_([RunState.QUEUED, RunState.RUNNING]),
         )
-        return bool((await self.connection.execute(running)).scalar_one())
+        return int((await self.connection.execute(unfinished)).scalar_one())
 
-    async def last_message(self, conversation_id: ConversationId) -> MessageId | None:
-        last = (
-            select(messages.c.id)
-            .where(
-                messages.c.tenant_id == self.caller.tenant_id,
-                messages.c.conversation_id == conversation_id,
-            )
-            .order_by(messages.c.sequence.desc())
-            .limit(1)
-        )
-        found: MessageId | None = (await self.connection.execute(last)).scalar_one_or_none()
+    async def head(self, conversation_id: ConversationId) -> MessageId | None:
+        head = select(HEAD).where(_is(self.caller, conversation_id))
+        found: MessageId | None = (await self.connection.execute(head)).scalar_one_or_none()
         return found
 
-    async def ask(self, question: Message, answer: Message, run: Run) -> None:
+    async def message(
+        self, conversation_id: ConversationId, message_id: MessageId
+    ) -> Message | None:
+        one = select(messages).where(
+            messages.c.tenant_id == self.caller.tenant_id,
+            messages.c.conversation_id == conversation_id,
+            messages.c.id == message_id,
+            exists().where(_is(self.caller, conversation_id)),
+        )
+        row = (await self.connection.execute(one)).one_or_none()
+        return None if row is None else message_of(row)
+
+    async def last_under(
+        self, conversation_id: ConversationId, message_id: MessageId
+    ) -> MessageId | None:
+        return await last_under(self.connection, self.caller, conversation_id, message_id)
+
+    async def select(self, conversation_id: ConversationId, message_id: MessageId) -> None:
+        await self.connection.execute(
+            update(conversations)
+            .where(_is(self.caller, conversation_id))
+            .values(selected_id=message_id)
+        )
+
+    async def ask(
+        self,
+        added: Sequence[Message],
+        run: Run,
+        *,
+        sealed_terms: bytes,
+        lease_seconds: float,
+        events: Sequence[SealedEvent],
+    ) -> None:
         tenant = {"tenant_id": self.caller.tenant_id}
-        for message in (question, answer):  # in this order: the answer refers to its question
+        for message in added:  # in this order: the answer refers to its question
             await self.connection.execute(
                 insert(messages).values(
                     **tenant,
@@ -208,8 +253,8 @@ class PostgresChatTransaction:
             )
         await self.connection.execute(
             update(conversations)
-            .where(_is(self.caller, question.conversation_id))
-            .values(message_count=answer.sequence)
+            .where(_is(self.caller, run.conversation_id))
+            .values(message_count=added[-1].sequence, selected_id=None)
         )
         await self.connection.execute(
             insert(runs).values(
@@ -223,11 +268,23 @@ class PostgresChatTransaction:
                 model=run.model,
                 prompt_version=run.prompt_version,
                 state=run.state,
+                event_count=len(events),
                 created_at=run.created_at,
+                sealed_terms=sealed_terms,
                 lease_expires_at=func.clock_timestamp()
-                + func.make_interval(0, 0, 0, 0, 0, 0, self.lease_seconds),
+                + func.make_interval(0, 0, 0, 0, 0, 0, lease_seconds),
             )
         )
+        for event in events:
+            await self.connection.execute(
+                insert(run_events).values(
+                    **tenant,
+                    run_id=run.id,
+                    number=event.number,
+                    type=event.type,
+                    sealed_data=event.sealed,
+                )
+            )
 
     async def reserve(
         self, bill: Bill, model: str, amount: Amount, budgets: Budgets
@@ -235,11 +292,46 @@ class PostgresChatTransaction:
         return await reserve(self.connection, bill, model, amount, budgets)
 
     async def asked(self, run_id: RunId) -> tuple[Message, Run]:
-        run = run_of((await self.connection.execute(runs_of(self.caller, run_id))).one())
-        question = select(messages).where(
-            messages.c.tenant_id == self.caller.tenant_id, messages.c.id == run.question_id
+        written = await written_question(self.connection, self.caller, run_id)
+        return written.message, written.run
+
+    async def last_asked(
+        self, conversation_id: ConversationId, message_id: MessageId
+    ) -> WrittenQuestion | None:
+        of_it = (
+            select(runs.c.id)
+            .where(
+                runs.c.tenant_id == self.caller.tenant_id,
+                runs.c.owner_id == self.caller.person_id,
+                runs.c.conversation_id == conversation_id,
+                runs.c.question_id.in_(
+                    select(
+                        case(
+                            (messages.c.role == MessageRole.USER, messages.c.id),
+                            else_=messages.c.parent_id,
+                        )
+                    ).where(
+                        messages.c.tenant_id == self.caller.tenant_id,
+                        messages.c.conversation_id == conversation_id,
+                        messages.c.id == message_id,
+                    )
+                ),
+            )
+            .order_by(runs.c.created_at.desc(), runs.c.id.desc())
+            .limit(1)
         )
-        return message_of((await self.connection.execute(question)).one()), run
+        found = (await self.connection.execute(of_it)).scalar_one_or_none()
+        if found is None:
+            return None
+        return await written_question(self.connection, self.caller, RunId(found))
+
+    async def begin_queued(self, run_id: RunId, *, lease_seconds: float) -> WrittenQuestion | None:
+        return await begin_queued(self.connection, self.caller, run_id, lease_seconds)
+
+    async def end_queued(
+        self, run: Run, state: RunState, event: SealedEvent, sealed_answer: bytes
+    ) -> bool:
+        return await end_queued(self.connection, self.caller, run, state, event, sealed_answer)
 
     async def request_cancel(self, run_id: RunId) -> Run | None:
         asked = (
@@ -248,7 +340,7 @@ class PostgresChatTransaction:
                 runs.c.tenant_id == self.caller.tenant_id,
                 runs.c.owner_id == self.caller.person_id,
                 runs.c.id == run_id,
-                runs.c.state == RunState.RUNNING,
+                runs.c.state.in_([RunState.QUEUED, RunState.RUNNING]),
             )
             .values(
                 cancel_requested_at=func.coalesce(

@@ -104,10 +104,12 @@ def message_of(row: Any) -> Message:
 
 
 def conversation_of(row: Any) -> Conversation:
+    head_id = getattr(row, "head_id", None)
     return Conversation(
         id=ConversationId(row.id),
         owner_id=PersonId(row.owner_id),
         sealed_title=row.sealed_title,
         message_count=row.message_count,
         created_at=row.created_at,
+        head_id=None if head_id is None else MessageId(head_id),
     )

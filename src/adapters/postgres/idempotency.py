@@ -58,6 +58,18 @@ async def claimed(
     return UUID(str(row.resource_id))
 
 
+async def named(connection: AsyncConnection, caller: Caller, route: str, key: str) -> UUID | None:
+    """The resource that was made under this name, whatever the request said."""
+    found = select(claims.c.resource_id).where(
+        claims.c.tenant_id == caller.tenant_id,
+        claims.c.person_id == caller.person_id,
+        claims.c.route == route,
+        claims.c.key == key,
+    )
+    resource = (await connection.execute(found)).scalar_one_or_none()
+    return None if resource is None else UUID(str(resource))
+
+
 def _identity(caller: Caller, idempotency: Idempotency) -> dict[str, object]:
     return {
         "tenant_id": caller.tenant_id,

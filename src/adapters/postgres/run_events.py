@@ -12,11 +12,13 @@ from adapters.postgres.chat_rows import read_run
 from adapters.postgres.engine import transaction, translated_outages
 from adapters.postgres.signals import notify
 from adapters.postgres.tables import messages, run_events, runs
-from application.chat.ports import AbandonedRun, RunPage, SealedEvent
+from application.chat.ports import AbandonedRun, RunPage, SealedEvent, WaitingRun
 from domain.chat.run import RunState
 from domain.identity import Caller, PersonId, RunId, TenantId
 
 _ABANDONED = text("SELECT tenant_id, run_id, owner_id FROM abandoned_runs()")
+
+_WAITING = text("SELECT * FROM waiting_runs()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,20 @@ class PostgresRunEvents:
             AbandonedRun(
                 caller=Caller(tenant_id=TenantId(row.tenant_id), person_id=PersonId(row.owner_id)),
                 run_id=RunId(row.run_id),
+            )
+            for row in rows
+        ]
+
+    async def waiting(self) -> Sequence[WaitingRun]:
+        with translated_outages():
+            async with self.engine.connect() as connection:
+                rows = (await connection.execute(_WAITING)).all()
+        return [
+            WaitingRun(
+                caller=Caller(tenant_id=TenantId(row.tenant_id), person_id=PersonId(row.owner_id)),
+                run_id=RunId(row.run_id),
+                is_cancelled=row.is_cancelled,
+                is_late=row.is_late,
             )
             for row in rows
         ]

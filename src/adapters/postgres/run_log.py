@@ -55,6 +55,7 @@ class PostgresRunLog:
         live: LiveRun,
         engine: AsyncEngine,
         wake: Callable[[PostgresRunLog], None],
+        events_told: int = 0,
     ) -> None:
         self.caller = caller
         self.run = run
@@ -65,7 +66,7 @@ class PostgresRunLog:
         self._waiting: list[_Waiting] = []
         self._facts: list[Fact] = []  # that are committed
         self._provenance: Provenance | None = None
-        self._committed_number = 0
+        self._committed_number = events_told
         self._end_state: RunState | None = None
         self._ended = False
         self._stopped: RunStopped | None = None

@@ -68,9 +68,15 @@ class PostgresRunWriter:
             tenant_id=caller.tenant_id,
             conversation_id=run.conversation_id,
         )
-        with self.live.live(run.id) as live:
+        with self.live.live(run.id, told=asked.events_told) as live:
             opened = PostgresRunLog(
-                caller=caller, run=run, chat=chat, live=live, engine=self.engine, wake=self._wake
+                caller=caller,
+                run=run,
+                chat=chat,
+                live=live,
+                engine=self.engine,
+                wake=self._wake,
+                events_told=asked.events_told,
             )
             watch = asyncio.create_task(self._watch(opened))
             try:

@@ -47,6 +47,36 @@ async def reserve(
     return None if row.tenant_had_it else Spender.TENANT
 
 
+async def settle(
+    connection: AsyncConnection,
+    of: Bill,
+    calls: Sequence[ModelCall],
+    *,
+    currency: str,
+    first_number: int = 1,
+) -> None:
+    """As `Spending.settle`, in a transaction that does more."""
+    caller = of.caller
+    values = {
+        "tenant": caller.tenant_id,
+        "person": caller.person_id,
+        "run": of.run_id,
+        "purpose": of.purpose,
+        "day": of.day,
+        "currency": currency,
+        "first_number": first_number,
+        "models": [each.model for each in calls],
+        "outcomes": [each.outcome for each in calls],
+        "inputs": [each.tokens.input for each in calls],
+        "cacheds": [each.tokens.cached for each in calls],
+        "outputs": [each.tokens.output for each in calls],
+        "estimates": [each.is_estimated for each in calls],
+        "costs": [each.cost_micros for each in calls],
+        "first_pieces": [_milliseconds(each.first_piece_seconds) for each in calls],
+    }
+    await connection.execute(statement("settle"), values)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresSpending:
     """`Spending`."""
@@ -56,25 +86,8 @@ class PostgresSpending:
 
     async def settle(self, of: Bill, calls: Sequence[ModelCall], *, first_number: int = 1) -> None:
         caller = of.caller
-        values = {
-            "tenant": caller.tenant_id,
-            "person": caller.person_id,
-            "run": of.run_id,
-            "purpose": of.purpose,
-            "day": of.day,
-            "currency": self.currency,
-            "first_number": first_number,
-            "models": [each.model for each in calls],
-            "outcomes": [each.outcome for each in calls],
-            "inputs": [each.tokens.input for each in calls],
-            "cacheds": [each.tokens.cached for each in calls],
-            "outputs": [each.tokens.output for each in calls],
-            "estimates": [each.is_estimated for each in calls],
-            "costs": [each.cost_micros for each in calls],
-            "first_pieces": [_milliseconds(each.first_piece_seconds) for each in calls],
-        }
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(statement("settle"), values)
+            await settle(connection, of, calls, currency=self.currency, first_number=first_number)
 
     async def left_over(self) -> Sequence[LeftReservation]:
         with translated_outages():

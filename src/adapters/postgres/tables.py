@@ -737,6 +737,7 @@ conversations = _table(
     _of(LargeBinary, "sealed_title"),
     _count("message_count"),
     _time("created_at"),
+    _id("selected_id", optional=True),
     _refers("people", "owner_id"),
     Index("conversations_owner_idx", "tenant_id", "owner_id", "id"),
     key=("id",),
@@ -755,6 +756,7 @@ messages = _table(
     _refers("conversations", "conversation_id", cascade=True),
     _refers("messages", "parent_id"),
     UniqueConstraint("tenant_id", "conversation_id", "sequence", name="messages_sequence_key"),
+    Index("messages_parent_idx", "tenant_id", "parent_id"),
     key=("id",),
 )
 
@@ -774,6 +776,7 @@ runs = _table(
     _time("lease_expires_at"),
     _time("created_at"),
     _time("ended_at", optional=True),
+    _of(LargeBinary, "sealed_terms", optional=True),
     _refers("conversations", "conversation_id", cascade=True),
     _refers("messages", "question_id", cascade=True),
     _refers("messages", "answer_id", cascade=True),
@@ -783,6 +786,13 @@ runs = _table(
         "conversation_id",
         unique=True,
         postgresql_where=text("state = 'running'"),
+    ),
+    Index(
+        "runs_queued_idx",
+        "tenant_id",
+        "conversation_id",
+        "created_at",
+        postgresql_where=text("state = 'queued'"),
     ),
     Index("runs_lease_idx", "lease_expires_at", postgresql_where=text("state = 'running'")),
     key=("id",),

@@ -178,9 +178,12 @@ class AnswerQuestion:
             tenant_id=asked.caller.tenant_id,
             conversation_id=asked.run.conversation_id,
         )
-        messages = await self.chats.earlier(asked.caller, asked.message)
+        found = await self.chats.earlier(asked.caller, asked.message)
+        opened = [(each, chat.open_message(each.id, each.sealed_content)) for each in found]
+        opened = [(each, text) for each, text in opened if text]  # some ended before a word
+        messages = [each for each, _ in opened]
         said = [(USER, each) for each in asked.question.before]
-        said += [(each.role, chat.open_message(each.id, each.sealed_content)) for each in messages]
+        said += [(each.role, text) for each, text in opened]
         turns = [
             Turn(role=role, text=self.guardrails.question(text).text if role is USER else text)
             for role, text in said

@@ -15,6 +15,12 @@ class RunTooLong(Unavailable):
     code = "run_too_long"
 
 
+class QueuedTooLong(Unavailable):
+    """The question waited for its turn longer than a question may wait; ask again."""
+
+    code = "queued_too_long"
+
+
 class AnswerTooLong(Refusal):
     """The answer grew longer than an answer may be."""
 
@@ -53,7 +59,7 @@ def failure_of(error: BaseException) -> Failed:
 
 
 def _status(refusal: Refusal) -> HTTPStatus:
-    if isinstance(refusal, ModelTooSlow | RunTooLong):
+    if isinstance(refusal, ModelTooSlow | RunTooLong | QueuedTooLong):
         return HTTPStatus.GATEWAY_TIMEOUT
     if isinstance(refusal, Unavailable):
         return HTTPStatus.SERVICE_UNAVAILABLE

@@ -23,12 +23,13 @@ TRUST_SECONDS = 1.0
 class LiveRun:
     """The last events of one run, oldest first, and whether they may still be shown."""
 
-    def __init__(self, run_id: RunId, events_max: int = EVENTS_MAX) -> None:
+    def __init__(self, run_id: RunId, events_max: int = EVENTS_MAX, told: int = 0) -> None:
+        """`told` events are in the store from before."""
         self.run_id = run_id
         self._events: deque[Event] = deque(maxlen=events_max)
         self._loop = asyncio.get_running_loop()
         self._confirmed_at = self._loop.time()
-        self._last = 0
+        self._last = told
         self._closed = False
         self._left = False
         self._readers: set[asyncio.Future[None]] = set()
@@ -96,9 +97,9 @@ class LiveRuns:
         return self._runs.get(run_id)
 
     @contextmanager
-    def live(self, run_id: RunId) -> Iterator[LiveRun]:
+    def live(self, run_id: RunId, *, told: int = 0) -> Iterator[LiveRun]:
         """Keep a run's events until it has ended; whoever reads them then may finish."""
-        run = self._runs[run_id] = LiveRun(run_id)
+        run = self._runs[run_id] = LiveRun(run_id, told=told)
         try:
             yield run
         finally:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from application.chat.spending import Bill
 from application.ports import DataKey, Idempotency
+from domain.chat.branch import Branch
 from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.conversation import Conversation
 from domain.chat.event import Degradation, Fact, Terminal
@@ -52,13 +53,26 @@ class ExcerptSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedQuestion:
-    """A question that was written down, and the run that is to answer it."""
+    """A question that was written down, and the run that is to answer it.
+
+    `events_told` counts the events that the run has already: one, where it had to wait.
+    """
 
     caller: Caller
     question: Question
     message: Message
     run: Run
     key: DataKey
+    events_told: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenQuestion:
+    """A question and a run of it as they are stored. `sealed_terms` is None in old runs."""
+
+    message: Message
+    run: Run
+    sealed_terms: bytes | None = field(repr=False)
 
 
 class RunStarter(Protocol):
@@ -81,6 +95,10 @@ class ChatTransaction(Protocol):
         """What an earlier `claim` of this made; None where there was none."""
         ...
 
+    async def named(self, route: str, key: str) -> UUID | None:
+        """What was made under this name, whatever it was that was asked."""
+        ...
+
     async def add_conversation(self, conversation: Conversation, key: DataKey) -> None: ...
 
     async def conversation(
@@ -89,15 +107,58 @@ class ChatTransaction(Protocol):
         """With `lock`, nobody else adds a message until this transaction ends."""
         ...
 
-    async def is_running(self, conversation_id: ConversationId) -> bool: ...
+    async def unfinished_runs(self, conversation_id: ConversationId) -> int:
+        """How many are running, or wait for their turn."""
+        ...
 
-    async def last_message(self, conversation_id: ConversationId) -> MessageId | None: ...
+    async def head(self, conversation_id: ConversationId) -> MessageId | None:
+        """What the next question follows: the selected message, else the last one."""
+        ...
 
-    async def ask(self, question: Message, answer: Message, run: Run) -> None:
-        """Append the two messages, count them, and begin the run with a fresh lease."""
+    async def message(
+        self, conversation_id: ConversationId, message_id: MessageId
+    ) -> Message | None: ...
+
+    async def last_under(
+        self, conversation_id: ConversationId, message_id: MessageId
+    ) -> MessageId | None:
+        """The last message that follows this one, at whatever distance, or is it."""
+        ...
+
+    async def select(self, conversation_id: ConversationId, message_id: MessageId) -> None: ...
+
+    async def ask(
+        self,
+        added: Sequence[Message],
+        run: Run,
+        *,
+        sealed_terms: bytes,
+        lease_seconds: float,
+        events: Sequence[SealedEvent],
+    ) -> None:
+        """Append the messages, count them, select what they add, and note the run with its events.
+
+        A run that waits for its turn waits for `lease_seconds`.
+        """
         ...
 
     async def asked(self, run_id: RunId) -> tuple[Message, Run]: ...
+
+    async def last_asked(
+        self, conversation_id: ConversationId, message_id: MessageId
+    ) -> WrittenQuestion | None:
+        """The question that this message is or answers, with its last run."""
+        ...
+
+    async def begin_queued(self, run_id: RunId, *, lease_seconds: float) -> WrittenQuestion | None:
+        """Have a run that waits be running, if nobody else did and it is its turn."""
+        ...
+
+    async def end_queued(
+        self, run: Run, state: RunState, event: SealedEvent, sealed_answer: bytes
+    ) -> bool:
+        """End a run that waits, if it still does, and let go of what it had reserved."""
+        ...
 
     async def reserve(
         self, bill: Bill, model: str, amount: Amount, budgets: Budgets
@@ -140,17 +201,31 @@ class Chats(Protocol):
     ) -> Sequence[Conversation]: ...
 
     async def messages(
-        self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int
-    ) -> Sequence[Message]: ...
+        self,
+        caller: Caller,
+        conversation_id: ConversationId,
+        *,
+        branch: MessageId | None,
+        after: int,
+        limit: int,
+    ) -> Sequence[Message]:
+        """In the order of their sequence; with `branch` only those up to it, on its path."""
+        ...
 
     async def earlier(self, caller: Caller, question: Message) -> Sequence[EarlierMessage]:
-        """The last messages before a question, oldest first.
+        """The last messages before a question on its path, oldest first.
 
         Without answers that were taken back, or that rest on a grant which is no longer open.
         """
         ...
 
     async def run(self, caller: Caller, run_id: RunId) -> Run | None: ...
+
+    async def branches(
+        self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int
+    ) -> Sequence[Branch]:
+        """Those whose last message comes after this sequence number, in its order."""
+        ...
 
     async def active_run(self, caller: Caller, conversation_id: ConversationId) -> Run | None:
         """The run that is writing in a conversation now; there is at most one."""
@@ -183,6 +258,16 @@ class AbandonedRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRun:
+    """A run whose turn has come, or that is not to wait any longer; `caller` is its owner."""
+
+    caller: Caller
+    run_id: RunId
+    is_cancelled: bool
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAnswer:
     """An answer that has ended, as of one moment. `sealed_manifest` is None where there is none."""
 
@@ -207,6 +292,10 @@ class RunEvents(Protocol):
     ) -> RunPage | None: ...
 
     async def abandoned(self) -> Sequence[AbandonedRun]: ...
+
+    async def waiting(self) -> Sequence[WaitingRun]:
+        """Some of them, those first that were asked first."""
+        ...
 
     async def end_abandoned(
         self, caller: Caller, run_id: RunId, event: SealedEvent, sealed_answer: bytes

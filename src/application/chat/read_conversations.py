@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from application.chat.ports import Chats
 from application.chat.sealed_chat import SealedChat
 from application.ports import Cipher, OwnKeys
+from domain.chat.branch import Branch, MessageNotFound
 from domain.chat.conversation import Conversation, ConversationNotFound
 from domain.chat.message import Message
-from domain.identity import Caller, ConversationId
+from domain.identity import Caller, ConversationId, MessageId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +59,23 @@ class ReadConversations:
         return OpenConversation(conversation=found, title=title)
 
     async def messages(
-        self, *, caller: Caller, conversation_id: ConversationId, after: int, limit: int
+        self,
+        *,
+        caller: Caller,
+        conversation_id: ConversationId,
+        branch: MessageId | None = None,
+        after: int,
+        limit: int,
     ) -> Sequence[OpenMessage]:
-        """The messages after this sequence number, in order."""
+        """The messages after this sequence number, in order: of all branches, or of one."""
         chats = await self._open(caller, [conversation_id])
-        found = await self.chats.messages(caller, conversation_id, after=after, limit=limit)
+        if branch is not None:
+            async with self.chats.begin(caller) as tx:
+                if await tx.message(conversation_id, branch) is None:
+                    raise MessageNotFound
+        found = await self.chats.messages(
+            caller, conversation_id, branch=branch, after=after, limit=limit
+        )
         if conversation_id not in chats:
             raise ConversationNotFound
         chat = chats[conversation_id]
@@ -75,6 +88,14 @@ class ReadConversations:
             )
             for each in found
         ]
+
+    async def branches(
+        self, *, caller: Caller, conversation_id: ConversationId, after: int, limit: int
+    ) -> Sequence[Branch]:
+        """By their last messages, after this sequence number. Raises ConversationNotFound."""
+        if await self.chats.conversation(caller, conversation_id) is None:
+            raise ConversationNotFound
+        return await self.chats.branches(caller, conversation_id, after=after, limit=limit)
 
     async def _open(
         self, caller: Caller, ids: Sequence[ConversationId]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from uuid import UUID
 
-from application.chat.ports import SealedEvent
+from application.chat.ports import SealedEvent, WrittenQuestion
 from application.ports import Cipher, Context, DataKey
 from domain.chat.event import Event, EventType
 from domain.chat.manifest import Explained
-from domain.identity import ConversationId, MessageId, RunId, TenantId
+from domain.chat.question import Question
+from domain.identity import ConversationId, DocumentId, MessageId, RunId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,32 @@ class SealedChat:
 
     def open_message(self, message_id: MessageId, sealed: bytes) -> str:
         return self.cipher.open(self.key, sealed, self._message(message_id)).decode()
+
+    def seal_terms(self, run_id: RunId, question: Question) -> bytes:
+        """What a question is asked with beside its text and its purpose."""
+        ids = question.document_ids
+        terms = {
+            "document_ids": None if ids is None else sorted(map(str, ids)),
+            "before": list(question.before),
+        }
+        told = json.dumps(terms, ensure_ascii=False, separators=(",", ":"))
+        return self.cipher.seal(self.key, told.encode(), self._context(b"terms", run_id.bytes))
+
+    def open_question(self, written: WrittenQuestion) -> Question:
+        """As it was asked for this run."""
+        message, run = written.message, written.run
+        assert message.sealed_content is not None
+        terms: dict[str, list[str] | None] = {"document_ids": None, "before": None}
+        if written.sealed_terms is not None:
+            context = self._context(b"terms", run.id.bytes)
+            terms = json.loads(self.cipher.open(self.key, written.sealed_terms, context))
+        ids = terms["document_ids"]
+        return Question(
+            text=self.open_message(message.id, message.sealed_content),
+            purpose=run.purpose,
+            document_ids=None if ids is None else frozenset(DocumentId(UUID(each)) for each in ids),
+            before=tuple(terms["before"] or ()),
+        )
 
     def seal_event(self, run_id: RunId, event: Event) -> SealedEvent:
         context = self._event(run_id, event.number, event.type)

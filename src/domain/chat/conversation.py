@@ -7,7 +7,7 @@ from datetime import datetime
 
 from domain.chat.question import is_readable
 from domain.errors import Invalid, NotFound
-from domain.identity import ConversationId, PersonId
+from domain.identity import ConversationId, MessageId, PersonId
 
 TITLE_LENGTH_MAX = 300
 TITLE_WORDS_LENGTH = 80
@@ -25,13 +25,17 @@ class TitleNotUsable(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """`title` may be empty; `message_count` is the sequence of the last message."""
+    """`title` may be empty; `message_count` is the sequence of the last message.
+
+    `head_id` is the message that the next question follows; None: nothing was asked yet.
+    """
 
     id: ConversationId
     owner_id: PersonId
     sealed_title: bytes = field(repr=False)
     message_count: int
     created_at: datetime
+    head_id: MessageId | None = None
 
 
 def usable_title(title: str) -> str:

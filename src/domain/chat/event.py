@@ -21,6 +21,7 @@ from domain.identity import ConversationId, DocumentId, MessageId, RunId
 class EventType(StrEnum):
     """What happened."""
 
+    QUEUED = "queued"
     RUN_STARTED = "run_started"
     RETRIEVAL = "retrieval"
     TEXT_DELTA = "text_delta"
@@ -36,6 +37,17 @@ class EventType(StrEnum):
     @property
     def is_terminal(self) -> bool:
         return self in _TERMINAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """The question waits for `ahead` answers of its conversation, that are or will be written."""
+
+    type: ClassVar[EventType] = EventType.QUEUED
+    run_id: RunId
+    message_id: MessageId
+    conversation_id: ConversationId
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +180,7 @@ class AccessRevoked:
 
 Terminal: TypeAlias = Completed | Cancelled | Failed | AccessRevoked
 Fact: TypeAlias = (
-    RunStarted | Retrieval | TextDelta | Cited | Guardrail | Usage | Fallback | Terminal
+    Queued | RunStarted | Retrieval | TextDelta | Cited | Guardrail | Usage | Fallback | Terminal
 )
 
 STATE_AFTER: Mapping[EventType, RunState] = {

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.errors import Conflict, NotAllowed, NotFound
+from domain.errors import Conflict, NotAllowed, NotFound, TooMany
 from domain.identity import ConversationId, GrantId, MessageId, PersonId, Purpose, RunId
 
 
 class RunState(StrEnum):
-    """A run is running, and then it has ended, once, in one of four ways."""
+    """A run may have to wait, then it is running, and then it has ended, in one of four ways."""
 
+    QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
@@ -22,7 +23,14 @@ class RunState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        return self is not RunState.RUNNING
+        return self not in (RunState.QUEUED, RunState.RUNNING)
+
+
+class WhenBusy(StrEnum):
+    """What becomes of a question while another one of its conversation is being answered."""
+
+    REFUSE = "refuse"
+    QUEUE = "queue"
 
 
 class RunNotFound(NotFound):
@@ -30,9 +38,15 @@ class RunNotFound(NotFound):
 
 
 class RunAlreadyActive(Conflict):
-    """An answer is being written in this conversation; wait for it, or cancel it."""
+    """An answer is being written in this conversation; wait, cancel it, or queue yours."""
 
     code = "run_already_active"
+
+
+class QueueFull(TooMany):
+    """As many questions wait in this conversation as may."""
+
+    code = "queue_full"
 
 
 class AnswerWithdrawn(NotAllowed):

@@ -78,6 +78,12 @@ def sweepers_of(container: Container) -> Sequence[Sweeper]:
     return (
         Sweeper(chores={"abandoned_runs": container.fail_abandoned_runs()}, every_seconds=5),
         Sweeper(
+            chores={"queued_runs": container.start_queued_runs()},
+            every_seconds=1,
+            signals=container.signals(),
+            topic="queue",
+        ),
+        Sweeper(
             chores={"released_reservations": container.release_reservations()}, every_seconds=5
         ),
         Sweeper(chores={"expired_consents": container.expire_consents()}, every_seconds=15),

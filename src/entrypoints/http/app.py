@@ -134,6 +134,8 @@ EXPOSED = (
     "chats",
     "start_conversation",
     "ask_question",
+    "answer_again",
+    "select_branch",
     "follow_run",
     "explain_answer",
     "cancel_run",

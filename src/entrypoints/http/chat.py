@@ -7,24 +7,29 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from application.chat.answer_again import AnswerAgain, AskedAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.follow_run import FollowRun
 from application.chat.ports import AskedQuestion
 from application.chat.read_conversations import OpenConversation, OpenMessage, ReadConversations
+from application.chat.select_branch import SelectBranch
 from application.chat.start_conversation import StartConversation
+from domain.chat.branch import Branch, Follows, Position, Replaces
 from domain.chat.conversation import TITLE_LENGTH_MAX
 from domain.chat.message import MessageRole
 from domain.chat.question import Question
-from domain.identity import PERSONAL_USE, Caller, ConversationId, DocumentId, Purpose
+from domain.chat.run import WhenBusy
+from domain.identity import PERSONAL_USE, Caller, ConversationId, DocumentId, MessageId, Purpose
 from entrypoints.http.drain import Drain
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.refusals import InvalidFields, WrongField
 from entrypoints.http.run_streams import native_stream
 from entrypoints.http.runs import RunShown, run_shown, wants_stream
 from entrypoints.http.streams import StreamLimits
@@ -35,6 +40,10 @@ AfterSequence = Annotated[
     QueryParameter(
         ge=0, le=2**31 - 1, description="The sequence number of the last message you have."
     ),
+]
+BranchName = Annotated[
+    UUID | None,
+    QueryParameter(description="A message: only those are listed that lead to it, and itself."),
 ]
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 QUESTION_BODY_BYTES_MAX = 256 * 1024
@@ -51,20 +60,37 @@ class NewMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     One's own documents are read for any purpose, those of others under grants for `purpose`.
     With `document_ids` nothing else is read. `model` is one that GET /v1/models lists.
+
+    The question goes on from the selected branch; with `follows` from that answer instead, and
+    with `replaces` it stands beside that question. `when_busy` says whether it waits for its turn
+    while another answer of the conversation is being written.
     """
 
     content: str
     model: ModelName | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
+    follows: UUID | None = None
+    replaces: UUID | None = None
+    when_busy: WhenBusy = WhenBusy.REFUSE
+
+
+class NewAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What is to be otherwise this time; what is left out is as it was the last time."""
+
+    model: ModelName | None = None
+    purpose: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    document_ids: Annotated[list[UUID], Meta(min_length=1, max_length=200)] | None = None
+    when_busy: WhenBusy = WhenBusy.REFUSE
 
 
 class ConversationShown(msgspec.Struct, kw_only=True):
-    """A conversation as it stands."""
+    """A conversation as it stands. The next question goes on from the message `head_id`."""
 
     id: UUID
     title: str
     message_count: int
+    head_id: UUID | None
     created_at: datetime
 
 
@@ -88,6 +114,27 @@ class AskedShown(msgspec.Struct, kw_only=True):
 
     message: MessageShown
     run: RunShown
+
+
+class BranchShown(msgspec.Struct, kw_only=True):
+    """A branch, named by its last message, whose number in the conversation is `sequence`.
+
+    `length` counts its messages; those up to `parted_after` it shares with other branches.
+    """
+
+    message_id: UUID
+    sequence: int
+    length: int
+    parted_after: UUID | None
+    is_selected: bool
+    run_id: UUID | None
+    created_at: datetime
+
+
+class SelectedBranch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A message of the branch; of several branches that have it, the newest is meant."""
+
+    message_id: UUID
 
 
 class ConversationsController(Controller):
@@ -171,17 +218,56 @@ class ConversationsController(Controller):
         caller: Injected[Caller],
         read_conversations: Injected[ReadConversations],
         conversation_id: FromPath[UUID],
+        branch: BranchName = None,
         after: AfterSequence = 0,
         limit: Limit = LIMIT_DEFAULT,
     ) -> Page[MessageShown]:
-        """The messages after a sequence number, in order; sequences count from 1, without gaps."""
+        """The messages after a sequence number, in order; sequences count from 1, without gaps.
+
+        With `branch` only those of one branch: then there are gaps where others are.
+        """
         found = await read_conversations.messages(
+            caller=caller,
+            conversation_id=ConversationId(conversation_id),
+            branch=None if branch is None else MessageId(branch),
+            after=after,
+            limit=limit,
+        )
+        return Page(items=[_message_shown(each) for each in found])
+
+    @get("/{conversation_id:uuid}/branches")
+    async def list_branches(
+        self,
+        caller: Injected[Caller],
+        read_conversations: Injected[ReadConversations],
+        conversation_id: FromPath[UUID],
+        after: AfterSequence = 0,
+        limit: Limit = LIMIT_DEFAULT,
+    ) -> Page[BranchShown]:
+        """The branches of a conversation, in the order of their last messages."""
+        found = await read_conversations.branches(
             caller=caller,
             conversation_id=ConversationId(conversation_id),
             after=after,
             limit=limit,
         )
-        return Page(items=[_message_shown(each) for each in found])
+        return Page(items=[_branch_shown(each) for each in found])
+
+    @put("/{conversation_id:uuid}/branch", opt={"example": {"message_id": str(UUID(int=0))}})
+    async def select_branch(
+        self,
+        caller: Injected[Caller],
+        select_branch: Injected[SelectBranch],
+        read_conversations: Injected[ReadConversations],
+        conversation_id: FromPath[UUID],
+        data: JSONBody[SelectedBranch],
+    ) -> ConversationShown:
+        """Go on from a branch: the next question follows its last message."""
+        conversation = ConversationId(conversation_id)
+        await select_branch(
+            caller=caller, conversation_id=conversation, message_id=MessageId(data.message_id)
+        )
+        return _shown(await read_conversations.one(caller=caller, conversation_id=conversation))
 
     @post(
         "/{conversation_id:uuid}/messages",
@@ -205,24 +291,101 @@ class ConversationsController(Controller):
 
         A repeat with the same Idempotency-Key joins the run of the first time.
         """
-        ids = data.document_ids
         question = Question(
             text=data.content,
             purpose=Purpose(data.purpose),
-            document_ids=None if ids is None else frozenset(map(DocumentId, ids)),
+            document_ids=_documents(data.document_ids),
         )
         asked = await ask_question(
             caller=caller,
             conversation_id=ConversationId(conversation_id),
             question=question,
+            position=position_of(data.follows, data.replaces),
+            when_busy=data.when_busy,
             model=data.model,
             idempotency=idempotency_of(request, idempotency_key, data),
         )
-        location = {"Location": f"/v1/runs/{asked.run.id}"}
-        if wants_stream(request):
-            events = await follow_run(caller=caller, run_id=asked.run.id, after=0)
-            return await native_stream(events, drain=drain, limits=stream_limits, headers=location)
-        return Response(_asked_shown(asked), status_code=202, headers=location)
+        return await _told(request, caller, asked, follow_run, drain, stream_limits)
+
+    @post(
+        "/{conversation_id:uuid}/messages/{message_id:uuid}/answers",
+        status_code=202,
+        request_max_body_size=QUESTION_BODY_BYTES_MAX,
+        opt={"example": {}},
+    )
+    async def answer_again(
+        self,
+        request: Request[Any, Any, Any],
+        caller: Injected[Caller],
+        answer_again: Injected[AnswerAgain],
+        follow_run: Injected[FollowRun],
+        drain: Injected[Drain],
+        stream_limits: Injected[StreamLimits],
+        conversation_id: FromPath[UUID],
+        message_id: FromPath[UUID],
+        data: JSONBody[NewAnswer],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[Any]:
+        """Answer a question once more, beside the answers that it has: a branch of its own.
+
+        The message is the question, or an answer to it. What may be quoted is decided anew.
+        """
+        asked = await answer_again(
+            caller=caller,
+            conversation_id=ConversationId(conversation_id),
+            message_id=MessageId(message_id),
+            anew=AskedAnew(
+                model=data.model,
+                purpose=None if data.purpose is None else Purpose(data.purpose),
+                document_ids=_documents(data.document_ids),
+            ),
+            when_busy=data.when_busy,
+            idempotency=idempotency_of(request, idempotency_key, data),
+        )
+        return await _told(request, caller, asked, follow_run, drain, stream_limits)
+
+
+def position_of(follows: UUID | None, replaces: UUID | None) -> Position | None:
+    """Raises InvalidFields where both are named."""
+    if follows is not None and replaces is not None:
+        both = "A question follows an answer, or it replaces a question; not both."
+        raise InvalidFields([WrongField("/replaces", both)])
+    if follows is not None:
+        return Follows(MessageId(follows))
+    return None if replaces is None else Replaces(MessageId(replaces))
+
+
+async def _told(
+    request: Request[Any, Any, Any],
+    caller: Caller,
+    asked: AskedQuestion,
+    follow_run: FollowRun,
+    drain: Drain,
+    limits: StreamLimits,
+) -> Response[Any]:
+    """The events of the run where the client asked for them, else how it stands."""
+    location = {"Location": f"/v1/runs/{asked.run.id}"}
+    if wants_stream(request):
+        events = await follow_run(caller=caller, run_id=asked.run.id, after=0)
+        return await native_stream(events, drain=drain, limits=limits, headers=location)
+    return Response(_asked_shown(asked), status_code=202, headers=location)
+
+
+def _documents(ids: list[UUID] | None) -> frozenset[DocumentId] | None:
+    return None if ids is None else frozenset(map(DocumentId, ids))
+
+
+def _branch_shown(branch: Branch) -> BranchShown:
+    last = branch.last
+    return BranchShown(
+        message_id=last.id,
+        sequence=last.sequence,
+        length=branch.length,
+        parted_after=branch.parted_after,
+        is_selected=branch.is_selected,
+        run_id=last.run_id,
+        created_at=last.created_at,
+    )
 
 
 def _shown(opened: OpenConversation) -> ConversationShown:
@@ -231,6 +394,7 @@ def _shown(opened: OpenConversation) -> ConversationShown:
         id=conversation.id,
         title=opened.title,
         message_count=conversation.message_count,
+        head_id=conversation.head_id,
         created_at=conversation.created_at,
     )
 

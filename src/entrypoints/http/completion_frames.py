@@ -72,6 +72,8 @@ class CompletionChunks:
             case EventType.USAGE:
                 self._usage = usage_of(told)
                 return b""
+            case EventType.QUEUED:
+                return b""  # nothing is written yet, and the format has no word for waiting
             case EventType.COMPLETED:
                 return self._chunk({}, finish_reason="stop") + self._spent() + DONE
             case EventType.FALLBACK:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from domain.chat.event import Event
+from domain.chat.run import WhenBusy
 from domain.identity import PERSONAL_USE, RunId
 from entrypoints.http.fields import read_value
 from entrypoints.http.json_text import parse_json
@@ -32,13 +33,28 @@ class Authenticate(_Frame, tag="authenticate"):
 
 
 class Ask(_Frame, tag="ask"):
-    """A question, whose run is followed. With an `id`, a repeat joins the run of the first time."""
+    """A question, whose run is followed. With an `id`, a repeat joins the run of the first time.
+
+    `follows`, `replaces` and `when_busy` are those of `POST .../messages`.
+    """
 
     content: str
     model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
     id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
+    follows: UUID | None = None
+    replaces: UUID | None = None
+    when_busy: WhenBusy = WhenBusy.REFUSE
+
+
+class Regenerate(_Frame, tag="regenerate"):
+    """Another answer to a question, named by itself or by an answer that it has."""
+
+    message_id: UUID
+    model: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    when_busy: WhenBusy = WhenBusy.REFUSE
 
 
 class Cancel(_Frame, tag="cancel"):
@@ -54,10 +70,11 @@ class Resume(_Frame, tag="resume"):
     after: Annotated[int, Meta(ge=0, le=NUMBER_MAX)] = 0
 
 
-ClientFrame: TypeAlias = Authenticate | Ask | Cancel | Resume
+ClientFrame: TypeAlias = Authenticate | Ask | Regenerate | Cancel | Resume
 _KINDS: dict[str, type[_Frame]] = {
     "authenticate": Authenticate,
     "ask": Ask,
+    "regenerate": Regenerate,
     "cancel": Cancel,
     "resume": Resume,
 }

@@ -22,17 +22,19 @@ from litestar import WebSocket, websocket
 from litestar.params import FromPath
 
 from application.accounts.ports import AccessToken, AccessTokens
+from application.chat.answer_again import AnswerAgain, AskedAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.follow_run import FollowRun
-from application.chat.ports import Chats
+from application.chat.ports import AskedQuestion, Chats
 from application.ports import Idempotency
 from domain.accounts.session import AccessTokenNotValid
 from domain.chat.question import Question
 from domain.chat.run import RunNotFound
 from domain.errors import Refusal, TooMany
-from domain.identity import Caller, ConversationId, DocumentId, Purpose, RunId
+from domain.identity import Caller, ConversationId, DocumentId, MessageId, Purpose, RunId
 from entrypoints.http.access import PUBLIC
+from entrypoints.http.chat import position_of
 from entrypoints.http.drain import Drain
 from entrypoints.http.injected import Injected
 from entrypoints.http.problems import log_unexpected, problem_of
@@ -42,6 +44,7 @@ from entrypoints.http.socket_frames import (
     Authenticate,
     Cancel,
     ClientFrame,
+    Regenerate,
     event_frame,
     read_frame,
     refused_frame,
@@ -83,6 +86,7 @@ async def converse(
     access_tokens: Injected[AccessTokens],
     chats: Injected[Chats],
     ask_question: Injected[AskQuestion],
+    answer_again: Injected[AnswerAgain],
     follow_run: Injected[FollowRun],
     cancel_run: Injected[CancelRun],
     drain: Injected[Drain],
@@ -101,6 +105,7 @@ async def converse(
         access_tokens=access_tokens,
         chats=chats,
         ask_question=ask_question,
+        answer_again=answer_again,
         follow_run=follow_run,
         cancel_run=cancel_run,
         write_seconds_max=stream_limits.write_seconds_max,
@@ -119,6 +124,7 @@ class _Session:
     access_tokens: AccessTokens
     chats: Chats
     ask_question: AskQuestion
+    answer_again: AnswerAgain
     follow_run: FollowRun
     cancel_run: CancelRun
     write_seconds_max: float
@@ -182,14 +188,8 @@ class _Session:
             return
         if len(self._following) >= FOLLOWED_MAX:
             raise TooManyFollowed(retry_after_seconds=1)
-        if isinstance(frame, Ask):
-            asked = await self.ask_question(
-                caller=caller,
-                conversation_id=self.conversation_id,
-                question=_question(frame),
-                model=frame.model,
-                idempotency=_once(self.conversation_id, frame),
-            )
+        if isinstance(frame, Ask | Regenerate):
+            asked = await self._ask(caller, frame)
             told = {"message_id": asked.message.id, "run": run_shown(asked.run)}
             await self._send(reply_frame("asked", number, **told))
             self._follow(tasks, asked.run.id, 0, number)
@@ -197,6 +197,26 @@ class _Session:
             run_id = RunId(frame.run_id)
             await self._own_run(caller, run_id)
             self._follow(tasks, run_id, frame.after, number)
+
+    async def _ask(self, caller: Caller, frame: Ask | Regenerate) -> AskedQuestion:
+        if isinstance(frame, Regenerate):
+            return await self.answer_again(
+                caller=caller,
+                conversation_id=self.conversation_id,
+                message_id=MessageId(frame.message_id),
+                anew=AskedAnew(model=frame.model),
+                when_busy=frame.when_busy,
+                idempotency=_once(self.conversation_id, frame),
+            )
+        return await self.ask_question(
+            caller=caller,
+            conversation_id=self.conversation_id,
+            question=_question(frame),
+            position=position_of(frame.follows, frame.replaces),
+            when_busy=frame.when_busy,
+            model=frame.model,
+            idempotency=_once(self.conversation_id, frame),
+        )
 
     async def _authenticate(self, frame: Authenticate, number: int) -> None:
         try:
@@ -288,7 +308,7 @@ def _question(frame: Ask) -> Question:
     )
 
 
-def _once(conversation_id: ConversationId, frame: Ask) -> Idempotency | None:
+def _once(conversation_id: ConversationId, frame: Ask | Regenerate) -> Idempotency | None:
     if frame.id is None:
         return None
     name = msgspec.json.encode([conversation_id, frame.id])

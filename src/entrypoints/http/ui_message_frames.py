@@ -38,6 +38,8 @@ class UIMessageChunks:
                 message_id = told.pop("message_id")
                 start = {"type": "start", "messageId": message_id, "messageMetadata": told}
                 return [start, {"type": "start-step"}]
+            case EventType.QUEUED:
+                return []  # a message begins with its start, and that is still to come
             case EventType.TEXT_DELTA:
                 return self._said(told["text"])
             case EventType.CITATION:

@@ -1,12 +1,12 @@
 """The AI SDK's chat: front ends that use its `useChat` work with an address and a token.
 
 The chat's id, which the client makes up, names a conversation of the asker's own. Of the messages
-that the client repeats only the last one is read: the conversation is kept here.
+that the client repeats only the last one is read: the conversation is kept here. The others' ids
+say which of its branches the client shows.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -18,11 +18,11 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from msgspec import Meta
 
+from application.chat.answer_again import AnswerAgain, AskedAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.follow_run import FollowRun
 from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats
-from application.ports import Idempotency
 from domain.chat.conversation import title_from
 from domain.chat.question import Question
 from domain.errors import Invalid
@@ -36,6 +36,7 @@ from entrypoints.http.refusals import InvalidFields, WrongField
 from entrypoints.http.run_streams import EVENT_STREAM, stream_of
 from entrypoints.http.streams import StreamLimits
 from entrypoints.http.ui_message_frames import HEADERS, UIMessageChunks
+from entrypoints.http.ui_positions import ShownChat
 
 NAME = r"^[!-~]{1,100}$"
 
@@ -98,6 +99,8 @@ class UIMessagesController(Controller):
         caller: Injected[Caller],
         named_conversations: Injected[NamedConversations],
         ask_question: Injected[AskQuestion],
+        answer_again: Injected[AnswerAgain],
+        chats: Injected[Chats],
         follow_run: Injected[FollowRun],
         drain: Injected[Drain],
         stream_limits: Injected[StreamLimits],
@@ -106,21 +109,42 @@ class UIMessagesController(Controller):
     ) -> Response[Any]:
         """Ask in a chat, and read the answer as a UI message stream.
 
-        A message that was sent before joins its run, unless it is edited or its answer is to be
-        made anew. A closed connection stops nothing: `POST /v1/runs/{run_id}/cancel` does, and the
-        message's metadata names the run.
+        A message that was sent before joins its run. One that was edited, and an answer that is
+        to be made anew, begin a branch, as any question does that follows an answer which others
+        followed before. A closed connection stops nothing: `POST /v1/runs/{run_id}/cancel` does,
+        and the message's metadata names the run.
         """
-        message, question = _asked(data)
+        shown, question = _asked(data)
         conversation_id = await named_conversations.open(
             caller=caller, name=data.id, title=title_from(question.text)
         )
-        asked = await ask_question(
-            caller=caller,
-            conversation_id=conversation_id,
-            question=question,
-            model=data.model,
-            idempotency=idempotency_of(request, idempotency_key, data) or _once(data, message),
-        )
+        claim = idempotency_of(request, idempotency_key, data)
+        repeated = None
+        if data.trigger == "regenerate-message":
+            repeated = await shown.repeated(chats, caller, conversation_id)
+        else:
+            claim = claim or shown.claim([data.purpose, data.document_ids, data.model])
+        if repeated is not None:
+            asked = await answer_again(
+                caller=caller,
+                conversation_id=conversation_id,
+                message_id=repeated,
+                anew=AskedAnew(
+                    model=data.model,
+                    purpose=question.purpose,
+                    document_ids=question.document_ids,
+                ),
+                idempotency=claim,
+            )
+        else:
+            asked = await ask_question(
+                caller=caller,
+                conversation_id=conversation_id,
+                question=question,
+                position=await shown.position(chats, caller, conversation_id),
+                model=data.model,
+                idempotency=claim,
+            )
         return await _stream(caller, asked.run.id, follow_run, drain, stream_limits)
 
     @get(
@@ -157,15 +181,19 @@ async def _stream(
     )
 
 
-def _asked(data: NewChatMessage) -> tuple[UIMessage, Question]:
-    """The message that asks, and its question. Raises Invalid, naming the field of this body."""
+def _asked(data: NewChatMessage) -> tuple[ShownChat, Question]:
+    """The chat up to the message that asks, and its question. Raises Invalid, by field."""
     if (data.message is None) == (data.messages is None):
         told = "Send all messages, or the last one as `message`."
         raise InvalidFields([WrongField("/messages", told)])
     place, message = "/message", data.message
+    answers: list[str] = []
+    last = 0
     for position, each in enumerate(data.messages or ()):
         if each.role == "user":
-            place, message = f"/messages/{position}", each
+            place, message, last = f"/messages/{position}", each, len(answers)
+        elif each.role == "assistant":
+            answers.append(each.id)
     if message is None or message.role != "user":
         raise InvalidFields([WrongField(place, "There is no message of a user to answer.")])
     for position, part in enumerate(message.parts):
@@ -173,7 +201,7 @@ def _asked(data: NewChatMessage) -> tuple[UIMessage, Question]:
             raise InvalidFields([WrongField(f"{place}/parts/{position}", "Only text is read.")])
     ids = data.document_ids
     try:
-        return message, Question(
+        question = Question(
             text="\n".join(part.text or "" for part in message.parts),
             purpose=Purpose(data.purpose),
             document_ids=None if ids is None else frozenset(map(DocumentId, ids)),
@@ -182,16 +210,12 @@ def _asked(data: NewChatMessage) -> tuple[UIMessage, Question]:
         if refused.field == "/content":
             refused.field = f"{place}/parts"
         raise
-
-
-def _once(data: NewChatMessage, message: UIMessage) -> Idempotency | None:
-    """A message takes effect once, by the id that the client gave it."""
-    if not message.id or data.trigger != "submit-message" or data.message_id is not None:
-        return None
-    asked = [[part.text for part in message.parts], data.purpose, data.document_ids, data.model]
-    name = msgspec.json.encode([data.id, message.id])
-    return Idempotency(
-        route="POST /api/chat message",
-        key=hashlib.sha256(name).hexdigest(),
-        request_hash=hashlib.sha256(msgspec.json.encode(asked)).digest(),
+    shown = ShownChat(
+        chat=data.id,
+        message_id=message.id,
+        texts=[part.text for part in message.parts],
+        answer_ids=answers[:last],
+        named_id=data.message_id,
+        is_edited=data.trigger == "submit-message" and data.message_id is not None,
     )
+    return shown, question

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from application.ports import Signals
+
 log = structlog.get_logger(__name__)
 
 Chore = Callable[[], Awaitable[int]]
@@ -17,14 +19,26 @@ Chore = Callable[[], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweeper:
-    """Runs each chore every `every_seconds`; one that fails is tried again next time."""
+    """Runs each chore every `every_seconds`; one that fails is tried again next time.
+
+    With `signals` it is woken for it by this topic, too.
+    """
 
     chores: Mapping[str, Chore]
     every_seconds: float
+    signals: Signals | None = None
+    topic: str = ""
     done: Counter[str] = field(default_factory=Counter)
     """How much each chore has done since the start."""
 
     async def run(self) -> None:
+        if self.signals is None:
+            await self._run(asyncio.sleep)
+            return
+        with self.signals.listen(self.topic) as signal:
+            await self._run(signal.wait)
+
+    async def _run(self, pause: Callable[[float], Awaitable[None]]) -> None:
         while True:
             for name, chore in self.chores.items():
                 try:
@@ -35,4 +49,4 @@ class Sweeper:
                     self.done[name] += done
                     if done:
                         log.info("chore_done", chore=name, count=done)
-            await asyncio.sleep(self.every_seconds)
+            await pause(self.every_seconds)

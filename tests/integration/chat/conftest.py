@@ -31,10 +31,12 @@ from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
 from adapters.telemetry.model_meter import PrometheusModelMeter
+from application.chat.answer_again import AnswerAgain
 from application.chat.answer_question import AnswerQuestion
-from application.chat.ask_question import AskQuestion
+from application.chat.ask_question import AskQuestion, QueueLimits
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
+from application.chat.end_queued_run import EndQueuedRun
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.guardrails import Guardrails
@@ -45,16 +47,20 @@ from application.chat.model_health import ModelHealth
 from application.chat.ports import AskedQuestion, ExcerptSource
 from application.chat.read_conversations import ReadConversations
 from application.chat.reserve_answer import ReserveAnswer
+from application.chat.select_branch import SelectBranch
 from application.chat.settle_calls import SettleCalls
 from application.chat.start_conversation import StartConversation
+from application.chat.start_queued_runs import StartQueuedRuns
 from application.chat.write_answer import AnswerLimits
 from application.ports import Idempotency
 from application.vault.key_service import KeyService
+from domain.chat.branch import Position
 from domain.chat.budget import Budgets
 from domain.chat.event import Event
 from domain.chat.excerpt import Excerpt
 from domain.chat.price import PriceTable
 from domain.chat.question import Question
+from domain.chat.run import WhenBusy
 from domain.consent.decision import POLICY_VERSION
 from domain.identity import (
     Caller,
@@ -67,6 +73,8 @@ from domain.identity import (
     TenantId,
     VersionRef,
 )
+from entrypoints.background import beside
+from entrypoints.worker.sweeper import Sweeper
 from tests.integration.http.conftest import serve as serve  # these are fixtures
 from tests.integration.retrieval.conftest import library as library
 from tests.integration.retrieval.conftest import retrieval_container as retrieval_container
@@ -112,6 +120,8 @@ class Chat:
     lease_seconds: float = 30.0
     prices: PriceTable = field(default_factory=lambda: PriceTable(currency="USD", prices=[]))
     budgets: Budgets = field(default_factory=Budgets)
+    queue: QueueLimits = field(default_factory=QueueLimits)
+    queue_topic: str = "queue"
 
     def __post_init__(self) -> None:
         cipher = self.cipher = AesGcmCipher()
@@ -145,7 +155,7 @@ class Chat:
             policy_version=POLICY_VERSION,
         )
         self.executor = RunExecutor(answer=self.answer, logs=self.writer)
-        stored = PostgresRunEvents(engine=self.engine)
+        stored = self.stored = PostgresRunEvents(engine=self.engine)
         shared = {"chats": self.chats, "own_keys": self.own_keys, "cipher": cipher}
         self.start_conversation = StartConversation(
             chats=self.chats, log_writable=log_writable, cipher=cipher, new_id=uuid7
@@ -157,10 +167,17 @@ class Chat:
             reserve_answer=ReserveAnswer(
                 chain=self.chain, limits=self.limits, spending=self.spending
             ),
+            queue=self.queue,
             **shared,
         )
         self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)
-        self.cancel_run = CancelRun(chats=self.chats)
+        self.answer_again = AnswerAgain(ask_question=self.ask_question, **shared)
+        self.select_branch = SelectBranch(chats=self.chats)
+        end_queued_run = EndQueuedRun(**shared)
+        self.cancel_run = CancelRun(chats=self.chats, end_queued_run=end_queued_run)
+        self.start_queued_runs = StartQueuedRuns(
+            stored=stored, starter=self.executor, end_queued_run=end_queued_run, **shared
+        )
         self.delete_conversation = DeleteConversation(
             chats=self.chats, log_writable=log_writable, endings_kept=_nowhere
         )
@@ -179,6 +196,9 @@ class Chat:
         key: str | None = None,
         purpose: str = "research",
         model: str | None = None,
+        position: Position | None = None,
+        when_busy: WhenBusy = WhenBusy.REFUSE,
+        document_ids: frozenset[DocumentId] | None = None,
     ) -> AskedQuestion:
         idempotency = key and Idempotency(
             route="ask", key=key, request_hash=words.encode().ljust(32)[:32]
@@ -186,7 +206,9 @@ class Chat:
         return await self.ask_question(
             caller=caller,
             conversation_id=conversation_id or await self.conversation(caller),
-            question=Question(text=words, purpose=Purpose(purpose)),
+            question=Question(text=words, purpose=Purpose(purpose), document_ids=document_ids),
+            position=position,
+            when_busy=when_busy,
             model=model,
             idempotency=idempotency or None,
         )
@@ -207,6 +229,18 @@ OpenChat = Callable[..., Any]
 
 async def _nowhere() -> None:
     """Endings are kept by the running program; here the database alone is looked at."""
+
+
+async def _nobody_waits(chat: Chat) -> None:
+    """Questions that other tests have left waiting are not begun in this one."""
+    while waiting := await chat.stored.waiting():
+        for each in waiting:
+            await chat.rows(
+                each.caller,
+                "UPDATE runs SET state = 'cancelled', ended_at = now()"
+                " WHERE tenant_id = :tenant AND id = :run RETURNING 1",
+                run=each.run_id,
+            )
 
 
 async def idle(chat: Chat) -> None:
@@ -238,8 +272,17 @@ async def open_chat(
         async def serving(chat: Chat) -> AsyncIterator[Chat]:
             async with chat.signals.listening():
                 await until(lambda: chat.signals.connected)
-                yield chat
+                queue = Sweeper(
+                    chores={"queued_runs": chat.start_queued_runs},
+                    every_seconds=1,
+                    signals=chat.signals,
+                    topic=chat.queue_topic,
+                )
+                async with beside(queue.run(), name="queue"):
+                    yield chat
                 await chat.executor.drain(0)
+
+        opened: list[Chat] = []
 
         async def open_one(*models: Any, **options: Any) -> Chat:
             if len(models) > 1:
@@ -251,6 +294,9 @@ async def open_chat(
                 models or (scripted(),),
                 **options,
             )
+            if not opened:
+                await _nobody_waits(chat)
+            opened.append(chat)
             return await stack.enter_async_context(serving(chat))
 
         yield open_one

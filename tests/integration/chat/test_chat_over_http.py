@@ -43,6 +43,8 @@ def provided(chat: Chat) -> dict[str, Provide]:
         "read_conversations": chat.read,
         "delete_conversation": chat.delete_conversation,
         "ask_question": chat.ask_question,
+        "answer_again": chat.answer_again,
+        "select_branch": chat.select_branch,
         "follow_run": chat.follow_run,
         "cancel_run": chat.cancel_run,
         "spending": chat.spending,

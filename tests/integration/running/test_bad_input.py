@@ -32,6 +32,7 @@ WRONG_BY_NAME: dict[str, tuple[str, ...]] = {
     "version": ("0", "-1", "abc", "9" * 30, str(2**31), str(2**63), ""),
     "cursor": ("x", "", "AAAA", "A" * 1000, "A" * 2000, "é", "%", "=" * 10),
     "purpose": ("", "x" * 65, "a\x00b"),
+    "branch": ("x", "", "12", "\x00"),
     "from": ("-1", "abc", "9" * 30),
     "to": ("-1", "abc", "9" * 30),
     "direction": ("sideways", "", "GIVEN"),

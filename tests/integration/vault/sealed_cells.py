@@ -53,8 +53,8 @@ NOT_SEALED = {
 }
 """Hashes, commitments, what is public, and jobs, which name ids."""
 
-SEALED_ELSEWHERE = {("answer_manifests", "sealed_manifest")}
-"""Sealed like an answer, under the same key, and not tried here."""
+SEALED_ELSEWHERE = {("answer_manifests", "sealed_manifest"), ("runs", "sealed_terms")}
+"""Sealed like an answer, under the same key; of terms see test_branches.py."""
 
 MOVED = sorted({table for table, _ in SEALED} | {"versions", "blobs", "audit_resources"})
 

@@ -45,6 +45,10 @@ def kinds_at(row: Row) -> tuple[str, ...]:
             return "person_id", "email"
         case "/parent_id":
             return ("grant_id",)
+        case "/follows" | "?branch" | "/message_id":
+            return ("message_id",)
+        case "/replaces":
+            return ("question_id",)
         case "/schema":
             return ("schema_name",)
         case "/email":
@@ -164,8 +168,17 @@ def _question(ids: Ids, place: str, kind: str) -> list[Options]:
     body: Json = {"content": _ASKED, "purpose": PURPOSE}
     if place == "/document_ids/0":
         body["document_ids"] = [ids[kind]]
+    if place in ("/follows", "/replaces"):
+        body[place[1:]] = ids[kind]
     streamed = {"json": body, "headers": {"Accept": "text/event-stream"}}
     return [{"json": body}, *([] if kind == "Idempotency-Key" else [streamed])]
+
+
+def _answer(ids: Ids, place: str, kind: str) -> list[Options]:
+    body: Json = {"purpose": PURPOSE}
+    if place == "/document_ids/0":
+        body["document_ids"] = [ids[kind]]
+    return [{"json": body}]
 
 
 def _completion(ids: Ids, place: str, kind: str) -> list[Options]:
@@ -283,6 +296,10 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     "POST /v1/search": _search,
     "POST /v1/conversations": _always({"json": {"title": f"Each {WORD}"}}),
     f"POST {_CONVERSATION}/messages": _question,
+    f"POST {_CONVERSATION}/messages/{{message_id}}/answers": _answer,
+    f"PUT {_CONVERSATION}/branch": lambda ids, place, kind: [
+        {"json": {"message_id": ids["message_id"]}}
+    ],
     "GET /v1/runs/{run_id}/events": _from(1),
     "POST /v1/chat/completions": _completion,
     "POST /api/chat": _chat,

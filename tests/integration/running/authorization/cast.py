@@ -18,7 +18,9 @@ NAMES = {
 SHARED, PRIVATE = f"avocet{uuid4().hex[:8]}", f"bittern{uuid4().hex[:8]}"
 """Canaries: in what is Asha's and shared, and in what is hers alone."""
 
-_HERS_ALONE = ("conversation_id", "run_id", "link_id", "event_id", "private_id")
+_HERS_ALONE = (
+    "conversation_id", "run_id", "message_id", "question_id", "link_id", "event_id", "private_id",
+)  # fmt: skip
 _SHARED = ("document_id", "record_id", "collection_id", "grant_id", "consent_id")
 _SHARED_WITH = ("grantee", "expired", "revoked", "bearer")
 

@@ -63,6 +63,21 @@ async def follow(http: httpx2.AsyncClient, run_id: str) -> None:
     assert answer.is_success, answer.text
 
 
+async def asked(person: Person, conversation_id: str, about: str = WORD) -> dict[str, str]:
+    """A question in a conversation, and its answer, once that is there."""
+    path = f"/v1/conversations/{conversation_id}/messages"
+    asked = await person.http.post(path, json={"content": f"Where did {about} stand?"})
+    assert asked.status_code == 202, asked.text
+    run = json_of(asked)["run"]
+    await follow(person.http, run["id"])
+    return {
+        "run_id": run["id"],
+        "message_id": run["answer_id"],
+        "question_id": run["question_id"],
+        "conversation_id": conversation_id,
+    }
+
+
 async def _new_document(cast: Cast) -> dict[str, str]:
     made = await cast.asha.upload(f"A {WORD} for a moment.", **NOT_INDEXED)
     return {"document_id": made["id"]}

@@ -9,7 +9,13 @@ import httpx2
 
 from tests.integration.running.authorization.asking import Ids, kinds_at, requests
 from tests.integration.running.authorization.cast import Cast
-from tests.integration.running.authorization.making import anew, conversation, follow, nobodys
+from tests.integration.running.authorization.making import (
+    anew,
+    asked,
+    conversation,
+    follow,
+    nobodys,
+)
 from tests.integration.running.authorization.matrix import Row
 from tests.integration.running.authorization.places import NOTHING
 from tests.integration.running.authorization.telling import secrets_told, told
@@ -19,6 +25,8 @@ AT_ONCE = 8
 """Roles that try at the same time: more would make the server slower, not the test faster."""
 
 _ASKING = "POST /v1/conversations/{conversation_id}/messages"
+_ANSWERING = f"{_ASKING}/{{message_id}}/answers"
+_IN_A_CHAT = ("conversation_id", "message_id", "question_id")
 _NAMING = {
     "GET /v1/audit/events",  # they name what one asked for: see test_traces_of_asking.py
     "GET /v1/audit/tile/entries/{index}",  # for auditors: leaves name grants, and nothing else
@@ -60,9 +68,9 @@ async def _try(cast: Cast, row: Row, role: str) -> Cell:
     cell = Cell(row, role)
     for kind in kinds_at(row)[: 1 if row.refuses(role) else None]:
         there = {**cast.own[role], **await _named(cast, row, role, kind)}
-        asked = len(requests(row, kind, {**cast.things[role], **there}))
+        count = len(requests(row, kind, {**cast.things[role], **there}))
         is_one = row.refuses(role) or not (row.hides(role) or row.place == NOTHING)
-        for number in range(1 if is_one else asked):
+        for number in range(1 if is_one else count):
             await _compare(cast, cell, kind, there, number)
     return cell
 
@@ -105,14 +113,17 @@ async def _send(cast: Cast, cell: Cell, kind: str, ids: Ids, number: int) -> htt
     method, template = row.operation.split(" ")
     http, ids = cast.clients[role], {**cast.things[role], **ids}
     repeats = role == "owner" and kind == _KEY
-    if row.operation == _ASKING and kind != "conversation_id" and not repeats:
-        person = cast.people.get(role)  # each question is the first one of its conversation
-        ids |= {"conversation_id": await conversation(person, "To be asked once")} if person else {}
+    person = cast.people.get(role)
+    if person and kind not in _IN_A_CHAT and not repeats:
+        if row.operation == _ASKING:  # each question is the first one of its conversation
+            ids |= {"conversation_id": await conversation(person, "To be asked once")}
+        if row.operation == _ANSWERING:
+            ids |= await asked(person, await conversation(person, "To be answered again"))
     options = requests(row, kind, ids)[number]
     path = template.format_map({**ids, "level": "0", "index": "000.p/1"})
     answer = await http.request(method, path, **options)
     cell.requests += 1
-    if row.operation == _ASKING and answer.status_code == 202:
+    if row.operation in (_ASKING, _ANSWERING) and answer.status_code == 202:
         await follow(http, json_of(answer)["run"]["id"])
     return answer
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from tests.integration.running.authorization.asking import MODEL, WORD
 from tests.integration.running.authorization.cast import NAMES, PRIVATE, SHARED, Cast
-from tests.integration.running.authorization.making import conversation, follow, record
+from tests.integration.running.authorization.making import asked, conversation, record
 from tests.integration.running.authorization.matrix import WITHOUT_ACCOUNT
 from tests.integration.running.people import PURPOSE, Json, Person, json_of, signed_in, signed_up
 from tests.integration.running.program import Program, command
@@ -98,7 +98,7 @@ async def _share(cast: Cast, closed_tenant: str) -> None:
         "shared_id": hers["document_id"],
         "link_id": (await link(asha, private["id"]))["id"],
         "event_id": await _event_in_the_log(asha),
-        "run_id": await _run_of(asha, hers["conversation_id"]),
+        **await asked(asha, hers["conversation_id"], f"the {WORD} of {PRIVATE}"),
         "chat_id": await _chat_of(asha),
         "model": MODEL,
         "code": f"claims_{uuid4().hex}",
@@ -146,15 +146,6 @@ async def _event_in_the_log(person: Person) -> str:
             if proof.status_code == 200:
                 return event_id
             await asyncio.sleep(0.05)
-
-
-async def _run_of(person: Person, conversation_id: str) -> str:
-    body = {"content": f"Where did the {WORD} of {PRIVATE} stand?"}
-    asked = await person.http.post(f"/v1/conversations/{conversation_id}/messages", json=body)
-    assert asked.status_code == 202, asked.text
-    run_id = str(json_of(asked)["run"]["id"])
-    await follow(person.http, run_id)
-    return run_id
 
 
 async def _chat_of(person: Person) -> str:

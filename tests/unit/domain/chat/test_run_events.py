@@ -22,6 +22,7 @@ from domain.chat.event import (
     Failed,
     Fallback,
     Guardrail,
+    Queued,
     Retrieval,
     RetrievedExcerpt,
     RunStarted,
@@ -44,6 +45,15 @@ from domain.place import Place
 
 ID = UUID(int=7)
 TOLD = [
+    (
+        Queued(
+            run_id=RunId(ID),
+            message_id=MessageId(ID),
+            conversation_id=ConversationId(ID),
+            ahead=2,
+        ),
+        {"run_id", "message_id", "conversation_id", "ahead"},
+    ),
     (
         RunStarted(
             run_id=RunId(ID),

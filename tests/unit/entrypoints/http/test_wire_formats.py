@@ -20,6 +20,7 @@ from domain.chat.event import (
     Event,
     Failed,
     Fallback,
+    Queued,
     Retrieval,
     RunStarted,
     TextDelta,
@@ -70,6 +71,9 @@ STARTED = RunStarted(
     model="first",
     prompt_version="excerpts-1",
 )
+QUEUED = Queued(
+    run_id=RunId(ID), message_id=MessageId(ID), conversation_id=ConversationId(ID), ahead=1
+)
 # Line ends of every kind, and words that a frame must not be ended or forged by.
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.sampled_from(
     ["\n\n", "\r", "\u2028", "data: [DONE]\n\n", 'id: 7\nevent: x\ndata: {"a":1}\n\n', ":\n\n"]
@@ -108,7 +112,8 @@ FALLBACK = Fallback(from_model="first", to_model="second", reason="model_unavail
 
 @st.composite
 def runs(draw: st.DrawFn) -> list[Event]:
-    facts: list[Any] = [STARTED, Retrieval(mode="hybrid", degraded=[], excerpts=[])]
+    facts: list[Any] = draw(st.sampled_from([[], [QUEUED]]))
+    facts += [STARTED, Retrieval(mode="hybrid", degraded=[], excerpts=[])]
     facts += draw(st.sampled_from([[], [FALLBACK]]))
     said = st.builds(TextDelta, text=WORDS) | citations()
     facts += draw(st.lists(said, max_size=12))
@@ -156,7 +161,7 @@ def test_chunks_of_a_completion_say_what_the_run_says(
     fell_back = any(each.type == "fallback" for each in events)
     assert told[-1]["model"] == ("second" if fell_back else "first")
     extended = [each["strongroom"]["event"] for each in told if "strongroom" in each]
-    beside = ("text_delta", "usage", "completed", "cancelled", "failed", "access_revoked")
+    beside = ("queued", "text_delta", "usage", "completed", "cancelled", "failed", "access_revoked")
     assert extended == [each.type for each in events if each.type not in beside]
     assert told[0]["strongroom"]["data"]["ignored"] == ["temperature"]
 
