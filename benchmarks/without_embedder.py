@@ -10,7 +10,7 @@ from entrypoints.cli.main import cli
 from entrypoints.container import Container
 
 
-class _Weightless(HashingEmbedder):
+class Weightless(HashingEmbedder):
     async def warm(self) -> None:
         pass
 
@@ -19,5 +19,5 @@ class _Weightless(HashingEmbedder):
 
 
 if __name__ == "__main__":
-    Container.embedder.override(_Weightless())
+    Container.embedder.override(Weightless())
     cli()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -71,6 +72,7 @@ from adapters.postgres.vector_route import VectorRoute
 from adapters.postgres.word_index import PostgresWordIndex
 from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
+from adapters.telemetry.language_model import TracedModel
 from adapters.telemetry.model_meter import PrometheusModelMeter
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
@@ -134,7 +136,7 @@ from application.chat.explain_answer import ExplainAnswer
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.guardrails import Guardrails
-from application.chat.language_model import ModelLimits
+from application.chat.language_model import LanguageModel, ModelLimits
 from application.chat.live_runs import LiveRuns
 from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
@@ -252,6 +254,7 @@ def _rates(settings: Settings) -> dict[str, str]:
         "access_request_rate_per_person",
         "redeem_rate_per_address",
         "embedding_rate_per_person",
+        "question_rate_per_person",
     )
     return {name: getattr(settings, name) for name in names}
 
@@ -309,11 +312,9 @@ def _extractor(settings: Settings) -> ProcessExtractor:
 
 def _chain(settings: Settings) -> ModelChain:
     """Quoting always works, so it is the last."""
-    chosen = [
-        language_model(each.plugin, each.name, each.options) for each in settings.chosen_models
-    ]
+    chosen = [_model(each.plugin, each.name, each.options) for each in settings.chosen_models]
     quoting = {"words_per_second": settings.extractive_words_per_second}
-    extractive = language_model("extractive", "extractive-1", quoting)
+    extractive = _model("extractive", "extractive-1", quoting)
     budgets = Budgets(
         person=_budget(settings.budget_tokens_per_person, settings.budget_cost_per_person),
         tenant=_budget(settings.budget_tokens_per_tenant, settings.budget_cost_per_tenant),
@@ -334,6 +335,10 @@ def _chain(settings: Settings) -> ModelChain:
         return ModelChain(models=(*chosen, extractive), prices=prices, budgets=budgets)
     except ValueError as wrong:
         raise SettingsError(f"models: {wrong}.") from None
+
+
+def _model(plugin: str, name: str, options: Mapping[str, Any]) -> LanguageModel:
+    return TracedModel(model=language_model(plugin, name, options), provider=plugin)
 
 
 def _budget(tokens: int | None, money: float | None) -> Budget:
@@ -981,6 +986,7 @@ class Container(containers.DeclarativeContainer):
         new_id=new_id,
         chain=chain,
         reserve_answer=reserve_answer,
+        rates=rate_limits,
         queue=providers.Singleton(
             QueueLimits,
             waiting_max=settings.provided.queued_questions_max,

@@ -93,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access_request_rate_per_person: Rate = "60/hour"
     redeem_rate_per_address: Rate = "60/minute"
     embedding_rate_per_person: Rate = "120/minute"
+    question_rate_per_person: Rate = "120/minute"
 
     # Whom notices and receipts name as the controller.
     controller_name: Annotated[str, Meta(min_length=1, max_length=200)] = "Strongroom"

@@ -11,7 +11,7 @@ from application.chat.place_question import place_question
 from application.chat.ports import AskedQuestion, Chats, ChatTransaction, RunStarter, SealedEvent
 from application.chat.reserve_answer import ReserveAnswer
 from application.chat.sealed_chat import SealedChat
-from application.ports import Cipher, Idempotency, NewId, OwnKeys
+from application.ports import Cipher, Idempotency, NewId, OwnKeys, RateLimits
 from domain.chat.branch import Position
 from domain.chat.conversation import Conversation, ConversationNotFound
 from domain.chat.event import Queued, as_event
@@ -24,6 +24,8 @@ from domain.identity import Caller, ConversationId, MessageId, RunId
 
 LEASE_SECONDS = 30.0
 """For how long a run is taken for alive whose process says nothing."""
+
+PER_PERSON = "question_rate_per_person"
 
 
 class TooManyRuns(Unavailable):
@@ -51,6 +53,7 @@ class AskQuestion:
     new_id: NewId
     chain: ModelChain
     reserve_answer: ReserveAnswer
+    rates: RateLimits
     queue: QueueLimits = field(default_factory=QueueLimits)
     lease_seconds: float = LEASE_SECONDS
 
@@ -69,8 +72,9 @@ class AskQuestion:
         goes on from the selected branch.
 
         Raises ConversationNotFound, MessageNotFound, NotAnAnswer, NotAQuestion, RunAlreadyActive,
-        QueueFull, TooManyRuns, ModelUnknown, or BudgetExhausted; then nothing was done.
+        QueueFull, TooManyRuns, TooMany, ModelUnknown, or BudgetExhausted; then nothing was done.
         """
+        await self.rates.attempt(PER_PERSON, str(caller.tenant_id), str(caller.person_id))
         name = self.chain.default if model is None else model
         self.chain.beginning_with(name)
         keys = await self.own_keys(caller=caller, resources=[conversation_id])

@@ -11,6 +11,7 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
+from adapters.memory.rate_limits import LimitReached
 from application.chat.answer_again import AnswerAgain, AskedAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.delete_conversation import DeleteConversation
@@ -29,6 +30,7 @@ from entrypoints.http.drain import Drain
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
+from entrypoints.http.rate_limits import limit_reached
 from entrypoints.http.refusals import InvalidFields, WrongField
 from entrypoints.http.run_streams import native_stream
 from entrypoints.http.runs import RunShown, run_shown, wants_stream
@@ -142,6 +144,7 @@ class ConversationsController(Controller):
 
     path = "/v1/conversations"
     tags = ("Chat",)
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
     @post(status_code=201, opt={"example": {"title": "The flat"}})
     async def start_conversation(

@@ -18,6 +18,7 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from msgspec import Meta
 
+from adapters.memory.rate_limits import LimitReached
 from application.chat.answer_again import AnswerAgain, AskedAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.follow_run import FollowRun
@@ -32,6 +33,7 @@ from entrypoints.http.completions import HISTORY_BODY_BYTES_MAX
 from entrypoints.http.drain import Drain
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
+from entrypoints.http.rate_limits import limit_reached
 from entrypoints.http.refusals import InvalidFields, WrongField
 from entrypoints.http.run_streams import EVENT_STREAM, stream_of
 from entrypoints.http.streams import StreamLimits
@@ -74,6 +76,7 @@ class UIMessagesController(Controller):
 
     path = "/api/chat"
     tags = ("AI SDK",)
+    exception_handlers = {LimitReached: limit_reached}  # noqa: RUF012
 
     @post(
         status_code=200,

@@ -20,6 +20,7 @@ from adapters.encryption.keyring import LocalKeyring
 from adapters.identifiers import uuid7
 from adapters.inprocess.run_executor import RunExecutor
 from adapters.memory.excerpts import MemoryExcerpts
+from adapters.memory.rate_limits import MemoryRateLimits
 from adapters.memory.scripted_model import ScriptedModel
 from adapters.postgres.audit_probe import PostgresAuditProbe
 from adapters.postgres.chat import PostgresChats
@@ -33,7 +34,7 @@ from adapters.postgres.spending import PostgresSpending
 from adapters.telemetry.model_meter import PrometheusModelMeter
 from application.chat.answer_again import AnswerAgain
 from application.chat.answer_question import AnswerQuestion
-from application.chat.ask_question import AskQuestion, QueueLimits
+from application.chat.ask_question import PER_PERSON, AskQuestion, QueueLimits
 from application.chat.cancel_run import CancelRun
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.end_queued_run import EndQueuedRun
@@ -122,6 +123,7 @@ class Chat:
     budgets: Budgets = field(default_factory=Budgets)
     queue: QueueLimits = field(default_factory=QueueLimits)
     queue_topic: str = "queue"
+    question_rate: str = "100000/minute"
 
     def __post_init__(self) -> None:
         cipher = self.cipher = AesGcmCipher()
@@ -167,6 +169,7 @@ class Chat:
             reserve_answer=ReserveAnswer(
                 chain=self.chain, limits=self.limits, spending=self.spending
             ),
+            rates=MemoryRateLimits({PER_PERSON: self.question_rate}),
             queue=self.queue,
             **shared,
         )

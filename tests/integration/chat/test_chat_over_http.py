@@ -197,3 +197,82 @@ async def test_what_was_taken_back_is_refused_before_the_stream(
         answer = (await server.client.get(f"{place}/messages")).json()["items"][-1]
         assert (answer["content"], answer["tombstone"]) == (None, "access_revoked")
         assert (await server.client.get(run)).json()["state"] == "access_revoked"
+
+
+async def test_one_person_asks_so_often_and_no_oftener(running: Any, open_chat: OpenChat) -> None:
+    async with running(await open_chat(question_rate="3/minute")) as server:
+        client = server.client
+        places = [await started(client) for _ in range(4)]
+        asked = [
+            await client.post(f"{place}/messages", json={"content": "Why?"}) for place in places
+        ]
+        assert [each.status_code for each in asked] == [202, 202, 202, 429]
+        assert asked[-1].json()["code"] == "too_many_requests"
+        assert int(asked[-1].headers["retry-after"]) > 0
+        assert asked[-1].headers["ratelimit-policy"] == '"question_rate_per_person";q=3;w=60'
+        assert (await client.get(places[-1])).json()["message_count"] == 0
+        again = asked[0].json()["run"]["answer_id"]
+        anew = await client.post(f"{places[0]}/messages/{again}/answers", json={})
+        assert anew.status_code == 429
+
+
+async def test_branches_and_queued_questions_over_http(running: Any, open_chat: OpenChat) -> None:
+    async with running(await open_chat(scripted(0.3, Text("so")))) as server:
+        client = server.client
+        place = await started(client)
+        assert (await client.get(place)).json()["head_id"] is None
+        first = (await client.post(f"{place}/messages", json={"content": "q1"})).json()
+        body = {"content": "q2", "when_busy": "queue"}
+        waiting = (await client.post(f"{place}/messages", json=body)).json()["run"]
+        assert waiting["state"] == "queued"
+        told = EVENT.findall((await client.get(f"/v1/runs/{waiting['id']}/events")).text)
+        assert [kind for _, kind, _ in told][:2] == ["queued", "run_started"]
+        assert json.loads(told[0][2])["ahead"] == 1
+        answer, question = first["run"]["answer_id"], first["run"]["question_id"]
+        anew = await client.post(
+            f"{place}/messages/{answer}/answers", json={}, headers={"Accept": "text/event-stream"}
+        )
+        assert EVENT.findall(anew.text)[-1][1] == "completed"
+        edited = await client.post(
+            f"{place}/messages",
+            json={"content": "q1, better", "replaces": question},
+            headers={"Accept": "text/event-stream"},
+        )
+        assert EVENT.findall(edited.text)[-1][1] == "completed"
+        branches = (await client.get(f"{place}/branches")).json()["items"]
+        assert [(each["length"], each["is_selected"]) for each in branches] == [
+            (4, False), (2, False), (2, True),
+        ]  # fmt: skip
+        assert [each["parted_after"] for each in branches] == [question, question, None]
+        chosen = branches[0]["message_id"]
+        selected = await client.put(f"{place}/branch", json={"message_id": answer})
+        assert selected.json()["head_id"] == chosen == waiting["answer_id"]
+        path = (await client.get(f"{place}/messages?branch={chosen}")).json()["items"]
+        assert [each["content"] for each in path] == ["q1", "so", "q2", "so"]
+        rest = await client.get(f"{place}/messages?branch={chosen}&after={path[1]['sequence']}")
+        assert rest.json()["items"] == path[2:]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"follows": "question"}, "/follows"),
+        ({"replaces": "answer"}, "/replaces"),
+        ({"follows": "answer", "replaces": "question"}, "/replaces"),
+        ({"when_busy": "sometimes"}, "/when_busy"),
+        ({"follows": 7}, "/follows"),
+    ],
+)
+async def test_a_wrong_position_is_named_and_nothing_is_asked(
+    client: Any, wrong: dict[str, Any], pointer: str
+) -> None:
+    place = await started(client)
+    stream = {"Accept": "text/event-stream"}
+    await client.post(f"{place}/messages", json={"content": "q1"}, headers=stream)
+    question, answer = (await client.get(f"{place}/messages")).json()["items"]
+    known = {"question": question["id"], "answer": answer["id"]}
+    body = {name: known.get(value, value) for name, value in wrong.items()}
+    refused = await client.post(f"{place}/messages", json={"content": "q2", **body})
+    assert refused.status_code == 400
+    assert [each["pointer"] for each in refused.json()["errors"]] == [pointer]
+    assert (await client.get(place)).json()["message_count"] == 2

@@ -16,8 +16,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from adapters.contracts.language_model import LIMITS, PROMPT
+from adapters.memory.scripted_model import ScriptedModel
 from adapters.postgres.engine import Database
 from adapters.postgres.tenants import create_tenant
+from adapters.telemetry.language_model import TracedModel
+from application.chat.language_model import ModelUnavailable, Spent, Text
 from domain.errors import NotFound
 from entrypoints.cli.serve import worker_of
 from entrypoints.container import Container
@@ -203,3 +207,50 @@ async def test_nothing_private_is_in_any_span(
 def _told(span: ReadableSpan) -> str:
     told: str = span.to_json()
     return told
+
+
+async def test_a_call_to_a_model_is_a_span_by_the_conventions_for_generative_ai(
+    spans: InMemorySpanExporter,
+) -> None:
+    said = [Text(CANARY), Text(CANARY), Spent(input_tokens=7, output_tokens=3, cached_tokens=2)]
+    model = TracedModel(model=ScriptedModel(script=said, name="m"), provider="scripted")
+    assert [piece async for piece in model.stream(PROMPT, LIMITS)] == said
+    (span,) = spans.get_finished_spans()
+    told = dict(span.attributes or {})
+    seconds = told.pop("gen_ai.response.time_to_first_chunk")
+    assert isinstance(seconds, float)
+    assert 0 <= seconds < 60
+    assert (span.name, span.kind) == ("chat m", SpanKind.CLIENT)
+    assert told == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "scripted",
+        "gen_ai.request.model": "m",
+        "gen_ai.request.max_tokens": LIMITS.output_tokens_max,
+        "gen_ai.request.stream": True,
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 7,
+        "gen_ai.usage.output_tokens": 3,
+        "gen_ai.usage.cache_read.input_tokens": 2,
+        "strongroom.prompt.version": PROMPT.version,
+        "strongroom.prompt.excerpts": len(PROMPT.excerpts),
+    }
+    assert CANARY not in span.to_json()
+    assert PROMPT.question not in span.to_json()
+
+
+async def test_a_call_that_fails_tells_its_kind_and_one_that_is_given_up_is_no_error(
+    spans: InMemorySpanExporter,
+) -> None:
+    failing = ScriptedModel(script=[ModelUnavailable(f"The {CANARY} is down.")], name="m")
+    with pytest.raises(ModelUnavailable):
+        await anext(TracedModel(model=failing, provider="scripted").stream(PROMPT, LIMITS))
+    talking = ScriptedModel(script=[Text("a"), Text("b")], name="m")
+    pieces = TracedModel(model=talking, provider="scripted").stream(PROMPT, LIMITS)
+    await anext(pieces)
+    await pieces.aclose()
+    failed, given_up = spans.get_finished_spans()
+    assert failed.status.status_code is StatusCode.ERROR
+    assert (failed.attributes or {})["error.type"] == "model_unavailable"
+    assert CANARY not in failed.to_json()
+    assert given_up.status.status_code is StatusCode.UNSET
+    assert "gen_ai.response.finish_reasons" not in (given_up.attributes or {})

@@ -44,6 +44,7 @@ class Program:
             "sign_up_rate_per_address": "100000/minute",
             "sign_in_rate_per_address": "100000/minute",
             "redeem_rate_per_address": "100000/minute",
+            "question_rate_per_person": "100000/minute",
             **settings,
         }
         self.url = ""

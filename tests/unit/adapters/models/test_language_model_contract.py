@@ -10,6 +10,7 @@ from adapters.contracts.language_model import SENTENCE, LanguageModelContract
 from adapters.memory.scripted_model import ScriptedModel
 from adapters.models.extractive import ExtractiveModel
 from adapters.models.openai_compatible import OpenAICompatibleModel, model_client
+from adapters.telemetry.language_model import TracedModel
 from application.chat.language_model import LanguageModel, Spent, Text
 from tests.scripted_upstream import answering, upstream
 
@@ -28,6 +29,14 @@ class TestScriptedModel(LanguageModelContract):
     @pytest.fixture
     def model(self) -> ScriptedModel:
         return ScriptedModel(script=[Text(SENTENCE), Spent(input_tokens=5, output_tokens=9)])
+
+
+class TestTracedModel(LanguageModelContract):
+    keeps_output_limit = False
+
+    @pytest.fixture
+    def model(self) -> TracedModel:
+        return TracedModel(model=ExtractiveModel(), provider="extractive")
 
 
 class TestOpenAICompatibleModel(LanguageModelContract):
