@@ -44,6 +44,7 @@ from adapters.postgres.embedding_models import PostgresEmbeddingModels
 from adapters.postgres.endings import PostgresEndings, PostgresSpentTokens
 from adapters.postgres.engine import APPLICATION, KEYKEEPER, SEQUENCER, Database
 from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.features import PostgresFeatureHistory
 from adapters.postgres.gate import PostgresReleases
 from adapters.postgres.kept_answers import PostgresKeptAnswers
 from adapters.postgres.key_chain import KeyChain
@@ -67,9 +68,11 @@ from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
 from adapters.postgres.vault import PostgresDocuments
+from adapters.postgres.vector_changes import PostgresVectorChanges
 from adapters.postgres.vector_index import PostgresVectorIndex
 from adapters.postgres.vector_route import VectorRoute
 from adapters.postgres.word_index import PostgresWordIndex
+from adapters.reranking.http_rerank import HttpReranker, rerank_client
 from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from adapters.telemetry.language_model import TracedModel
@@ -197,8 +200,10 @@ from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.guarded_embedder import EmbedderMeter, GuardedEmbedder
 from application.retrieval.index_version import IndexVersion
+from application.retrieval.mirror_vectors import MirrorVectors
 from application.retrieval.ports import (
     EmbeddingModels,
+    FeatureHistory,
     HalfVectors,
     PassageIndex,
     Passages,
@@ -210,8 +215,10 @@ from application.retrieval.ports import (
 )
 from application.retrieval.reanalyse_versions import ReanalyseVersions
 from application.retrieval.reembed_documents import ReembedDocuments
+from application.retrieval.reranker import Reranker
 from application.retrieval.sealed_search import SealedSearch
 from application.retrieval.search import Search
+from application.retrieval.vector_store import VectorChanges, VectorStore
 from application.vault.add_document import AddDocument
 from application.vault.change_index_mode import ChangeIndexMode
 from application.vault.declare_schema import DeclareSchema
@@ -234,6 +241,7 @@ from application.vault.read_content import ReadContent
 from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
+from application.vault.weigh_document import WeighDocument
 from domain.breaker import BreakerLimits
 from domain.chat.budget import Budget, Budgets
 from domain.chat.price import MICROS
@@ -300,6 +308,35 @@ def _guarded_others(
     embedders: Sequence[Embedder], meter: EmbedderMeter, settings: Settings
 ) -> Sequence[GuardedEmbedder]:
     return [_guarded(each, meter, settings) for each in embedders[1:]]
+
+
+def _reranker(settings: Settings) -> Reranker | None:
+    if settings.reranker_url is None:
+        return None
+    return HttpReranker(
+        base_url=settings.reranker_url,
+        model=settings.reranker_model,
+        http=rerank_client(),
+        shape=settings.reranker_shape,
+        key=settings.reranker_key,
+        seconds_max=settings.reranker_seconds_max,
+    )
+
+
+def _vector_store(settings: Settings, embedder: Embedder) -> VectorStore | None:
+    if settings.qdrant_url is None:
+        return None
+    try:
+        from adapters.qdrant.vector_store import QdrantVectorStore, qdrant_client
+    except ImportError:
+        raise SettingsError("qdrant_url is set: install the extra `qdrant`.") from None
+    seconds_max = settings.qdrant_seconds_max
+    return QdrantVectorStore(
+        client=qdrant_client(settings.qdrant_url, settings.qdrant_key, seconds_max),
+        dimensions=embedder.dimensions,
+        collection=settings.qdrant_collection,
+        seconds_max=seconds_max,
+    )
 
 
 def _extractor(settings: Settings) -> ProcessExtractor:
@@ -523,6 +560,16 @@ class Container(containers.DeclarativeContainer):
         lambda c: c, schema_processes
     )
     blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
+    vector_store: providers.Provider[VectorStore | None] = providers.Singleton(
+        _vector_store, settings, embedder
+    )
+    vector_changes: providers.Provider[VectorChanges] = providers.Singleton(
+        PostgresVectorChanges, engine=engine
+    )
+    mirror_vectors = providers.Singleton(
+        MirrorVectors, changes=vector_changes, store=vector_store, model=embedder.provided.model
+    )
+    reranker: providers.Provider[Reranker | None] = providers.Singleton(_reranker, settings)
     passages: providers.Provider[Passages] = providers.Singleton(
         PostgresPassages,
         engine=engine,
@@ -808,6 +855,9 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         new_id=new_id,
     )
+    weigh_document = providers.Singleton(
+        WeighDocument, documents=documents, log_writable=log_writable
+    )
     read_content = providers.Singleton(
         ReadContent, documents=documents, blobs=blobs, cipher=cipher, gate=gate, leases=leases
     )
@@ -946,6 +996,14 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         semantic_weight=settings.provided.search_semantic_weight,
         feedback_weight=settings.provided.search_feedback_weight,
+        feature_weights=settings.provided.search_feature_weights,
+        reranker=reranker,
+        vectors=vector_store,
+        compared_max=settings.provided.search_exact_passages_max,
+        rerank_passages=settings.provided.reranker_passages,
+    )
+    feature_history: providers.Provider[FeatureHistory] = providers.Singleton(
+        PostgresFeatureHistory, engine=engine
     )
     embed_texts = providers.Singleton(EmbedTexts, embedder=guarded_embedder, limits=rate_limits)
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(

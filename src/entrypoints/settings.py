@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from domain.audit.cosignature import WitnessKey
 from domain.audit.note import NoteNotValid
+from domain.retrieval.features import FEATURE_WEIGHTS, is_feature
 from domain.retrieval.fusion import FEEDBACK_WEIGHT, LENGTH_WEIGHT, SATURATION, SEMANTIC_WEIGHT
 from domain.retrieval.vectors import EXACT_PASSAGES_MAX
 
@@ -31,7 +32,7 @@ FILE_DEFAULT = Path("strongroom.toml")
 _ELSEWHERE = frozenset({FILE_VARIABLE, "STRONGROOM_SHARED_DATA", "STRONGROOM_TEST_DATABASE_URL"})
 
 # Settings with settings inside, which may be secret.
-_TABLES = frozenset({"models", "embedder", "embedder_before"})
+_TABLES = frozenset({"models", "embedder", "embedder_before", "search_feature_weights"})
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=1024)]
@@ -180,6 +181,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     search_sealed_passages_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     search_sealed_documents_max: Annotated[int, Meta(ge=1, le=128)] = 100
     search_exact_passages_max: Annotated[int, Meta(ge=0, le=10**12)] = EXACT_PASSAGES_MAX
+    search_feature_weights: dict[str, Annotated[float, Meta(ge=-1, le=1)]] = msgspec.field(
+        default_factory=lambda: dict(FEATURE_WEIGHTS)
+    )
+
+    # A model that reads the best passages beside the question; off unless its address is set. What
+    # it is shown was released, and leaves the machine where it runs elsewhere.
+    reranker_url: WebAddress | None = None
+    reranker_model: Annotated[str, Meta(min_length=1, max_length=100)] = "reranker"
+    reranker_key: str | None = None
+    reranker_shape: Literal["cohere", "tei"] = "cohere"
+    reranker_passages: Annotated[int, Meta(ge=2, le=50)] = 20
+    reranker_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 1.0
+
+    # Vectors in a Qdrant as well, which is asked where much may be searched. It needs the extra
+    # `qdrant`. Switched off again, what it holds is not followed any more: drop its collection.
+    qdrant_url: WebAddress | None = None
+    qdrant_key: str | None = None
+    qdrant_collection: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,100}$")] = "strongroom"
+    qdrant_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 1.0
 
     # Stopping.
     drain_seconds_max: Annotated[int, Meta(ge=0, le=600)] = 20
@@ -195,6 +215,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("models: each of them has a name of its own")
         if self.vault_url is not None and not _is_private(self.vault_url):
             raise ValueError("vault_url: only on this machine may it be http; set an https address")
+        if self.reranker_url is not None and not _is_private(self.reranker_url):
+            raise ValueError(
+                "reranker_url: only on this machine may it be http; set an https address"
+            )
+        if self.reranker_key is not None and self.reranker_url is None:
+            raise ValueError("reranker_key is set, but reranker_url is not")
+        if self.qdrant_url is not None and not _is_private(self.qdrant_url):
+            raise ValueError(
+                "qdrant_url: only on this machine may it be http; set an https address"
+            )
+        for name in self.search_feature_weights:
+            if not is_feature(name):
+                raise ValueError(f"search_feature_weights: there is no feature {name[:80]!r}")
         try:
             self.witnesses  # noqa: B018 - parsed, to say at start what is wrong
         except NoteNotValid as wrong:
@@ -294,7 +327,7 @@ def _path(kind: type, value: Any) -> Any:
 
 def _is_plain_name(name: str, value: str) -> bool:
     """An embedder without options may be named alone."""
-    return name != "models" and not value.lstrip().startswith("{")
+    return name.startswith("embedder") and not value.lstrip().startswith("{")
 
 
 def _is_secret(name: str) -> bool:

@@ -16,13 +16,17 @@ from adapters.postgres.evidence import Sealing
 from adapters.postgres.tables import (
     audit_openings,
     blobs,
+    citations,
     data_keys,
     document_events,
+    document_weights,
     documents,
+    passage_features,
     passage_vectors,
     passages,
     postings,
     sealed_index,
+    version_features,
     versions,
 )
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
@@ -80,6 +84,11 @@ async def _delete(connection: AsyncConnection, caller: Caller, document: Documen
     )
     await connection.execute(_ERASE_OPENINGS, {"document": document.id})
     await connection.execute(
+        delete(citations).where(
+            citations.c.tenant_id == tenant_id, citations.c.document_id == document.id
+        )
+    )
+    await connection.execute(
         delete(data_keys).where(
             data_keys.c.tenant_id == tenant_id, data_keys.c.resource_id == document.id
         )
@@ -101,6 +110,10 @@ async def _count(connection: AsyncConnection, caller: Caller, document: Document
         "vectors": passage_vectors.c.document_id,
         "postings": postings.c.document_id,
         "sealed_entries": sealed_index.c.document_id,
+        "features": passage_features.c.document_id,
+        "feature_events": version_features.c.document_id,
+        "weights": document_weights.c.document_id,
+        "citations": citations.c.document_id,
         "progress_events": document_events.c.document_id,
         "log_openings": audit_openings.c.document_id,
     }

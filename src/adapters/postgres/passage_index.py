@@ -28,6 +28,7 @@ from application.retrieval.ports import (
 from domain.identity import Caller, VersionRef
 from domain.language import ENGLISH, Language
 from domain.retrieval.embedding_model import ModelState
+from domain.retrieval.features import FEATURES_VERSION
 from domain.retrieval.progress import IndexState
 from domain.retrieval.stemming import configuration_of
 
@@ -97,6 +98,8 @@ class PostgresPassageIndex:
                     "pages": [each.page for each in passages],
                     "fields": [each.field for each in passages],
                     "sealed": [each.sealed for each in passages],
+                    "depths": [each.heading_depth for each in passages],
+                    "features": FEATURES_VERSION,
                     **passage_words((each.ordinal, each.words, each.above) for each in passages),
                     "language": language,
                     "configuration": configuration_of(language),

@@ -16,10 +16,11 @@ from adapters.postgres.statements import statement
 from adapters.postgres.text_search import asked_words, literal_words
 from adapters.postgres.vector_route import BY_DEFAULT, PLANNING, VectorRoute
 from application.retrieval.embedder import Vector
-from application.retrieval.ports import Candidates, SealedPassage
+from application.retrieval.ports import Candidates, Reach, SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.language import Language
 from domain.retrieval.bm25 import Counted, Said
+from domain.retrieval.features import Features
 from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.stemming import configuration_of
@@ -54,6 +55,8 @@ class PostgresPassages:
         per_leg: int | None = None,
         lexemes: Sequence[str] | None = None,
         mixed: bool = False,
+        features: bool = False,
+        named: Sequence[int] | None = None,
     ) -> Candidates:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             values = search_values(
@@ -70,6 +73,8 @@ class PostgresPassages:
                 lexemes=lexemes,
                 route=self.route,
                 mixed=mixed,
+                features=features,
+                named=named,
                 tables=(await connection.execute(PLANNING)).one(),
             )
             rows = (await connection.execute(statement("search"), values)).all()
@@ -83,10 +88,22 @@ class PostgresPassages:
             unread=frozenset(row.id for row in found if row.is_read is False),
             visible=rows[0].visible,
             serving=rows[0].serving,
+            comparable=rows[0].comparable,
+            features={row.id: _features(row) for row in found},
             counted=_counted(rows[0]) if mixed else None,
             said={row.id: _said(row) for row in found if row.terms is not None},
             vectors=VectorReason(rows[0].vectors),
         )
+
+    async def reach(
+        self, caller: Caller, query: SearchQuery, action: Action, *, documents_max: int
+    ) -> Reach:
+        values = visible_values(caller, query, action) | {"documents_max": documents_max + 1}
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            await connection.execute(PLANNING)
+            row = (await connection.execute(statement("reach"), values)).one()
+        shared = None if len(row.shared) > documents_max else frozenset(row.shared)
+        return Reach(passages=row.passages, shared=shared)
 
     async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
         values = visible_values(caller, query, action) | {"lexemes_max": self.lexemes_max}
@@ -142,6 +159,8 @@ def search_values(
     length_weight: float = LENGTH_WEIGHT,
     lexemes: Sequence[str] | None = None,
     mixed: bool = False,
+    features: bool = False,
+    named: Sequence[int] | None = None,
     route: VectorRoute = BY_DEFAULT,
     tables: Row[Any] | None = None,
 ) -> dict[str, Any]:
@@ -159,6 +178,8 @@ def search_values(
         "k1": saturation,
         "b": length_weight,
         "mixed": mixed,
+        "features": features,
+        "named": None if named is None else list(named),
     }
 
 
@@ -198,6 +219,19 @@ def _counted(row: Any) -> Counted:
 
 def _said(row: Any) -> Said:
     return Said(length=row.length, frequencies=dict(zip(row.terms, row.frequencies, strict=True)))
+
+
+def _features(row: Any) -> Features:
+    return Features(
+        length=row.byte_length,
+        position=row.ordinal,
+        heading_depth=row.heading_depth,
+        age_days=row.age_days,
+        language=row.language,
+        source=row.media_type,
+        owner_weight=row.weight,
+        citations=row.citations,
+    )
 
 
 def _version(row: Any) -> VersionRef:

@@ -14,11 +14,20 @@ from adapters.postgres.statements import statement
 from application.chat.live_runs import LiveRun
 from application.chat.ports import RunStopped, SealedEvent
 from application.chat.sealed_chat import SealedChat
-from domain.chat.event import STATE_AFTER, Cancelled, Event, Fact, Terminal, TextDelta, as_event
+from domain.chat.event import (
+    STATE_AFTER,
+    Cancelled,
+    Cited,
+    Event,
+    Fact,
+    Terminal,
+    TextDelta,
+    as_event,
+)
 from domain.chat.excerpt import Excerpt
 from domain.chat.manifest import Provenance, explain
 from domain.chat.run import Run, RunState
-from domain.identity import Caller, MessageId
+from domain.identity import Caller, DocumentId, MessageId
 
 EVENTS_WAITING_MAX = 64
 END_SECONDS_MAX = 15.0
@@ -34,6 +43,7 @@ class Taken:
     end_state: RunState | None = None
     sealed_answer: bytes | None = None
     sealed_manifest: bytes | None = None
+    cited: Sequence[DocumentId] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +156,17 @@ class PostgresRunLog:
         waiting = list(self._waiting)
         last_number = waiting[-1].event.number if waiting else self._committed_number
         sealed_answer, sealed_manifest = None, None
+        cited: set[DocumentId] = set()
         if self._end_state is not None:
             facts = [*self._facts, *(each.fact for each in waiting)]
             answer = "".join(each.text for each in facts if isinstance(each, TextDelta))
             sealed_answer = self._chat.seal_message(self.run.answer_id, answer)
             sealed_manifest = self._sealed_manifest(self._end_state, facts, answer)
+            cited = {
+                each.citation.document_id
+                for each in facts
+                if isinstance(each, Cited) and each.citation.document_id is not None
+            }
         return Taken(
             events=[each.event for each in waiting],
             sealed=[each.sealed for each in waiting],
@@ -158,6 +174,7 @@ class PostgresRunLog:
             end_state=self._end_state,
             sealed_answer=sealed_answer,
             sealed_manifest=sealed_manifest,
+            cited=sorted(cited),
         )
 
     def committed(self, taken: Taken) -> None:

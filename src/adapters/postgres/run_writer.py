@@ -160,6 +160,7 @@ class PostgresRunWriter:
             self._waiting[opened.caller.tenant_id][opened.run.id] = opened
 
     async def _write(self, tenant_id: TenantId, batch: _Batch) -> dict[RunId, Any]:
+        cited = [(opened, each) for opened, taken in batch for each in taken.cited]
         events = [(opened.run.id, event) for opened, taken in batch for event in taken.sealed]
         values = {
             "tenant": tenant_id,
@@ -168,6 +169,9 @@ class PostgresRunWriter:
             "answers": [taken.sealed_answer for _, taken in batch],
             "manifests": [taken.sealed_manifest for _, taken in batch],
             "counts": [taken.last_number for _, taken in batch],
+            "cited_runs": [opened.run.id for opened, _ in cited],
+            "cited_by": [opened.run.owner_id for opened, _ in cited],
+            "cited_documents": [document for _, document in cited],
             "event_runs": [run_id for run_id, _ in events],
             "numbers": [event.number for _, event in events],
             "types": [event.type for _, event in events],

@@ -45,12 +45,14 @@ class PostgresSealedIndex:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(PLANNING)
             rows = (await connection.execute(statement("sealed_versions"), values)).all()
-        found = [
-            VersionRef(document_id=DocumentId(row.document_id), version=row.version)
+        weights = {
+            VersionRef(document_id=DocumentId(row.document_id), version=row.version): row.weight
             for row in rows
             if row.document_id is not None
-        ]
-        return VisibleSealed(versions=found, left_out=rows[0].visible - len(found))
+        }
+        return VisibleSealed(
+            versions=list(weights), weights=weights, left_out=rows[0].visible - len(weights)
+        )
 
     async def entries(
         self, caller: Caller, versions: Sequence[VersionRef]

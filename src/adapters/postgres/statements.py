@@ -17,7 +17,7 @@ def statement(name: str) -> TextClause:
 
 # One part, and the only place where it is written down who may find what: in the open index, or in
 # the sealed one.
-_PART = re.compile(r"^/\* (visible)( sealed)? \*/$", re.MULTILINE)
+_PART = re.compile(r"^/\* (visible|tell_version_features)( sealed)? \*/$", re.MULTILINE)
 
 
 def _part(named: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -285,6 +286,7 @@ documents = _table(
     _of(Text, "language", optional=True),
     _of(Text, "configuration", server_default=text("'english'")),
     _count("analysis"),
+    _of(Double, "weight", server_default=text("1")),
     _time("created_at"),
     _time("updated_at"),
     _refers("people", "owner_id"),
@@ -705,6 +707,14 @@ embedding_readers = Table(
     _time("seen_at", now=True),
 )
 
+vector_changes = _table(
+    "vector_changes",
+    _id("owner_id"),
+    _id("document_id"),
+    Column("change", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
+    key=("document_id",),
+)
+
 postings = _table(
     "postings",
     _id("owner_id"),
@@ -728,6 +738,43 @@ sealed_index = _table(
     _of(LargeBinary, "sealed_entries"),
     _refers("versions", "document_id", "version", cascade=True),
     key=("document_id", "version", "first_ordinal"),
+)
+
+passage_features = _table(
+    "passage_features",
+    _id("document_id"),
+    _of(Integer, "version"),
+    _of(Integer, "ordinal"),
+    _of(Integer, "length"),
+    _of(SmallInteger, "heading_depth", optional=True),
+    _of(SmallInteger, "features"),
+    _refers("versions", "document_id", "version", cascade=True),
+    key=("document_id", "version", "ordinal"),
+)
+
+version_features = _table(
+    "version_features",
+    _id("owner_id"),
+    _id("document_id"),
+    _of(Integer, "number"),
+    _of(Integer, "version"),
+    _of(Text, "source"),
+    _of(Text, "language", optional=True),
+    _of(Integer, "passage_count"),
+    _time("at", now=True),
+    _belongs_to_document(),
+    key=("owner_id", "document_id", "number"),
+)
+
+document_weights = _table(
+    "document_weights",
+    _id("owner_id"),
+    _id("document_id"),
+    _of(Integer, "number"),
+    _of(Double, "weight"),
+    _time("at", now=True),
+    _belongs_to_document(),
+    key=("owner_id", "document_id", "number"),
 )
 
 conversations = _table(
@@ -820,6 +867,18 @@ run_sources = _table(
     Index("run_sources_document_idx", "tenant_id", "document_id"),
     Index("run_sources_grant_idx", "tenant_id", "grant_id"),
     key=("run_id", "document_id", "version"),
+)
+
+citations = _table(
+    "citations",
+    _id("person_id"),
+    _id("document_id"),
+    _id("run_id"),
+    _time("at", now=True),
+    _refers("runs", "run_id", cascade=True),
+    Index("citations_document_idx", "tenant_id", "document_id"),
+    Index("citations_run_idx", "tenant_id", "run_id"),
+    key=("person_id", "document_id", "run_id"),
 )
 
 answer_manifests = _table(

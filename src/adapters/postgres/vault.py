@@ -23,6 +23,7 @@ from adapters.postgres.statements import statement
 from adapters.postgres.tables import (
     collection_items,
     document_events,
+    document_weights,
     documents,
     grants,
     versions,
@@ -206,6 +207,30 @@ class PostgresVaultTransaction:
             body={"index_mode": index_mode, "before": document.index_mode},
         )
 
+    async def weigh(self, document: Document, weight: float) -> None:
+        history = and_(
+            document_weights.c.tenant_id == self.caller.tenant_id,
+            document_weights.c.owner_id == document.owner_id,
+            document_weights.c.document_id == document.id,
+        )
+        count = (
+            await self.connection.execute(
+                select(func.count()).select_from(document_weights).where(history)
+            )
+        ).scalar_one()
+        await self.connection.execute(
+            insert(document_weights).values(
+                tenant_id=self.caller.tenant_id,
+                owner_id=document.owner_id,
+                document_id=document.id,
+                number=count + 1,
+                weight=weight,
+            )
+        )
+        await self.connection.execute(
+            update(documents).where(_is(self.caller, document.id)).values(weight=weight)
+        )
+
     async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:
         this = and_(
             versions.c.tenant_id == self.caller.tenant_id,
@@ -322,6 +347,7 @@ def _document_of(row: Any) -> Document:
         audit_mode=AuditMode(row.audit_mode),
         approval_acr=Acr(row.approval_acr),
         language=row.language and Language(row.language),
+        weight=row.weight,
         sealed_description=row.sealed_metadata,
         created_at=row.created_at,
         updated_at=row.updated_at,

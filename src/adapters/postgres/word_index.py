@@ -132,3 +132,4 @@ class PostgresWordIndex:
                 )
                 .values(analysis=ANALYSIS, **same)
             )
+            await connection.execute(statement("tell_version_features"), identity)

@@ -173,6 +173,7 @@ class IndexVersion:
                 sealed=self._sealed(attempt, opened, first + place, chunk, texts[place]),
                 words=texts[place],
                 above="\n".join(above(opened.title, chunk.heading_path)),
+                heading_depth=len(chunk.heading_path),
                 vector=None if serving is None else serving[1][place],
             )
             for place, chunk in enumerate(batch)

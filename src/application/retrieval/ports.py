@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from application.ports import DataKey
 from application.retrieval.embedder import Vector
-from domain.identity import Action, Caller, TenantId, VersionRef
+from domain.errors import Invalid
+from domain.identity import Action, Caller, DocumentId, TenantId, VersionRef
 from domain.language import ENGLISH, Language
 from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.embedding_model import EmbeddingModel
+from domain.retrieval.features import Features
 from domain.retrieval.progress import IndexState
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.record_text import RecordField
@@ -96,8 +99,8 @@ class IndexedPassage:
     """One row of the index: what is sealed, and what is in the clear to be found by.
 
     Lexemes are made of `words`, the passage's own, and of those `above` it: title and headings,
-    which say more for their number. Neither is stored. One without a `vector` is found by
-    them alone.
+    which say more for their number. Neither is stored. It stands under `heading_depth` headings.
+    One without a `vector` is found by its words alone.
     """
 
     ordinal: int
@@ -108,6 +111,7 @@ class IndexedPassage:
     sealed: bytes
     words: str = dataclasses.field(repr=False)
     above: str = dataclasses.field(default="", repr=False)
+    heading_depth: int = 0
     vector: Vector | None = dataclasses.field(default=None, repr=False)
 
 
@@ -197,9 +201,11 @@ class Candidates:
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything. `unread` are those found whose language the
     embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
-    that may be searched, and `vectors` says how they were compared, and why so. `serving` is the
-    model of which the index had all vectors at that moment; None, where nothing was embedded yet.
-    Where others are found beside these, `counted` and `said` are what scores all of them together.
+    that may be searched, `comparable` those of them in languages that were to be compared, and
+    `vectors` says how they were compared, and why so. `serving` is the model of which the index had
+    all vectors at that moment; None, where nothing was embedded yet. `features` are those that were
+    asked for. Where others are found beside these, `counted` and `said` are what scores all of them
+    together.
     """
 
     versions: Mapping[int, VersionRef]
@@ -209,10 +215,20 @@ class Candidates:
     words: int
     unread: frozenset[int] = frozenset()
     visible: int = 0
+    comparable: int = 0
     vectors: VectorReason = VectorReason.NOT_ASKED
     serving: str | None = None
+    features: Mapping[int, Features] = dataclasses.field(default_factory=dict)
     counted: Counted | None = None
     said: Mapping[int, Said] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How many passages may be searched, and which documents of others; None: very many."""
+
+    passages: int
+    shared: frozenset[DocumentId] | None
 
 
 class Passages(Protocol):
@@ -231,6 +247,8 @@ class Passages(Protocol):
         per_leg: int | None = None,
         lexemes: Sequence[str] | None = None,
         mixed: bool = False,
+        features: bool = False,
+        named: Sequence[int] | None = None,
     ) -> Candidates:
         """The best passages of each leg, among exactly what the caller may search now.
 
@@ -240,8 +258,16 @@ class Passages(Protocol):
         None, where that leg is not wanted. Vectors of other models are not compared, nor those
         of documents in other languages than `languages`; None compares all. A leg has
         `per_leg` passages at most, or as many as is usual. With `lexemes` these are looked for
-        as they are in the index, instead of `words`.
+        as they are in the index, instead of `words`. With `features`, all features of each come
+        along; without, what the owner says that its document is worth. With `named` the vectors of
+        these passages alone are compared, of those among them that may be seen.
         """
+        ...
+
+    async def reach(
+        self, caller: Caller, query: SearchQuery, action: Action, *, documents_max: int
+    ) -> Reach:
+        """What the caller may search now: what a store of vectors is asked to look among."""
         ...
 
     async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
@@ -270,9 +296,11 @@ class Passages(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisibleSealed:
-    """The sealed versions that may be searched and fit within a bound, and how many do not."""
+    """The sealed versions that may be searched and fit within a bound, what their documents are
+    worth to their owners, and how many do not fit."""
 
     versions: Sequence[VersionRef]
+    weights: Mapping[VersionRef, float] = dataclasses.field(default_factory=dict)
     left_out: int
 
 
@@ -347,6 +375,38 @@ class HalfVectors(Protocol):
 
     def middle(self, vectors: Sequence[Vector]) -> Vector:
         """Their mean. There is one at least."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesThen:
+    """The features of a passage of one's own, as they were at some time, and the rules by which
+    those of the passage were computed."""
+
+    version: VersionRef
+    features: Features
+    passage_count: int
+    rules: int
+
+
+class AsOfTooLate(Invalid):
+    """What was so is known for times that are over: one minute ago at the latest."""
+
+    code = "as_of_too_late"
+
+
+class FeatureHistory(Protocol):
+    """What features were, for whoever owns what they are of. Numbers and ids; no text."""
+
+    async def latest(self) -> datetime:
+        """The last time for which it is settled what was so."""
+        ...
+
+    async def page(
+        self, caller: Caller, *, as_of: datetime, after: tuple[DocumentId, int] | None, limit: int
+    ) -> Sequence[FeaturesThen]:
+        """Of the passages that were searched then, in the order of documents and of their
+        positions. Of what was erased since nothing is left. Raises AsOfTooLate."""
         ...
 
 

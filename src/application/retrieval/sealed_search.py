@@ -20,6 +20,7 @@ from domain.identity import Action, Caller, ReleaseId, VersionRef
 from domain.json_pointer import covers
 from domain.language import Language
 from domain.retrieval.bm25 import Counted, Said, score
+from domain.retrieval.features import Features
 from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.words import Word
@@ -70,6 +71,7 @@ class Examined:
     opened: Mapping[VersionRef, OpenedVersion] = field(default_factory=dict)
     release_id: ReleaseId | None = None
     degraded: Sequence[Degradation] = ()
+    weights: Mapping[VersionRef, float] = field(default_factory=dict)
     parts: list[_Part] = field(default_factory=list)
     _at: dict[int, tuple[Entries, int]] = field(default_factory=dict)
 
@@ -157,6 +159,7 @@ class Examined:
             words=0,
             unread=frozenset(unread & found),
             visible=len(self._at),
+            features={each: self._features(each) for each in found},
             counted=Counted(
                 passages=len(self._at),
                 lexemes=sum(
@@ -172,6 +175,12 @@ class Examined:
                 for passage, (length, frequencies) in said.items()
             },
         )
+
+    def _features(self, passage: int) -> Features:
+        """Those that are not sealed."""
+        entries, place = self._at[passage]
+        weight = self.weights.get(entries.version, 1.0)
+        return Features(position=entries.first + place, owner_weight=weight)
 
     def _field(self, passage: int) -> str | None:
         entries, place = self._at[passage]
@@ -224,7 +233,7 @@ class SealedSearch:
             passages_max=self.passages_max,
             documents_max=self.documents_max,
         )
-        left_out = visible.left_out
+        left_out, examined.weights = visible.left_out, visible.weights
         if not visible.versions:
             examined.degraded = _left_out(left_out)
             yield examined
@@ -279,6 +288,7 @@ class SealedSearch:
             unread=(open_.unread | sealed.unread) & found,
             visible=open_.visible + sealed.visible,
             vectors=open_.vectors,
+            features={**open_.features, **sealed.features},
             serving=open_.serving,
         )
 

@@ -17,12 +17,15 @@ from application.retrieval.embedder import (
 from application.retrieval.guarded_embedder import EmbedderResting, EmbedderTooSlow
 from application.retrieval.ladder import RUNGS, Ladder
 from application.retrieval.ports import Candidates, HalfVectors, Passages, SealedPassage
+from application.retrieval.reranker import Reranker, RerankerUnavailable
 from application.retrieval.sealed_passages import open_passage
 from application.retrieval.sealed_search import STEP, Asked, Examined, SealedSearch
+from application.retrieval.vector_store import VectorStore, VectorStoreUnavailable
 from domain.errors import NotFound
 from domain.identity import Action, Caller, ReleaseId, TenantId, VersionRef
 from domain.json_pointer import covers
 from domain.retrieval.documents import best_of_each
+from domain.retrieval.features import FEATURE_WEIGHTS, weighed
 from domain.retrieval.fusion import (
     FEEDBACK_WEIGHT,
     SEMANTIC_WEIGHT,
@@ -31,14 +34,20 @@ from domain.retrieval.fusion import (
     with_feedback,
 )
 from domain.retrieval.likeness import Rung
-from domain.retrieval.passage import Hit
+from domain.retrieval.passage import Hit, above
 from domain.retrieval.query import LIMIT_MAX, Results, SearchMode, SearchQuery
-from domain.retrieval.vectors import VectorReason
+from domain.retrieval.vectors import EXACT_PASSAGES_MAX, VectorReason
 from domain.retrieval.words import asked_for
 
 PER_LEG = 100
 PER_LEG_OF_MANY = 400
 """Passages of each leg where many documents are wanted: some have several among the best."""
+
+OVERFETCHED = 2
+"""A store is asked for more: what it is behind with is thrown away."""
+
+SHARED_MAX = 5_000
+"""Of more documents of others, a store is not asked: the filter would be larger than the search."""
 
 FEEDBACK_PASSAGES = 3
 RELEASES_MAX = 3
@@ -91,6 +100,12 @@ class Search:
     the model does not read is ranked by its words alone, unless meaning alone was asked for.
 
     What is sealed is opened first, as far as it may be searched, and ranked with the rest.
+
+    With a `reranker` the best `rerank_passages` are released and shown to it, also those that the
+    page then has no room for: the log tells of them as of what is shown.
+
+    Where more than `compared_max` passages may be searched, `vectors` is asked which of them may be
+    near. Where it does not answer, or names fewer than there must be, all are compared.
     """
 
     embedder: Embedder
@@ -102,6 +117,11 @@ class Search:
     others: Sequence[Embedder] = ()
     semantic_weight: float = SEMANTIC_WEIGHT
     feedback_weight: float = FEEDBACK_WEIGHT
+    feature_weights: Mapping[str, float] = field(default_factory=lambda: FEATURE_WEIGHTS)
+    reranker: Reranker | None = None
+    rerank_passages: int = 20
+    vectors: VectorStore | None = None
+    compared_max: int = EXACT_PASSAGES_MAX
     _serving: dict[TenantId, str] = field(default_factory=dict, compare=False)
 
     async def __call__(
@@ -116,21 +136,28 @@ class Search:
     ) -> SearchPage:
         meaning = await self._meaning(query, self._serving.get(caller.tenant_id))
 
+        named, failed = await self._named(caller, query, action, meaning)
+
         async def candidates(lexemes: Sequence[str] | None = None) -> Candidates:
-            nonlocal meaning
+            nonlocal meaning, named
             for _ in range(ASKED_AGAIN_MAX):
-                found = await self._candidates(caller, query, action, examined, meaning, lexemes)
+                found = await self._candidates(
+                    caller, query, action, examined, meaning, lexemes, named
+                )
                 if found.serving in (None, meaning.model) or query.mode is SearchMode.KEYWORD:
                     break
+                named = None  # for the question as another model puts it
                 meaning = await self._meaning(query, found.serving)
                 self._remember(caller.tenant_id, found.serving)
             return found
 
         found, rung = await candidates(), Rung.WORDS
         semantic_only = _by_meaning_alone(query, meaning)
-        degraded = [*meaning.degraded, *examined.degraded]
+        degraded = [*meaning.degraded, *examined.degraded, *failed]
         if meaning.vector is not None and examined.lacks(meaning.model):
             degraded = [*degraded, Degradation(step=STEP, reason="embedder_changed")]
+        if found.vectors is VectorReason.VECTOR_STORE_CAME_SHORT:
+            degraded = [*degraded, Degradation(step="vector_store", reason="incomplete")]
         if not semantic_only and found.words == 0:
             degraded = [*degraded, Degradation(step="keyword", reason="no_searchable_words")]
         if meaning.vector is not None and found.unread:
@@ -148,12 +175,18 @@ class Search:
             found = instead or found
         weight = self.semantic_weight if rung is Rung.WORDS else (1 + self.semantic_weight) / 2
         found = await self._with_feedback(caller, found, weight, examined, meaning.model)
-        ranked = _fused(found, weight)
+        ranked = weighed(_fused(found, weight), found.features, self.feature_weights)
         ranking: _Ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         if query.results is Results.DOCUMENTS:
             ranking = best_of_each(ranking)
+        wanted = query.limit if self.reranker is None else max(query.limit, self.rerank_passages)
+        hits = await self._open(
+            caller, replace(query, limit=wanted), action, ranking, found, examined
+        )
+        hits, failed = await self._reranked(query, hits)
+        degraded = [*degraded, *failed]
         return SearchPage(
-            hits=await self._open(caller, query, action, ranking, found, examined),
+            hits=hits[: query.limit],
             mode=_done(meaning.vector, found, semantic_only),
             degraded=degraded,
             rung=rung,
@@ -170,34 +203,65 @@ class Search:
         examined: Examined,
         meaning: _Meaning,
         lexemes: Sequence[str] | None,
+        named: Sequence[int] | None,
     ) -> Candidates:
         by_meaning = _by_meaning_alone(query, meaning)
         languages = None if by_meaning else languages_of(meaning.embedder)
-        per_leg = PER_LEG_OF_MANY if query.limit > LIMIT_MAX else PER_LEG
         words = "" if by_meaning else query.text
-        in_the_open = await self.passages.candidates(
-            caller,
-            query,
-            action,
-            words=words,
-            vector=meaning.vector,
-            model=meaning.model,
-            languages=languages,
-            per_leg=per_leg,
-            lexemes=lexemes,
-            mixed=bool(examined),
-        )
+
+        async def in_the_open(named: Sequence[int] | None) -> Candidates:
+            return await self.passages.candidates(
+                caller,
+                query,
+                action,
+                words=words,
+                vector=meaning.vector,
+                model=meaning.model,
+                languages=languages,
+                per_leg=_per_leg(query),
+                lexemes=lexemes,
+                mixed=bool(examined),
+                features=bool(self.feature_weights.keys() - {"owner_weight"}),
+                named=named,
+            )
+
+        found = await in_the_open(named)
+        if named is not None and len(found.semantic) < min(_per_leg(query), found.comparable):
+            found = replace(await in_the_open(None), vectors=VectorReason.VECTOR_STORE_CAME_SHORT)
         if not examined:
-            return in_the_open
+            return found
         asked = Asked(words=asked_for(words), lexemes=lexemes)
         sealed = await examined.candidates(
             asked,
             vector=meaning.vector,
             model=meaning.model,
             languages=languages,
-            per_leg=per_leg,
+            per_leg=_per_leg(query),
         )
-        return self.sealed.together(in_the_open, sealed, asked, per_leg)
+        return self.sealed.together(found, sealed, asked, _per_leg(query))
+
+    async def _named(
+        self, caller: Caller, query: SearchQuery, action: Action, meaning: _Meaning
+    ) -> tuple[Sequence[int] | None, list[Degradation]]:
+        """What the store names among what may be searched; None: it is not asked, or does not
+        answer. It has the vectors of one model."""
+        if self.vectors is None or meaning.vector is None or meaning.model != self.embedder.model:
+            return None, []
+        reach = await self.passages.reach(caller, query, action, documents_max=SHARED_MAX)
+        if reach.passages <= self.compared_max or reach.shared is None:
+            return None, []
+        try:
+            named = await self.vectors.nearest(
+                caller,
+                meaning.vector,
+                meaning.model,
+                shared=reach.shared,
+                only=query.document_ids,
+                limit=_per_leg(query) * OVERFETCHED,
+            )
+        except VectorStoreUnavailable as failure:
+            return None, [Degradation(step="vector_store", reason=failure.code)]
+        return named, []
 
     async def _with_feedback(
         self,
@@ -219,6 +283,25 @@ class Search:
             closeness = await self.passages.closeness(caller, passages, best, model)
         moved = with_feedback(found.semantic, closeness, weight=self.feedback_weight)
         return replace(found, semantic=moved)
+
+    async def _reranked(
+        self, query: SearchQuery, hits: Sequence[Hit]
+    ) -> tuple[Sequence[Hit], list[Degradation]]:
+        """In the order of how well each answers, with scores from 0 to 1 of that; in the order
+        that they have where the reranker fails."""
+        if self.reranker is None or not hits:
+            return hits, []
+        passages = [
+            "\n".join((*above(hit.passage.title, hit.passage.heading_path), hit.passage.text))
+            for hit in hits
+        ]
+        try:
+            told = await self.reranker.rerank(query.text, passages)
+        except RerankerUnavailable as failure:
+            return hits, [Degradation(step="rerank", reason=failure.code)]
+        scores = normalised(dict(enumerate(told)))
+        order = sorted(scores, key=lambda place: (-scores[place], place))
+        return [replace(hits[place], score=scores[place]) for place in order], []
 
     async def _closeness(
         self,
@@ -352,6 +435,10 @@ def _reason(unavailable: EmbedderUnavailable) -> str:
     """Some kinds are told apart; how a model fails is otherwise nobody's business."""
     told = isinstance(unavailable, (EmbedderTooSlow, EmbedderResting))
     return unavailable.code if told else EmbedderUnavailable.code
+
+
+def _per_leg(query: SearchQuery) -> int:
+    return PER_LEG_OF_MANY if query.limit > LIMIT_MAX else PER_LEG
 
 
 def _fused(found: Candidates, semantic_weight: float) -> Sequence[tuple[int, float]]:

@@ -92,6 +92,10 @@ class VaultTransaction(Protocol):
         log and the watchers."""
         ...
 
+    async def weigh(self, document: Document, weight: float) -> None:
+        """Say what it is worth from now on; what it was before is kept with its times."""
+        ...
+
     async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:
         """Name the blob of the extracted text; the one it replaces, which nobody names any more."""
         ...

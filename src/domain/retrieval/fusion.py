@@ -20,11 +20,11 @@ must say to equal short ones. Passages are about equally long, and those that ar
 so for being to the point; so b is less than its usual 0.75."""
 
 
-class _Key(Hashable, Protocol):
+class Sortable(Hashable, Protocol):
     def __lt__(self, other: Any, /) -> bool: ...
 
 
-Key = TypeVar("Key", bound=_Key)
+Key = TypeVar("Key", bound=Sortable)
 
 
 def fuse(

@@ -16,6 +16,7 @@ TITLE_LENGTH_MAX = 300
 FILENAME_LENGTH_MAX = 255
 METADATA_ENTRIES_MAX = 32
 METADATA_LENGTH_MAX = 500
+WEIGHT_MIN, WEIGHT_MAX = 0.25, 4.0
 
 
 class DocumentNotFound(NotFound):
@@ -38,6 +39,12 @@ class MetadataNotUsable(Invalid):
     """Metadata has at most 32 entries of at most 500 characters each."""
 
     code = "metadata_not_usable"
+
+
+class WeightOutOfRange(Invalid):
+    """A document is worth from 0.25 to 4, where 1 is worth what others are."""
+
+    code = "weight_out_of_range"
 
 
 class IndexMode(StrEnum):
@@ -86,6 +93,11 @@ class Description:
             raise MetadataNotUsable(field="/metadata")
 
 
+def assert_weight(weight: float) -> None:
+    if not WEIGHT_MIN <= weight <= WEIGHT_MAX:
+        raise WeightOutOfRange(field="/weight")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One immutable content of a document; lengths in bytes. A record's follows a schema.
@@ -111,8 +123,8 @@ class Document:
     """A document, or a record, as it stands: its owner, its current version, and the one that
     search sees.
 
-    `approval_acr` is how sure it must be who somebody is before they give access to it, and
-    `language` what its owner said that it is in.
+    `approval_acr` is how sure it must be who somebody is before they give access to it,
+    `language` what its owner said that it is in, and `weight` what it is worth beside others.
     """
 
     id: DocumentId
@@ -124,6 +136,7 @@ class Document:
     audit_mode: AuditMode
     approval_acr: Acr
     language: Language | None = None
+    weight: float = 1.0
     sealed_description: bytes
     created_at: datetime
     updated_at: datetime

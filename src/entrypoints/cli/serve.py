@@ -10,11 +10,12 @@ from importlib.metadata import version
 
 from sqlalchemy import text
 
+from application.retrieval.vector_store import VectorStoreUnavailable
 from domain.breaker import BreakerState
 from entrypoints.background import beside
 from entrypoints.cli.deployment import deployment, indexing
 from entrypoints.cli.fence import fence_opened, fence_watched, listening
-from entrypoints.cli.steps import say
+from entrypoints.cli.steps import say, step
 from entrypoints.container import Container
 from entrypoints.http.app import http_application
 from entrypoints.http.drain import Drain
@@ -44,8 +45,8 @@ async def serve(settings: Settings) -> None:
             say("stopping")
             return
         await parts.enter_async_context(indexing(container))
+        sweepers = [*sweepers_of(container), *await vectors_mirrored(container, parts)]
         sequencer, worker = sequencer_of(container), worker_of(container, settings)
-        sweepers = sweepers_of(container)
         await parts.enter_async_context(sequencer.sequencing())
         await parts.enter_async_context(beside(fence_watched(container), name="fence"))
         for sweeper in sweepers:
@@ -54,6 +55,9 @@ async def serve(settings: Settings) -> None:
             await parts.enter_async_context(worker.working())
         for model in container.chain().models:
             parts.push_async_callback(model.close)
+        reranker = container.reranker()
+        if reranker is not None:
+            parts.push_async_callback(reranker.close)
         parts.push_async_callback(container.run_executor().drain, settings.drain_seconds_max / 2)
         server = await _server(container, settings, sequencer, worker, sweepers, started)
         try:
@@ -111,6 +115,22 @@ def announcing(container: Container) -> Chore:
         return 0
 
     return announce
+
+
+async def vectors_mirrored(container: Container, parts: AsyncExitStack) -> Sequence[Sweeper]:
+    """What brings vectors to a store beside the database, where there is one."""
+    store = container.vector_store()
+    if store is None:
+        await container.vector_changes().cease()
+        return ()
+    parts.push_async_callback(store.close)
+    mirror = container.mirror_vectors()
+    async with step("preparing the vector store"):
+        try:
+            await mirror.start()
+        except VectorStoreUnavailable:
+            raise SettingsError("qdrant_url: nothing answers there.") from None
+    return (Sweeper(chores={"vectors_mirrored": mirror}, every_seconds=1),)
 
 
 def worker_of(container: Container, settings: Settings) -> Worker:

@@ -24,6 +24,7 @@ from entrypoints.http.consent import ConsentsController, GrantsController
 from entrypoints.http.documents import DocumentsController, UploadLimits
 from entrypoints.http.drain import Drain
 from entrypoints.http.embeddings import embed
+from entrypoints.http.features import FeaturesController
 from entrypoints.http.health import Health, live, ready
 from entrypoints.http.injected import constant
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
@@ -60,6 +61,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     LinksController,
     PurposesController,
     SearchController,
+    FeaturesController,
     ConversationsController,
     RunsController,
     ProvenanceController,
@@ -104,6 +106,8 @@ EXPOSED = (
     "replace_content",
     "change_index_mode",
     "erase_document",
+    "weigh_document",
+    "feature_history",
     "collections",
     "add_collection",
     "rename_collection",

@@ -15,6 +15,8 @@ from domain.identity import Acr
 from domain.language import TAG_LENGTH_MAX
 from domain.vault.document import (
     TITLE_LENGTH_MAX,
+    WEIGHT_MAX,
+    WEIGHT_MIN,
     AuditMode,
     IndexMode,
     Progress,
@@ -49,6 +51,12 @@ class IndexModeChosen(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     index_mode: IndexMode
 
 
+class DocumentWeighed(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """1 is worth what others are; 2 moves it up as much as 0.5 moves it down."""
+
+    weight: Annotated[float, Meta(ge=WEIGHT_MIN, le=WEIGHT_MAX)]
+
+
 class DocumentShown(msgspec.Struct, kw_only=True):
     """A document as it stands. `state` and `language` are those of its newest version.
 
@@ -71,6 +79,7 @@ class DocumentShown(msgspec.Struct, kw_only=True):
     index_mode: IndexMode
     audit: AuditMode
     approval: Acr
+    weight: float
     created_at: datetime
     updated_at: datetime
 
@@ -133,6 +142,7 @@ def document_shown(described: DescribedDocument) -> DocumentShown:
         index_mode=document.index_mode,
         audit=document.audit_mode,
         approval=document.approval_acr,
+        weight=document.weight,
         created_at=document.created_at,
         updated_at=document.updated_at,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, post, put
+from litestar import Controller, Request, Response, delete, get, patch, post, put
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Stream
 
@@ -24,6 +24,7 @@ from application.vault.erase_document import EraseDocument
 from application.vault.ports import Documents
 from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
+from application.vault.weigh_document import WeighDocument
 from domain.errors import NotFound
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose, ResourceKind
 from domain.language import language
@@ -35,6 +36,7 @@ from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.document_shapes import (
     DocumentFields,
     DocumentShown,
+    DocumentWeighed,
     ErasureShown,
     IndexModeChosen,
     VersionShown,
@@ -191,6 +193,23 @@ class DocumentsController(Controller):
         """Erase a document: its keys, its content, everything made from it. Not to be undone."""
         receipt = await erase_document(caller=caller, document_id=DocumentId(document_id))
         return erasure_shown(receipt)
+
+    @patch("/{document_id:uuid}", opt={"example": {"weight": 2.0}})
+    async def weigh_document(
+        self,
+        caller: Injected[Caller],
+        weigh_document: Injected[WeighDocument],
+        describe_document: Injected[DescribeDocument],
+        document_id: FromPath[UUID],
+        data: JSONBody[DocumentWeighed],
+    ) -> Response[DocumentShown]:
+        """Say what a document is worth beside others, in every search that may find it."""
+        weighed = DocumentId(document_id)
+        await weigh_document(caller=caller, document_id=weighed, weight=data.weight)
+        described = await describe_document(
+            caller=caller, document_id=weighed, purpose=PERSONAL_USE
+        )
+        return _answer(described)
 
     @get("/{document_id:uuid}/content", opt=WITH_GRANT_TOKEN)
     async def get_content(

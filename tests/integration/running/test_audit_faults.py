@@ -87,6 +87,7 @@ class Scene:
         return [
             lambda: http.post("/v1/documents", files=file, data=title),
             lambda: http.put(f"{document}/content", content=CANARY, headers=etag),
+            lambda: http.patch(document, json={"weight": 2.0}),
             lambda: http.post("/v1/grants", json=grant_body(ids["document"], ben.email)),
             lambda: http.post(f"/v1/grants/{ids['grant']}/revoke"),
             lambda: http.post("/v1/conversations", json=title),

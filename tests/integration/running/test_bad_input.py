@@ -35,6 +35,14 @@ WRONG_BY_NAME: dict[str, tuple[str, ...]] = {
     "branch": ("x", "", "12", "\x00"),
     "from": ("-1", "abc", "9" * 30),
     "to": ("-1", "abc", "9" * 30),
+    "as_of": (
+        "yesterday",
+        "2026-11-29",
+        "2026-11-29T12:00:00",
+        "9999-01-01T00:00:00Z",
+        "",
+        "9" * 40,
+    ),
     "direction": ("sideways", "", "GIVEN"),
 }
 

@@ -107,3 +107,30 @@ def test_a_chain_that_makes_no_sense_is_named(variables: dict[str, str], words: 
     for word in words:
         assert word in str(refused.value)
     assert "sk-very-secret" not in str(refused.value)
+
+
+def test_weights_of_features_are_a_table_of_the_file_or_json_of_a_variable(tmp_path: Path) -> None:
+    assert load_settings({}).search_feature_weights == {"owner_weight": 0.1}
+    file = tmp_path / "strongroom.toml"
+    file.write_text('[search_feature_weights]\nage = 0.2\n"language:de" = -0.1\n')
+    told = load_settings({"STRONGROOM_CONFIG": str(file)}).search_feature_weights
+    assert told == {"age": 0.2, "language:de": -0.1}
+    told = load_settings({"STRONGROOM_SEARCH_FEATURE_WEIGHTS": "{}"}).search_feature_weights
+    assert told == {}
+    for wrong in ('{"wisdom": 1}', '{"age": 2}', '{"language:": 0.1}', "[]", "{"):
+        with pytest.raises(SettingsError, match="search_feature_weights"):
+            load_settings({"STRONGROOM_SEARCH_FEATURE_WEIGHTS": wrong})
+
+
+def test_a_reranker_elsewhere_is_reached_by_https_alone() -> None:
+    here = {"STRONGROOM_RERANKER_URL": "http://127.0.0.1:8080/v1"}
+    assert load_settings(here).reranker_url == "http://127.0.0.1:8080/v1"
+    for wrong in (
+        {"STRONGROOM_RERANKER_URL": "http://ranker.example/v1"},
+        {"STRONGROOM_RERANKER_KEY": "sesame"},
+        here | {"STRONGROOM_RERANKER_PASSAGES": "51"},
+        here | {"STRONGROOM_RERANKER_SHAPE": "round"},
+    ):
+        with pytest.raises(SettingsError, match="reranker_") as error:
+            load_settings(wrong)
+        assert "sesame" not in str(error.value)

@@ -6,8 +6,9 @@
 WITH given AS (
     SELECT * FROM unnest(
         CAST(:ordinals AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[]),
-        CAST(:pages AS integer[]), CAST(:fields AS text[]), CAST(:sealed AS bytea[])
-    ) WITH ORDINALITY AS t (ordinal, start_byte, end_byte, page, field, sealed_text, place)
+        CAST(:pages AS integer[]), CAST(:fields AS text[]), CAST(:sealed AS bytea[]),
+        CAST(:depths AS smallint[])
+    ) WITH ORDINALITY AS t (ordinal, start_byte, end_byte, page, field, sealed_text, depth, place)
 ), said AS MATERIALIZED (
     SELECT * FROM unnest(
         CAST(:word_passages AS integer[]), CAST(:words AS text[]), CAST(:folded AS text[]),
@@ -31,6 +32,10 @@ WITH given AS (
            coalesce(m.length, 0), sealed_text
     FROM given LEFT JOIN measured m USING (ordinal) ORDER BY place
     RETURNING id, ordinal
+), described AS (
+    INSERT INTO passage_features
+        (tenant_id, document_id, version, ordinal, length, heading_depth, features)
+    SELECT :tenant, :document, :version, ordinal, end_byte - start_byte, depth, :features FROM given
 ), vectors AS (
     INSERT INTO passage_vectors
         (tenant_id, owner_id, document_id, version, passage_id, model, embedding)

@@ -64,6 +64,18 @@ WITH wanted AS MATERIALIZED (
     SELECT :tenant, p.id, p.sealed_manifest FROM permitted p
     WHERE p.end_state IS NOT NULL AND p.sealed_manifest IS NOT NULL
     ON CONFLICT DO NOTHING
+), cited AS (
+    INSERT INTO citations (tenant_id, person_id, document_id, run_id)
+    SELECT :tenant, c.person_id, c.document_id, c.run_id
+    FROM unnest(CAST(:cited_runs AS uuid[]), CAST(:cited_by AS uuid[]),
+                CAST(:cited_documents AS uuid[])) AS c (run_id, person_id, document_id)
+    JOIN permitted p ON p.id = c.run_id
+    -- It rests on the document, so the erasure of that waits for this run, and deletes the row.
+    JOIN run_sources s ON s.tenant_id = :tenant AND s.run_id = c.run_id
+         AND s.document_id = c.document_id
+    WHERE p.end_state = 'completed'
+    GROUP BY c.person_id, c.document_id, c.run_id
+    ON CONFLICT DO NOTHING
 ), stopped AS (
     UPDATE runs r SET state = 'access_revoked', ended_at = clock_timestamp() FROM withdrawn w
     WHERE r.tenant_id = :tenant AND r.id = w.id

@@ -15,6 +15,11 @@ WITH changed AS (
 ), lexemes AS (
     DELETE FROM postings
     WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
+), features AS (
+    DELETE FROM passage_features WHERE tenant_id = :tenant AND document_id = :document
+), then AS (
+    DELETE FROM version_features
+    WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
 ), sealed AS (
     DELETE FROM sealed_index WHERE tenant_id = :tenant AND document_id = :document
 )

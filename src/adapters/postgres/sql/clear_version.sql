@@ -10,6 +10,9 @@ WITH vectors AS (
 ), sealed AS (
     DELETE FROM sealed_index
     WHERE tenant_id = :tenant AND document_id = :document AND version = :version
+), features AS (
+    DELETE FROM passage_features
+    WHERE tenant_id = :tenant AND document_id = :document AND version = :version
 ), texts AS (
     DELETE FROM passages
     WHERE tenant_id = :tenant AND document_id = :document AND version = :version

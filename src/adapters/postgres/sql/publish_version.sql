@@ -1,4 +1,5 @@
--- The version that is searched from now on, and nothing left of the ones before it.
+-- The version that is searched from now on, and nothing left of the ones before it but their
+-- features, which tell of times past.
 WITH published AS (
     UPDATE documents d
     SET searchable_version = v.version, passage_count = v.passage_count,
@@ -6,6 +7,8 @@ WITH published AS (
     FROM versions v
     WHERE d.tenant_id = :tenant AND d.id = :document
       AND v.tenant_id = :tenant AND v.document_id = :document AND v.version = :version
+), told AS (
+/* tell_version_features */
 ), vectors AS (
     DELETE FROM passage_vectors
     WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document

@@ -16,6 +16,7 @@ WITH
     FROM found WHERE passage_count <= :passages_max
     WINDOW newest AS (ORDER BY document_id DESC ROWS UNBOUNDED PRECEDING)
 )
-SELECT (SELECT count(*) FROM found) AS visible, p.document_id, p.version
+SELECT (SELECT count(*) FROM found) AS visible, p.document_id, p.version,
+       (SELECT d.weight FROM documents d WHERE d.tenant_id = :tenant AND d.id = p.document_id) AS weight
 FROM (SELECT) AS always
 LEFT JOIN placed p ON p.place <= :documents_max AND p.passages <= :passages_max

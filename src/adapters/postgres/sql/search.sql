@@ -110,6 +110,7 @@ WITH asked AS MATERIALIZED (
     -- The graph is asked where half of that will do, if what is visible lies in it by chance.
     SELECT r.visible, r.entries_max,
            CASE WHEN CAST(:vector AS halfvec) IS NULL THEN 'not_asked'
+                WHEN CAST(:named AS bigint[]) IS NOT NULL THEN 'vector_store'
                 WHEN r.visible <= CAST(:exact_max AS bigint) THEN 'few_visible'
                 WHEN CAST(:graph AS oid) IS NULL THEN 'no_graph'
                 WHEN 2 * CAST(:fetched AS float8) * CAST(:total AS float8)
@@ -150,7 +151,7 @@ WITH asked AS MATERIALIZED (
     -- Never silently short: the graph has the word only if it found as many as are wanted, or all
     -- that are visible, among no more entries than it was trusted with. Past its bound it hands out
     -- what it happens to have seen.
-    SELECT reason = 'graph' AS is_graph, reason
+    SELECT reason = 'graph' AS is_graph, reason NOT IN ('graph', 'vector_store') AS is_exact, reason
     FROM (
         SELECT CASE WHEN r.reason <> 'graph' THEN r.reason
                     WHEN f.found < least(CAST(:per_leg AS bigint), r.visible)
@@ -169,7 +170,7 @@ WITH asked AS MATERIALIZED (
         FROM passage_vectors x
         JOIN read r ON r.document_id = x.document_id AND r.version = x.version
         WHERE x.tenant_id = :tenant AND x.owner_id = :person AND x.model = :model
-          AND NOT (SELECT is_graph FROM method)
+          AND (SELECT is_exact FROM method)
         UNION ALL
         SELECT x.passage_id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
         FROM read r
@@ -182,9 +183,28 @@ WITH asked AS MATERIALIZED (
                    WHERE f.tenant_id = :tenant AND f.id = x.passage_id) END
             OFFSET 0
         ) x
-        WHERE r.owner_id <> :person AND NOT (SELECT is_graph FROM method)
+        WHERE r.owner_id <> :person AND (SELECT is_exact FROM method)
         UNION ALL
         SELECT passage_id, score FROM near WHERE (SELECT is_graph FROM method)
+        UNION ALL
+        -- Passages that a store beside the database named. It is believed in nothing: whether they
+        -- may be seen is judged here, and how near they are is computed here.
+        SELECT n.id, -(x.embedding <#> CAST(:vector AS halfvec)) AS score
+        FROM (SELECT DISTINCT id FROM unnest(CAST(:named AS bigint[])) AS n (id)) n
+        CROSS JOIN LATERAL (
+            SELECT p.document_id, p.version, p.field FROM passages p
+            WHERE p.tenant_id = :tenant AND p.id = n.id
+            OFFSET 0
+        ) p
+        JOIN read r ON r.document_id = p.document_id AND r.version = p.version
+        CROSS JOIN LATERAL (
+            SELECT x.embedding FROM passage_vectors x
+            WHERE x.tenant_id = :tenant AND x.owner_id = r.owner_id
+              AND x.document_id = p.document_id AND x.passage_id = n.id AND x.model = :model
+            OFFSET 0
+        ) x
+        WHERE CASE WHEN r.fields IS NULL THEN true
+              ELSE fields_covered(r.fields, ARRAY[p.field]) END
     )
     ORDER BY score DESC, passage_id
     LIMIT :per_leg
@@ -204,6 +224,7 @@ SELECT CASE WHEN EXISTS (SELECT FROM spoken) THEN (SELECT count(DISTINCT term) F
             ELSE (SELECT count(*) FROM asked) END AS words,
        coalesce((SELECT passages FROM corpus), 0)::bigint AS visible,
        (SELECT reason FROM method) AS vectors,
+       (SELECT visible FROM route)::bigint AS comparable,
        (SELECT e.model FROM embedding_models e
         WHERE e.tenant_id = :tenant AND e.state = 'serving') AS serving,
        CASE WHEN :mixed THEN (SELECT sum(lexemes) FROM spoken)::bigint END AS lexemes,
@@ -215,17 +236,40 @@ FROM (SELECT) AS always
 LEFT JOIN (
     SELECT p.id, p.document_id, p.version, p.field, f.semantic, f.keyword,
            t.length, t.terms, t.frequencies,
-           d.configuration = ANY(CAST(:read AS text[])) AS is_read
+           d.configuration = ANY(CAST(:read AS text[])) AS is_read,
+           p.ordinal, d.weight, x.length AS byte_length, x.heading_depth, v.media_type, v.language,
+           v.age_days, coalesce(c.citations, 0) AS citations
     FROM found f
     LEFT JOIN told t USING (passage_id)
     CROSS JOIN LATERAL (
-        SELECT p.id, p.document_id, p.version, p.field FROM passages p
+        SELECT p.id, p.document_id, p.version, p.field, p.ordinal FROM passages p
         WHERE p.tenant_id = :tenant AND p.id = f.passage_id
         OFFSET 0
     ) p
     CROSS JOIN LATERAL (
-        SELECT d.configuration FROM documents d
+        SELECT d.configuration, d.weight FROM documents d
         WHERE d.tenant_id = :tenant AND d.id = p.document_id
         OFFSET 0
     ) d
+    -- Features, where they are wanted. Of citations only those in answers to this person.
+    LEFT JOIN LATERAL (
+        SELECT x.length, x.heading_depth FROM passage_features x
+        WHERE :features AND x.tenant_id = :tenant AND x.document_id = p.document_id
+          AND x.version = p.version AND x.ordinal = p.ordinal
+        OFFSET 0
+    ) x ON true
+    LEFT JOIN LATERAL (
+        SELECT v.media_type, v.language,
+               floor(extract(epoch FROM now() - v.created_at) / 86400)::integer AS age_days
+        FROM versions v
+        WHERE :features AND v.tenant_id = :tenant AND v.document_id = p.document_id
+          AND v.version = p.version
+        OFFSET 0
+    ) v ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*)::integer AS citations FROM citations c
+        WHERE :features AND c.tenant_id = :tenant AND c.person_id = :person
+          AND c.document_id = p.document_id
+        OFFSET 0
+    ) c ON true
 ) f ON true

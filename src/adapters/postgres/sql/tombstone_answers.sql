@@ -16,6 +16,8 @@ WITH resting AS MATERIALIZED (
     DELETE FROM run_events e USING resting WHERE e.tenant_id = :tenant AND e.run_id = resting.id
 ), unexplained AS (
     DELETE FROM answer_manifests a USING resting WHERE a.tenant_id = :tenant AND a.run_id = resting.id
+), uncited AS (
+    DELETE FROM citations c USING resting WHERE c.tenant_id = :tenant AND c.run_id = resting.id
 ), hidden AS (
     UPDATE messages m SET sealed_content = NULL, tombstone = :reason
     FROM resting WHERE m.tenant_id = :tenant AND m.id = resting.answer_id

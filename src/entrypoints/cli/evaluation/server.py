@@ -16,6 +16,7 @@ CARRIED_OVER = (
     "embedder_threads",
     "query_embedding_seconds_max",
     "search_semantic_weight",
+    "search_feature_weights",
     "search_feedback_weight",
     "search_saturation",
     "search_length_weight",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import json
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
 
 import httpx2
 
@@ -80,7 +82,7 @@ async def fresh_instance(
 
 def _start(home: Path, **settings: object) -> subprocess.Popen[bytes]:
     """With these settings and no others, wherever the reader may have made some."""
-    variables = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+    variables = {f"{PREFIX}{name.upper()}": _said(value) for name, value in settings.items()}
     with _log(home).open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "entrypoints.cli.main", "serve"],
@@ -125,3 +127,8 @@ def _free_port() -> int:
 
 def _log(home: Path) -> Path:
     return home / "server.log"
+
+
+def _said(value: Any) -> str:
+    """As a variable says it: tables are JSON there."""
+    return json.dumps(value) if isinstance(value, dict) else str(value)

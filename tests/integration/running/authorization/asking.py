@@ -272,6 +272,9 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
         (f"PUT {_DOCUMENT}/index-mode", "PUT /v1/records/{record_id}/index-mode"),
         _always({"json": {"index_mode": "clear"}}),
     ),
+    f"PATCH {_DOCUMENT}": _always({"json": {"weight": 2.0}}),
+    # Of a time before there was anything: there is one page of it, and no cursor of anybody's.
+    "GET /v1/features": _always({"params": {"as_of": "2020-01-01T00:00:00Z"}}),
     "POST /v1/collections": _always({"json": {"title": f"Each {WORD}"}}),
     "PATCH /v1/collections/{collection_id}": _always({"json": {"title": f"No {WORD}"}}),
     "POST /v1/records": _new_record,

@@ -143,7 +143,9 @@ async def _fetch_cursors(cast: Cast, rows: tuple[Row, ...]) -> None:
     for row in rows:
         if row.place == "?cursor":
             path = row.operation.split(" ")[1].format_map(cast.own["owner"])
-            page = json_of(await cast.asha.http.get(path, params={"limit": 1}))
+            asked = requests(row, "cursor", {"cursor": ""})[0].get("params", {})
+            asked = {name: value for name, value in asked.items() if name != "cursor"}
+            page = json_of(await cast.asha.http.get(path, params=asked | {"limit": 1}))
             # Where one day fills one page there is no cursor of anybody's.
             assert page["next_cursor"] or row.hides("owner"), f"{path} has one page"
             cast.cursors[row.operation] = page["next_cursor"] or nobodys("cursor", "x" * 64)
