@@ -60,21 +60,27 @@ async def fresh_deployment() -> AsyncIterator[Container]:
 
 
 async def two_people(container: Container) -> tuple[Caller, Caller]:
+    asha, ben = await people(container, 2)
+    return asha, ben
+
+
+async def people(container: Container, count: int) -> list[Caller]:
+    """In a tenant of their own."""
     tenant_id = await create_tenant(container.database(), name="default", sign_up_open=True)
-    people = []
-    for name in ("Asha", "Ben"):
+    made = []
+    for number in range(count):
         person = PersonId(uuid7())
         async with container.accounts().begin(tenant_id) as tx:
             added = Person(
                 id=person,
                 email=email_address(f"{person}@example.org"),
-                display_name=display_name(name),
+                display_name=display_name(f"Person {number}"),
                 role=Role.MEMBER,
                 created_at=await tx.now(),
             )
             await tx.add(Account(person=added, password_hash="-"))
-        people.append(Caller(tenant_id=tenant_id, person_id=person))
-    return people[0], people[1]
+        made.append(Caller(tenant_id=tenant_id, person_id=person))
+    return made
 
 
 async def shared_document(container: Container, owner: Caller, grantee: Caller) -> Document:

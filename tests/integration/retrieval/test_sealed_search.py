@@ -83,6 +83,26 @@ async def test_a_grant_shows_what_is_sealed_for_its_purpose_only(
     assert await library.found(ben, "notice of the lease", mode=mode, purpose="care") == set()
 
 
+@EVERY_MODE
+async def test_what_is_sealed_and_hidden_moves_nothing(library: Library, mode: SearchMode) -> None:
+    asha, ben = await library.person(), await library.person()
+    shared = await library.add(asha, LEASE, **SEALED)
+    await library.share(asha, shared, ben)
+    for index_mode in IndexMode:
+        await library.add(ben, f"{LEASE} The notice is kept.", index_mode=index_mode)
+    query = "notice of the lease"
+    before = await library.search(ben, query, mode=mode)
+    assert before.examined == 2
+    for subject in SUBJECTS:
+        await library.add(asha, f"{subject} A notice, a notice.", **SEALED)
+    after = await library.search(ben, query, mode=mode)
+    assert [replace(hit, release_id=None) for hit in after.hits] == [  # type: ignore[arg-type]
+        replace(hit, release_id=None)
+        for hit in before.hits  # type: ignore[arg-type]
+    ]
+    assert (after.visible, after.degraded) == (before.visible, before.degraded)
+
+
 async def test_a_grant_to_search_is_none_to_quote(library: Library) -> None:
     asha, ben = await library.person(), await library.person()
     lease = await library.add(asha, LEASE, **SEALED)
