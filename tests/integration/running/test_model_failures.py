@@ -44,6 +44,7 @@ QUESTION = "How much is the deposit for the canary?"
 QUOTED = "The deposit for the canary is 2,500 euros."
 OVERLOADED = "model_overloaded"
 STALL = 60.0
+DOCUMENT = Path(__file__).parents[3] / "docs" / "when-things-fail.md"
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,22 @@ FAULTS = (
     ),
     Fault("well", answering("whole ", "answer")),
 )
+
+
+def row(fault: Fault) -> str:
+    """The fault in the table of docs/when-things-fail.md."""
+    seen = "the whole answer"
+    if fault.reason is not None:
+        seen = f"`fallback`, `{fault.reason}`; then the passages, word for word"
+    if fault.failed is not None:
+        seen = f"what had come; then `failed`, `{fault.failed}`"
+    when = f"{fault.seconds_max:g} s" if fault.seconds_max else "at once"
+    return f"| {fault.name} | {fault.calls} | {seen} | {when} |"
+
+
+def test_the_documents_tell_what_an_asker_sees_of_each_fault() -> None:
+    told = DOCUMENT.read_text().splitlines()
+    assert [row(fault) for fault in FAULTS if row(fault) not in told] == []
 
 
 @dataclass
