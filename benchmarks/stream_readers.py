@@ -14,7 +14,8 @@ import time
 
 from benchmarks.stamps import TOKEN, TOKENS
 
-AT_ONCE = 32
+AT_ONCE = 16
+TRIES_MAX = 60
 SILENT_SECONDS_MAX = 60.0
 TAIL_BYTES = 64
 _ENDS = (b"[DONE]", b"event: completed")
@@ -31,7 +32,8 @@ class Reader(asyncio.Protocol):
         self.late_ms: list[float] = []
         self.read_at = time.monotonic()
         loop = asyncio.get_running_loop()
-        self.opened: asyncio.Future[None] = loop.create_future()
+        self.opened: asyncio.Future[bool] = loop.create_future()
+        """False where the server has no room yet: 503."""
         self.ended: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,10 +47,13 @@ class Reader(asyncio.Protocol):
             self._head += read
             if b"\r\n\r\n" not in self._head:
                 return
+            if self._head.startswith(b"HTTP/1.1 503"):
+                self.opened.set_result(False)
+                return
             if not self._head.startswith(b"HTTP/1.1 200"):
                 self.opened.set_exception(AssertionError(self._head[:400]))
                 return
-            self.opened.set_result(None)
+            self.opened.set_result(True)
         read = self._tail + read
         end = 0
         for token in TOKEN.finditer(read):
@@ -61,9 +66,13 @@ class Reader(asyncio.Protocol):
         self._tail = read[max(end, len(read) - TAIL_BYTES) :]
 
     def connection_lost(self, error: Exception | None) -> None:
-        for each in (self.opened, self.ended):
-            if not each.done():
-                each.set_result(None)
+        if not self.opened.done():
+            self.opened.set_result(False)
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 async def main() -> None:
@@ -73,11 +82,15 @@ async def main() -> None:
 
     async def opened(request: str) -> Reader:
         async with turns:
-            _, reader = await loop.create_connection(
-                lambda: Reader(request.encode()), "127.0.0.1", told["port"]
-            )
-            await reader.opened
-            return reader
+            for _ in range(TRIES_MAX):
+                _, reader = await loop.create_connection(
+                    lambda: Reader(request.encode()), "127.0.0.1", told["port"]
+                )
+                if await reader.opened:
+                    return reader
+                reader.close()
+                await asyncio.sleep(1.0)
+        raise AssertionError("the server has no room")
 
     readers = await asyncio.gather(*map(opened, told["requests"]))
     print(f"opened {len(readers)}", flush=True)

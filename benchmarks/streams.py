@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ HAYHOOKS = "hayhooks"
 PASSWORD = "a quiet lake under seven hills"
 OURS, BARE, PEER = "strongroom", "bare ASGI", "hayhooks"
 OPEN_SECONDS_MAX = 1_200
-AT_ONCE = 32
+AT_ONCE = 16
+TRIES_MAX = 60
 SETTINGS = {
     "runs_at_once": "10000",
     "model_first_token_seconds_max": "3600",
@@ -71,11 +72,11 @@ async def measure(streams: int, rounds: int, *, with_hayhooks: bool) -> None:
             sides[OURS] = _side(ours, await _questions(ours, streams))
             bare = await stack.enter_async_context(_bare())
             get = "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
-            sides[BARE] = _side(bare, [get] * streams)
+            sides[BARE] = _side(bare, lambda: [get] * streams)
             notes = [*NOTES]
             if with_hayhooks and (program := _hayhooks_in(beside / "hayhooks")) is not None:
                 peer = await stack.enter_async_context(_hayhooks(program, beside))
-                sides[PEER] = _side(peer, [_completion()] * streams)
+                sides[PEER] = _side(peer, lambda: [_completion()] * streams)
             else:
                 notes.append("Hayhooks could not be installed here, or was left out.")
             measured = await by_turns("streams", sides, rounds=rounds, rounds_min=1)
@@ -87,8 +88,9 @@ async def measure(streams: int, rounds: int, *, with_hayhooks: bool) -> None:
     report(measured, goals=goals, ratios=[(OURS, each) for each in others], notes=notes)
 
 
-def _side(server: Server, requests: Sequence[str]) -> Side:
+def _side(server: Server, asked: Callable[[], Sequence[str]]) -> Side:
     async def side() -> Figures:
+        requests = asked()
         async with AsyncExitStack() as stack:
             before = server.resident_mb()
             shares = [requests[number::READERS] for number in range(READERS)]
@@ -152,8 +154,8 @@ async def _line(process: asyncio.subprocess.Process) -> str:
     return line
 
 
-async def _questions(server: Server, streams: int) -> list[str]:
-    """Requests that ask, each in a conversation of its own."""
+async def _questions(server: Server, streams: int) -> Callable[[], Sequence[str]]:
+    """Requests that ask, each in a conversation of its own; one that is repeated asks once."""
     who = {"email": f"{uuid4()}@example.org", "password": PASSWORD}
     async with httpx2.AsyncClient(base_url=server.url, timeout=120) as http:
         (await http.post("/v1/accounts", json={**who, "display_name": "Asha"})).raise_for_status()
@@ -164,15 +166,27 @@ async def _questions(server: Server, streams: int) -> list[str]:
 
         async def begun() -> str:
             async with turns:
-                made = await http.post("/v1/conversations", json={})
+                for _ in range(TRIES_MAX):
+                    made = await http.post("/v1/conversations", json={})
+                    if made.status_code != 503:  # else the machine has more to do than it can
+                        break
+                    await asyncio.sleep(1.0)
                 return str(made.raise_for_status().json()["id"])
 
         conversations = await asyncio.gather(*(begun() for _ in range(streams)))
-    more = {"Authorization": bearer, "Accept": "text/event-stream"}
-    return [
-        _post(f"/v1/conversations/{each}/messages", {"content": "What is new?"}, more)
-        for each in conversations
-    ]
+
+    def asked() -> Sequence[str]:
+        more = {"Authorization": bearer, "Accept": "text/event-stream"}
+        return [
+            _post(
+                f"/v1/conversations/{each}/messages",
+                {"content": "What is new?"},
+                more | {"Idempotency-Key": uuid4().hex},
+            )
+            for each in conversations
+        ]
+
+    return asked
 
 
 def _completion() -> str:

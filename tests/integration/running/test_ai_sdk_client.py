@@ -114,6 +114,25 @@ async def test_a_chat_goes_on_and_makes_answers_anew(chatting: Chatting) -> None
     assert len(await chatting.stored(anew)) == 5  # what was answered first is still there
 
 
+async def test_an_edited_question_begins_a_branch_and_can_be_answered_anew(
+    chatting: Chatting,
+) -> None:
+    first, edited, anew = await chatting.plays(
+        {"do": "send", "text": HOW_MUCH},
+        {"do": "edit", "text": "How much is the rent?"},
+        {"do": "regenerate"},
+    )
+    assert [len(each["messages"]) for each in (first, edited, anew)] == [2, 2, 2]
+    assert "1,250" in text_of(edited["messages"][-1])
+    stored = await chatting.stored(anew)
+    assert [each["content"] for each in stored if each["role"] == "user"] == [
+        HOW_MUCH, "How much is the rent?",
+    ]  # fmt: skip
+    asked, again = stored[2], stored[4]
+    assert (asked["parent_id"], again["parent_id"]) == (None, asked["id"])
+    assert again["id"] == anew["messages"][-1]["id"]
+
+
 async def test_a_lost_connection_is_resumed_and_nothing_is_missing_or_twice(
     chatting: Chatting,
 ) -> None:

@@ -121,6 +121,80 @@ async def test_the_same_message_cannot_say_something_else(asha: Person, lease: J
     assert run_id_of(await ask(asha, edited))
 
 
+def shown(chat: str, *messages: tuple[str, str, str], **more: Any) -> Json:
+    """A chat as its client shows it: role, id and text of each message."""
+    told = [
+        {"role": role, "id": name, "parts": [{"type": "text", "text": text}]}
+        for role, name, text in messages
+    ]
+    return {"id": chat, "messages": told, "trigger": "submit-message", **more}
+
+
+async def bundled(person: Person, run_id: str) -> Json:
+    """The manifest in an answer's bundle, once what it rests on is in the log."""
+    async with asyncio.timeout(30):
+        while True:
+            bundle = await person.http.get(f"/v1/runs/{run_id}/bundle")
+            if bundle.status_code != 409:
+                manifest: Json = json_of(bundle)["manifest"]
+                return manifest
+            await asyncio.sleep(0.1)
+
+
+async def test_edits_and_new_answers_are_branches_of_the_conversation(
+    asha: Person, lease: Json
+) -> None:
+    chat, first, second = uuid4().hex, uuid4().hex, uuid4().hex
+    asked = ("user", first, HOW_MUCH)
+    answers = [str((await ask(asha, shown(chat, asked)))[0]["messageId"])]
+    regenerated = shown(chat, asked, trigger="regenerate-message")
+    named = regenerated | {"messageId": answers[0]}
+    for body in (regenerated, named):  # the client may or may not say which one
+        answers.append(str((await ask(asha, body))[0]["messageId"]))
+    edited = ("user", first, "How much is the rent?")
+    told = await ask(asha, shown(chat, edited, messageId=first))
+    assert "1,250" in text_of(told)
+    of_edited = [str(told[0]["messageId"])]
+    again = shown(chat, edited, trigger="regenerate-message")
+    of_edited.append(str((await ask(asha, again))[0]["messageId"]))
+    # The client goes back to the first answer, and asks on from there.
+    follow_up = ("user", second, "And how much is the rent?")
+    on = await ask(asha, shown(chat, asked, ("assistant", answers[0], "..."), follow_up))
+    conversation = f"/v1/conversations/{on[0]['messageMetadata']['conversation_id']}"
+    messages = json_of(await asha.http.get(f"{conversation}/messages"))["items"]
+    parents = {each["id"]: each["parent_id"] for each in messages}
+    questions = [each["id"] for each in messages if each["role"] == "user"]
+    assert [parents[each] for each in answers] == [questions[0]] * 3
+    assert [parents[each] for each in of_edited] == [questions[1]] * 2
+    assert [parents[each] for each in questions] == [None, None, answers[0]]
+    branches = json_of(await asha.http.get(f"{conversation}/branches"))["items"]
+    assert [each["message_id"] for each in branches] == [
+        *answers[1:], *of_edited, on[0]["messageId"],
+    ]  # fmt: skip
+    for each in branches:
+        manifest = await bundled(asha, each["run_id"])
+        assert manifest["message_id"] == each["message_id"]
+        assert manifest["question"]["message_id"] == parents[each["message_id"]]
+
+
+async def test_ids_of_others_say_nothing_about_where_a_question_goes(
+    asha: Person, ben: Person, lease: Json
+) -> None:
+    hers = await ask(asha, sent(uuid4().hex))
+    chat = uuid4().hex
+    answer = ("assistant", str(hers[0]["messageId"]), "...")
+    for told in (answer, ("assistant", str(uuid4()), "..."), ("assistant", "x", "...")):
+        name = uuid4().hex
+        his = await ask(ben, shown(name, told, ("user", uuid4().hex, HOW_MUCH)))
+        assert text_of(his) == NOTHING
+        again = shown(
+            name, ("user", uuid4().hex, HOW_MUCH), trigger="regenerate-message", messageId=told[1]
+        )
+        assert text_of(await ask(ben, again)) == NOTHING
+    assert json_of(await asha.http.get(f"/v1/runs/{run_id_of(hers)}"))["state"] == "completed"
+    assert (await ben.http.get(f"/api/chat/{chat}/stream")).status_code == 204
+
+
 async def test_the_message_alone_may_be_sent(asha: Person, lease: Json) -> None:
     body = sent(uuid4().hex)
     (message,) = body.pop("messages")

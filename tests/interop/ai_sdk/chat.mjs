@@ -6,6 +6,7 @@
 //   {"do": "leave", "text", "deltas"} ask, and stop reading after so many pieces of text
 //   {"do": "resume"}                  take up the answer that is being written, if there is one
 //   {"do": "regenerate"}              ask the last question again
+//   {"do": "edit", "text"}            ask something else in the place of the first question
 //   {"do": "reopen"}                  a new chat of the same id, as after a page was reloaded
 // Standard output: after each step the chat's status, error, messages and how the answer ended.
 
@@ -92,6 +93,8 @@ async function play({ api, token, chat: id, steps }) {
       await chat.resumeStream();
     } else if (step.do === "regenerate") {
       await chat.regenerate();
+    } else if (step.do === "edit") {
+      await chat.sendMessage({ text: step.text, messageId: chat.messages[0].id });
     } else {
       if (step.do === "cut") {
         watch = [step.deltas, (controller) => controller.error(new TypeError("network error"))];
