@@ -213,6 +213,40 @@ async def test_a_run_is_cancelled_over_the_socket(
         assert (await client.until_ended())[-1]["type"] == "cancelled"
 
 
+async def test_questions_wait_for_their_turn_and_answers_are_made_anew_over_the_socket(
+    open_chat: OpenChat, open_socket: OpenSocket, asha: Caller
+) -> None:
+    chat = await open_chat(scripted(0.4, Text("so")))
+    async with open_socket(chat, await chat.conversation(asha)) as client:
+        for words in ("q1", "q2", "q3"):
+            await client.send(type="ask", content=words, when_busy="queue")
+        asked = {}
+        while len(asked) < 3:
+            told = await client.next("asked")
+            asked[told["to"]] = told["run"]
+        assert [asked[number]["state"] for number in (2, 3, 4)] == ["running", "queued", "queued"]
+        await client.send(type="cancel", run_id=asked[4]["id"])
+        ends = {}
+        while len(ends) < 3:
+            told = await client.next()
+            if told["type"] in ENDED:
+                ends[told["run_id"]] = told["type"]
+        kinds = [ends[asked[number]["id"]] for number in (2, 3, 4)]
+        assert kinds == ["completed", "completed", "cancelled"]
+        await client.send(type="regenerate", id="again", message_id=asked[2]["answer_id"])
+        anew = (await client.next("asked"))["run"]
+        assert anew["question_id"] == asked[2]["question_id"]
+        assert (await client.until_ended())[-1]["type"] == "completed"
+        await client.send(type="regenerate", id="again", message_id=asked[2]["answer_id"])
+        assert (await client.next("asked"))["run"]["id"] == anew["id"]
+        await client.until_ended()
+        await client.send(type="ask", content="q4", follows=asked[2]["answer_id"])
+        assert (await client.next("asked"))["run"]["state"] == "running"
+        assert (await client.until_ended())[-1]["type"] == "completed"
+        await client.send(type="regenerate", message_id=str(uuid4()))
+        assert (await client.next("refused"))["problem"]["status"] == 404
+
+
 async def test_a_withdrawal_ends_the_answer(
     open_chat: OpenChat, open_socket: OpenSocket, asha: Caller, share: Share
 ) -> None:
