@@ -30,6 +30,7 @@ from tests.integration.running.program import Program, ending
 
 REQUESTS = int(os.environ.get("STRONGROOM_TEST_AUDIT_REQUESTS", "60"))
 """For each fault, at least; for one that hangs a twentieth of it."""
+REQUESTS_AT_LENGTH = 3_300
 AT_ONCE = 16
 GATE_SECONDS = 1.0
 # Whoever waits for the gate waits its time, a write three seconds for its event, a lock is waited
@@ -208,8 +209,27 @@ TAKING: dict[str, Fault] = {
 async def test_no_log_no_plaintext(
     scene: Scene, administrator: asyncpg.Connection, name: str, figure: Callable[[str], None]
 ) -> None:
+    await _no_log_no_plaintext(scene, administrator, name, figure, REQUESTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAULTS | HANGING)
+async def test_no_log_no_plaintext_at_length(
+    scene: Scene, administrator: asyncpg.Connection, name: str, figure: Callable[[str], None]
+) -> None:
+    """Invariant 5: ten thousand requests, with those of the fault that hangs."""
+    await _no_log_no_plaintext(scene, administrator, name, figure, REQUESTS_AT_LENGTH)
+
+
+async def _no_log_no_plaintext(
+    scene: Scene,
+    administrator: asyncpg.Connection,
+    name: str,
+    figure: Callable[[str], None],
+    requests: int,
+) -> None:
     fault, reason = (FAULTS | HANGING)[name]
-    requests = REQUESTS if name in FAULTS else REQUESTS // 20
+    requests = requests if name in FAULTS else requests // 20
     scene.statuses, scene.slowest = [], 0.0
     async with nothing_changes(scene, administrator), fault(administrator):
         await asyncio.sleep(TRUST_SECONDS)
