@@ -18,6 +18,7 @@ from entrypoints.cli.story.erasing import asha_erases
 from entrypoints.cli.story.instance import Instance, InstanceDidNotStart, fresh_instance
 from entrypoints.cli.story.live import waiting
 from entrypoints.cli.story.looking import ben_looks
+from entrypoints.cli.story.narrowing import asha_shares_less
 from entrypoints.cli.story.person import UnexpectedAnswer
 from entrypoints.cli.story.plot import Plot
 from entrypoints.cli.story.proving import asha_has_it_proven
@@ -37,6 +38,7 @@ SCENES: Sequence[Scene] = (
     ("While Ben's answer is being written, Asha withdraws", asha_withdraws),
     ("Asha asks who has seen her document", asha_has_it_proven),
     ("She erases the document", asha_erases),
+    ("She shares one field of a record, and a link with a pass-code", asha_shares_less),
 )
 SCENE_SECONDS_MAX = 150.0
 WORDS_PER_SECOND = 14

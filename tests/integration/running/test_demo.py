@@ -16,6 +16,18 @@ from tests.integration.running.program import PROGRAM
 
 SECONDS_MAX = 300.0
 
+# Of records and links: each is checked by the scene before it is said.
+SAID = (
+    "what its schema does not allow is refused, and the answer names the field",
+    "Ben sees that field and no other, not even a title",
+    "a field that he was not given and one that does not exist are the same answer",
+    "opened three times, as mail scanners do, it is still good once",
+    "a wrong pass-code and a link that never was are the same answer",
+    "with the right one she reads it",
+    "it cannot be redeemed a second time, and Asha sees that somebody tried",
+    "but for herself, whoever has the link is who has read it",
+)
+
 pytestmark = pytest.mark.integration
 
 
@@ -48,6 +60,8 @@ async def test_the_whole_story_holds(home: Path) -> None:
     assert demo.returncode == 0, told
     for number, (title, _) in enumerate(SCENES, 1):
         assert f"{number}. {title}" in told
+    for claim in SAID:
+        assert f"ok {claim}" in told.replace("✓", "ok"), told
     assert "All of it held" in told
     assert "\x1b" not in told, "plain where there is no terminal"
     assert _left_in(home) == []

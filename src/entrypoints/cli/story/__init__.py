@@ -1,1 +1,1 @@
-"""What `strongroom demo` plays: a stage, a fresh instance, people with clients, seven scenes."""
+"""What `strongroom demo` plays: a stage, a fresh instance, people with clients, eight scenes."""

@@ -34,6 +34,9 @@ class Person:
     async def post(self, path: str, body: Any = None, *, status: int = 200) -> Any:
         return _expected(await self.client.post(path, json=body), status).json()
 
+    async def put(self, path: str, body: Any, *, status: int = 200) -> Any:
+        return _expected(await self.client.put(path, json=body), status).json()
+
     async def delete(self, path: str) -> Any:
         return _expected(await self.client.delete(path), 200).json()
 
@@ -82,6 +85,13 @@ async def signed_in(url: str, email: str) -> AsyncIterator[Person]:
         client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         me = _expected(await client.get("/v1/me"), 200).json()
         yield Person(name=me["display_name"], email=email, id=me["id"], client=client)
+
+
+@asynccontextmanager
+async def at_a_link(url: str) -> AsyncIterator[Person]:
+    """Somebody without an account, who got a link."""
+    async with _client(url) as client:
+        yield Person(name="Whoever has the link", email="", id="", client=client)
 
 
 def _client(url: str) -> httpx2.AsyncClient:

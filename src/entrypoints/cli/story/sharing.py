@@ -40,9 +40,6 @@ async def asha_shares(plot: Plot) -> None:
     stage.check("the grant says what she said", expected=expected, seen=seen)
     hers, his = await _receipt(plot, plot.asha), await _receipt(plot, plot.ben)
     stage.check("each has a receipt with an id of its own", expected=True, seen=hers != his)
-    stage.aside(
-        "This version shares documents; records, of which one shares single fields, come later."
-    )
 
 
 async def _receipt(plot: Plot, person: Person) -> str:
