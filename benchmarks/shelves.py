@@ -36,7 +36,6 @@ from domain.identity import (
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 
-BATCH = 2_000
 PAUSE_SECONDS = 0.1
 
 
@@ -205,27 +204,28 @@ async def _fill(made: Shelves) -> None:
     places = ((tenant, n, ids[n // per], 1, n % per, 0, 1, b"") for n in range(total))
     columns = "tenant_id id document_id version ordinal start_byte end_byte sealed_text"
     await _copy(made.database, "passages", places, columns.split())
-    await _vectors(made, 0, total - 3 * BATCH)
-    rates = {"without a graph": await _rate(made, total - 3 * BATCH)}
+    batch = total // 50
+    await _vectors(made, 0, total - 3 * batch)
+    rates = {"without a graph": await _rate(made, total - 3 * batch, batch)}
     print("building the graph", flush=True)
     began = time.perf_counter()
     building = asyncio.create_task(migrate(made.database))
     await asyncio.sleep(1)
-    rates["while it is built"] = await _rate(made, total - 2 * BATCH)
+    rates["while it is built"] = await _rate(made, total - 2 * batch, batch)
     assert not building.done(), "it was built before anything was written"
     await building
     seconds = time.perf_counter() - began
-    rates["with a graph"] = await _rate(made, total - BATCH)
+    rates["with a graph"] = await _rate(made, total - batch, batch)
     made.figures["written_vectors_per_second"] = {side: [rate] for side, rate in rates.items()}
     made.figures["build_seconds"] = {"graph": [seconds]}
     await _run(made.database, "CREATE INDEX ON told (asker, document_id)")
     await _run(made.database, "VACUUM ANALYZE")
 
 
-async def _rate(made: Shelves, start: int) -> float:
+async def _rate(made: Shelves, start: int, batch: int) -> float:
     began = time.perf_counter()
-    await _vectors(made, start, start + BATCH)
-    return BATCH / (time.perf_counter() - began)
+    await _vectors(made, start, start + batch)
+    return batch / (time.perf_counter() - began)
 
 
 async def _vectors(made: Shelves, start: int, end: int) -> None:

@@ -77,6 +77,7 @@ from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from adapters.telemetry.language_model import TracedModel
 from adapters.telemetry.model_meter import PrometheusModelMeter
+from adapters.telemetry.passages import MeteredPassages
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
@@ -584,6 +585,9 @@ class Container(containers.DeclarativeContainer):
     )
     stems: providers.Provider[Stems] = providers.Singleton(SnowballStems)
     half_vectors: providers.Provider[HalfVectors] = providers.Singleton(NumpyHalfVectors)
+    metered_passages: providers.Provider[MeteredPassages] = providers.Singleton(
+        MeteredPassages, passages
+    )
     word_index: providers.Provider[WordIndex] = providers.Singleton(
         PostgresWordIndex, engine=engine
     )
@@ -989,7 +993,7 @@ class Container(containers.DeclarativeContainer):
         Search,
         embedder=guarded_embedder,
         others=other_embedders,
-        passages=passages,
+        passages=metered_passages,
         sealed=sealed_search,
         half_vectors=half_vectors,
         gate=gate,

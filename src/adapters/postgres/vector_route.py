@@ -24,7 +24,8 @@ ROW_BYTES = 910
 # everybody, and take longer the more others have. A nested loop over two intermediate results,
 # which a planner without fresh statistics believes to be small, was seen to run for half a minute.
 # Without sorting, the graph is the one way to rows in the order of their distance: its estimates
-# have no say. Whoever must sort, does. The memory of a scan is bounded by what it may visit.
+# have no say. Whoever must sort, does. With the memory that is usual, what is granted is aggregated
+# on disk from a thousand documents on; a scan of the graph may have twice as much.
 PLANNING = text("""
     SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
            set_config('enable_seqscan', 'off', true),
@@ -32,7 +33,8 @@ PLANNING = text("""
            set_config('enable_sort', 'off', true),
            set_config('hnsw.iterative_scan', 'relaxed_order', true),
            set_config('hnsw.ef_search', :breadth, true),
-           set_config('hnsw.scan_mem_multiplier', '16', true),
+           set_config('work_mem', '32MB', true),
+           set_config('hnsw.scan_mem_multiplier', '2', true),
            (SELECT i.indexrelid FROM pg_index i
             WHERE i.indexrelid = to_regclass('public.passage_vectors_near_idx') AND i.indisvalid)
                AS graph,
@@ -44,15 +46,16 @@ PLANNING = text("""
 class VectorRoute:
     """Up to `exact_passages_max` visible passages are compared one by one, whatever else holds.
 
-    The rest was measured (benchmarks/filtered_search.py): to look at an entry of the graph takes as
-    long as comparing `entry_cost` vectors that lie together, and makes the scan visit up to
-    `visited_per_entry` others. `overfetch` times as many as are wanted are taken, for the order in
-    which they come is only nearly right.
+    The rest was measured: the graph may hand out one entry for `entry_cost` visible passages, and
+    visit `visited_per_entry` for each of these, which is about what it takes. Visiting one takes as
+    long as comparing eight vectors that lie together, so that asking in vain takes about as long
+    as comparing all. `overfetch` times as many as are wanted are taken, for the order in which
+    they come is only nearly right.
     """
 
     exact_passages_max: int = EXACT_PASSAGES_MAX
-    entry_cost: float = 8.0
-    visited_per_entry: int = 32
+    entry_cost: float = 80.0
+    visited_per_entry: float = 10.0
     overfetch: float = 1.5
 
     def values(

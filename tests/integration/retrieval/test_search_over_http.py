@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from litestar.di import Provide
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from adapters.postgres.passages import PostgresPassages
+from adapters.postgres.vector_route import VectorRoute
+from application.retrieval.search import Search
 from domain.identity import Caller
 from entrypoints.http.search import SearchController
 from tests.integration.http.conftest import Serve, serve
@@ -30,8 +34,10 @@ class _Is(ASGIMiddleware):
         await next_app(scope, receive, send)
 
 
-async def _post(library: Library, serve: Serve, caller: Caller, body: Any) -> Any:
-    search = library.container.search()
+async def _post(
+    library: Library, serve: Serve, caller: Caller, body: Any, search: Search | None = None
+) -> Any:
+    search = search or library.container.search()
     serving = serve(
         SearchController,
         dependencies={"search": Provide(lambda: search, sync_to_thread=False)},
@@ -107,6 +113,29 @@ async def test_an_answer_explains_itself_when_asked_to(library: Library, serve: 
     by_words = (await _post(library, serve, asha, body)).json()
     assert by_words["explain"]["vectors"] == "none"
     assert by_words["items"][0]["explain"]["semantic"] is None
+
+
+async def test_an_answer_says_when_a_graph_was_asked_and_is_the_same_for_it(
+    library: Library, serve: Serve
+) -> None:
+    asha, ben = await library.person(), await library.person()
+    for number in range(4):
+        await library.add(asha, f"{LEASE} Part {number} of the papers.")
+        await library.add(ben, f"{LEASE} Part {number} of other papers.")
+    route = VectorRoute(exact_passages_max=0, entry_cost=0.0001)
+    passages = PostgresPassages(engine=library.engine, route=route)
+    search = replace(library.container.search(), passages=passages)
+    body = {"query": "notice due", "explain": True}
+    exact = (await _post(library, serve, asha, body)).json()
+    near = (await _post(library, serve, asha, body, search)).json()
+    assert (near["explain"].pop("vectors"), near["explain"].pop("reason")) == ("hnsw", "graph")
+    assert (exact["explain"].pop("vectors"), exact["explain"].pop("reason")) == (
+        "exact",
+        "few_visible",
+    )
+    del exact["took_ms"], near["took_ms"]
+    assert near == exact
+    assert len(near["items"]) == 4
 
 
 async def test_of_documents_each_is_shown_once_and_more_may_be_asked_for(

@@ -19,6 +19,7 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.passages import PostgresPassages, search_values
 from adapters.postgres.statements import statement
 from adapters.postgres.vector_route import PLANNING, VectorRoute
+from adapters.telemetry.passages import MeteredPassages
 from application.retrieval.ports import Candidates
 from domain.identity import Action, Caller, DocumentId
 from domain.retrieval.query import SearchQuery
@@ -163,6 +164,46 @@ async def test_the_choice_turns_where_the_settings_say(library: Library) -> None
     assert (await _candidates(library, asha, None, ALWAYS)).vectors is VectorReason.NOT_ASKED
     nobody = await _candidates(library, ben, centre, ALWAYS)
     assert (nobody.vectors, nobody.semantic) == (VectorReason.FEW_VISIBLE, {})
+
+
+async def test_a_second_model_in_the_same_graph_is_looked_past(library: Library) -> None:
+    """As while a re-embedding is under way: its vectors lie as near, and mean something else."""
+    asha = await library.person()
+    shelf = Shelf(library, 33)
+    centre = shelf.centre()
+    documents = {(await shelf.add(asha, centre, 100)).document_id for _ in range(3)}
+    await library.run(
+        "INSERT INTO passage_vectors"
+        " (tenant_id, owner_id, document_id, version, passage_id, model, embedding)"
+        " SELECT tenant_id, owner_id, document_id, version, passage_id, 'another',"
+        "  lead(embedding, 1, embedding) OVER (ORDER BY passage_id)"
+        " FROM passage_vectors WHERE tenant_id = :tenant"
+    )
+    found = await _candidates(library, asha, centre, ALWAYS)
+    assert found.vectors is VectorReason.GRAPH
+    scores = sorted(found.semantic.values(), reverse=True)
+    assert np.isclose(scores, shelf.best(documents, centre), atol=1e-4).mean() >= 0.9
+
+
+async def test_what_was_chosen_is_counted(library: Library) -> None:
+    asha = await library.person()
+    shelf = Shelf(library, 35)
+    await shelf.add(asha, shelf.centre(), 12)
+    counted = MeteredPassages(PostgresPassages(engine=library.engine, route=ALWAYS))
+    for _ in range(2):
+        await counted.candidates(
+            asha,
+            SearchQuery(text="anything"),
+            Action.SEARCH,
+            words="",
+            vector=shelf.centre().tolist(),
+            model=EMBEDDER.model,
+            per_leg=PER_LEG,
+        )
+    (collector,) = counted.collectors
+    samples = [each for metric in collector.collect() for each in metric.samples]
+    (total,) = [each for each in samples if each.name.endswith("_total")]
+    assert (total.labels, total.value) == ({"method": "hnsw", "reason": "graph"}, 2.0)
 
 
 async def test_the_graph_shows_nothing_any_more_once_a_grant_is_revoked(library: Library) -> None:

@@ -105,15 +105,15 @@ WITH asked AS MATERIALIZED (
     WHERE CAST(:vector AS halfvec) IS NOT NULL
       AND (CAST(:read AS text[]) IS NULL OR configuration = ANY(CAST(:read AS text[])))
 ), route AS MATERIALIZED (
-    -- How to compare them (ADR-0030). To look at an entry of the graph takes as long as to compare
-    -- :entry_cost vectors, so that looking at `entries_max` of them is no dearer than comparing all.
-    -- The graph is asked where half of that will do, if what is visible lies in it by chance.
+    -- How to compare them (ADR-0030). To have an entry of the graph handed out takes as long as to
+    -- compare :entry_cost vectors, so that `entries_max` of them are no dearer than comparing all.
+    -- The graph is asked where these will do, if what is visible lies in it by chance.
     SELECT r.visible, r.entries_max,
            CASE WHEN CAST(:vector AS halfvec) IS NULL THEN 'not_asked'
                 WHEN CAST(:named AS bigint[]) IS NOT NULL THEN 'vector_store'
                 WHEN r.visible <= CAST(:exact_max AS bigint) THEN 'few_visible'
                 WHEN CAST(:graph AS oid) IS NULL THEN 'no_graph'
-                WHEN 2 * CAST(:fetched AS float8) * CAST(:total AS float8)
+                WHEN CAST(:fetched AS float8) * CAST(:total AS float8)
                      > r.entries_max * r.visible THEN 'few_of_all_visible'
                 ELSE 'graph' END AS reason
     FROM (SELECT v.visible, ceil(v.visible / CAST(:entry_cost AS float8)) AS entries_max
