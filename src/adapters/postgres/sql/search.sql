@@ -155,7 +155,8 @@ WITH asked AS MATERIALIZED (
     FROM (
         SELECT CASE WHEN r.reason <> 'graph' THEN r.reason
                     WHEN f.found < least(CAST(:per_leg AS bigint), r.visible)
-                         OR f.entries > r.entries_max THEN 'graph_came_short'
+                         OR f.entries NOT BETWEEN f.found AND r.entries_max
+                        THEN 'graph_came_short'  -- also where the server does not count (track_counts)
                     ELSE 'graph' END AS reason
         FROM route r
         CROSS JOIN (
