@@ -47,9 +47,8 @@ class VectorRoute:
     """Up to `exact_passages_max` visible passages are compared one by one, whatever else holds.
 
     The rest was measured: the graph may hand out one entry for `entry_cost` visible passages, and
-    visit `visited_per_entry` for each of these, which is about what it takes. Visiting one takes as
-    long as comparing eight vectors that lie together, so that asking in vain takes about as long
-    as comparing all. `overfetch` times as many as are wanted are taken, for the order in which
+    visit `visited_per_entry` for each of these, which is about what it takes. Visiting one took as
+    long as comparing eight vectors that lie together. `overfetch` times as many as are wanted are taken, for the order in which
     they come is only nearly right.
     """
 
