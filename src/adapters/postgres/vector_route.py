@@ -48,8 +48,8 @@ class VectorRoute:
 
     The rest was measured: the graph may hand out one entry for `entry_cost` visible passages, and
     visit `visited_per_entry` for each of these, which is about what it takes. Visiting one took as
-    long as comparing eight vectors that lie together. `overfetch` times as many as are wanted are taken, for the order in which
-    they come is only nearly right.
+    long as comparing eight vectors that lie together. `overfetch` times as many as are wanted are
+    taken, for the order in which they come is only nearly right.
     """
 
     exact_passages_max: int = EXACT_PASSAGES_MAX
