@@ -140,9 +140,9 @@ async def test_a_graph_that_comes_short_is_replaced_by_comparing_all_in_the_same
     assert found.vectors is VectorReason.GRAPH_CAME_SHORT
     scores = sorted(found.semantic.values(), reverse=True)
     assert np.allclose(scores, shelf.best(far, question), atol=1e-4)
-    # Else the above would prove nothing.
+    # Else the above would prove nothing. In a small graph what it happened to have seen on its way
+    # makes up the number, in a larger one it is short: which, depends on what else is there.
     assert wrong != found.semantic.keys(), "without the check the nearest were found as well"
-    assert len(wrong) < PER_LEG, "without the check there were as many"
 
 
 async def test_the_choice_turns_where_the_settings_say(library: Library) -> None:
