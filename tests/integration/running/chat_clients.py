@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -92,18 +92,21 @@ class ChatClient:
         path, body = f"/v1/conversations/{conversation}/messages", {"content": text}
         began_at = time.monotonic()
         outcome, answers = await self._until_known(path, body, key, _acknowledged)
-        notes.history.append(
-            Ask(
-                began_at=began_at,
-                ended_at=time.monotonic(),
-                text=text,
-                conversation_id=conversation,
-                outcome=outcome,
-                answers=answers,
-            )
+        ask = Ask(
+            began_at=began_at,
+            ended_at=time.monotonic(),
+            text=text,
+            conversation_id=conversation,
+            outcome=outcome,
+            answers=answers,
         )
+        notes.history.append(ask)
         if answers and chance.random() < 0.7:
             await self._follow(answers[0].run_id, 0)
+            again = await self._post(path, json=body, key=key)  # as if it had forgotten
+            if again is not None and again.status_code == 202:
+                answers = [*answers, _acknowledged(again.json())]
+                notes.history[notes.history.index(ask)] = replace(ask, answers=answers)
 
     async def _ask_anew(self) -> None:
         """A question in a conversation of its own, for which the conversation is made."""
