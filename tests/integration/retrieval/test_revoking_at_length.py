@@ -70,9 +70,8 @@ class Race:
         acknowledged_at = await self._withdraw(grant)
         acknowledged.set()
         await asyncio.gather(*racing)
-        self.ended_after += [
-            max(0.0, end - acknowledged_at) for end in await asyncio.gather(*shown)
-        ]
+        ends = [end for end in await asyncio.gather(*shown) if end is not None]
+        self.ended_after += [max(0.0, end - acknowledged_at) for end in ends]
 
     async def _again_and_again(
         self, kind: str, attempt: Callable[[], Awaitable[bool]], acknowledged: asyncio.Event
