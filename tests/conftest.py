@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from entrypoints.settings import forbid_reports_home
 
 forbid_reports_home()
+# How long an example takes says how busy the machine is.
+settings.register_profile("strongroom", deadline=None)
+settings.load_profile("strongroom")
 
 ROOT = Path(__file__).parents[1]
 _FIGURE = "figure"

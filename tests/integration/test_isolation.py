@@ -44,13 +44,17 @@ async def test_a_superuser_may_not_serve(database: Database) -> None:
 
 
 async def test_no_statistics_are_kept_of_what_may_be_erased(engine: AsyncEngine) -> None:
-    """A column that a migration adds to a table needs `CALL keep_no_samples('table')`."""
+    """A column that a migration adds to a table needs `CALL keep_no_samples('table')`. Of an index
+    over an expression samples are kept as well."""
     sampled = text("""
         SELECT format('%s.%s', a.attrelid::regclass, a.attname) FROM pg_attribute a
         JOIN pg_class c ON c.oid = a.attrelid
-        WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+        LEFT JOIN pg_index i ON i.indexrelid = c.oid
+        WHERE (c.relkind IN ('r', 'p') OR i.indkey[a.attnum - 1] = 0)
+          AND c.relnamespace = 'public'::regnamespace
           AND a.attnum > 0 AND NOT a.attisdropped
-          AND a.attrelid IN (SELECT attrelid FROM pg_attribute WHERE attname = 'tenant_id')
+          AND coalesce(i.indrelid, a.attrelid)
+              IN (SELECT attrelid FROM pg_attribute WHERE attname = 'tenant_id')
           AND (a.atttypid IN ('bytea'::regtype, 'halfvec'::regtype)
                OR a.attname IN ('lexeme', 'email', 'display_name'))
           AND a.attstattarget IS DISTINCT FROM 0

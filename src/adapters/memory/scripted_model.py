@@ -12,9 +12,10 @@ from domain.chat.prompt import Prompt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedModel:
-    """`LanguageModel`. A number in the script is a pause in seconds, an exception is raised."""
+    """`LanguageModel`. A number in the script is a pause in seconds, an event is waited for, an
+    exception is raised."""
 
-    script: Sequence[Piece | float | Exception]
+    script: Sequence[Piece | float | asyncio.Event | Exception]
     pause_seconds: float = 0.0
     name: str = "scripted"
     marks_sources: bool = True
@@ -24,6 +25,9 @@ class ScriptedModel:
         for step in self.script:
             if isinstance(step, Exception):
                 raise step
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+                continue
             if isinstance(step, int | float):
                 await asyncio.sleep(step)
                 continue

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -25,11 +26,8 @@ from domain.identity import Caller
 
 LEAVE_SECONDS_MAX = 1.0
 
-# Without parameters, as only then several statements go at once: both are UUIDs.
-_ENTER = (
-    "BEGIN; SELECT set_config('app.tenant', '{0.tenant_id!s}', true),"
-    " set_config('app.person', '{0.person_id!s}', true)"
-)
+# Without parameters, as only then several statements go at once.
+_ENTER = "BEGIN; SELECT set_config('app.tenant', '{}', true), set_config('app.person', '{}', true)"
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
@@ -69,16 +67,17 @@ async def driver_of(engine: AsyncEngine) -> AsyncIterator[Driver]:
             raise
         finally:
             pooled.close()  # back into the pool, unless it was invalidated
-            await asyncio.sleep(
-                0
-            )  # whoever waits for one has it before us, should we want it again
+            # Whoever waits for one has it before us, should we want it again.
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager
 async def driver_transaction(engine: AsyncEngine, caller: Caller) -> AsyncIterator[Driver]:
     """One transaction inside one tenant: a clean exit commits, an exception rolls back."""
     async with driver_of(engine) as driver:
-        await driver.connection.execute(_ENTER.format(caller))
+        # Made of their numbers: whatever else a caller were made of could not get in here.
+        tenant, person = UUID(int=caller.tenant_id.int), UUID(int=caller.person_id.int)
+        await driver.connection.execute(_ENTER.format(tenant, person))
         yield driver
         await driver.connection.execute("COMMIT")
 

@@ -34,6 +34,8 @@ _BUILD = (
     " USING hnsw ((embedding::halfvec(384)) halfvec_ip_ops) WITH (m = 24, ef_construction = 128)"
     " WHERE vector_dims(embedding) = 384"
 )
+# What is indexed is an expression, of which ANALYZE would keep samples as of a column.
+_NO_SAMPLES = "ALTER INDEX public.passage_vectors_near_idx ALTER COLUMN 1 SET STATISTICS 0"
 
 
 async def build_graph(connection: AsyncConnection) -> None:
@@ -51,5 +53,6 @@ async def build_graph(connection: AsyncConnection) -> None:
             await own.execute(text(setting))
         await own.execute(text(_ABANDONED))
         await own.execute(text(_BUILD))
+        await own.execute(text(_NO_SAMPLES))
     finally:
         await own.execute(_UNLOCK)

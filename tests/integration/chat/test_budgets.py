@@ -110,8 +110,8 @@ async def test_of_fifty_askers_at_once_only_so_many_are_answered_as_the_budget_p
     figure: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Two instances, a tenant whose budget holds seven answers, fifty people."""
-    gone = asyncio.Event()
-    slow = scripted(0.5, Text("yes"))
+    gone, asked = asyncio.Event(), asyncio.Event()
+    slow = scripted(asked, Text("yes"))
     budgets = tokens(tenant=7 * ONE + ONE // 2)
     chats = [await open_chat(slow, budgets=budgets), await open_chat(slow, budgets=budgets)]
     people = [await caller_in(tenant_id) for _ in range(50)]
@@ -138,6 +138,7 @@ async def test_of_fifty_askers_at_once_only_so_many_are_answered_as_the_budget_p
     assert len(refused) == 43
     assert reserved[1] == 7 * ONE
     assert "Your tenant's budget" in refused[0].message
+    asked.set()
     for chat in chats:
         await idle(chat)
     settled = (await spending_rows(chats[0], people[0]))[tenant_id]
