@@ -161,7 +161,10 @@ _TABLES = """
 """
 _TRIGGERS = """
     SELECT tgrelid::regclass::text, tgname::text, pg_get_triggerdef(oid) FROM pg_trigger
-    WHERE NOT tgisinternal AND tgrelid::regclass::text <> 'pgqueuer' ORDER BY 1, 2
+    WHERE NOT tgisinternal AND tgrelid::regclass::text <> 'pgqueuer'
+      -- Those that note changes for a store of vectors are on only where there is one.
+      AND tgname NOT IN ('note_added_vectors', 'note_deleted_vectors')
+    ORDER BY 1, 2
 """
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from adapters.postgres.engine import transaction
 from adapters.postgres.passages import PLANNING, search_values
 from adapters.postgres.statements import statement
-from adapters.postgres.text_search import WORDS_MAX
 from application.retrieval.ports import Candidates
 from domain.identity import Action, Caller
 from domain.retrieval.query import SearchQuery
+from domain.retrieval.words import WORDS_ASKED_MAX
 from tests.integration.retrieval.bm25 import bm25
 from tests.integration.retrieval.library import Library
 
@@ -22,13 +22,13 @@ LONG = [f"q{number}z" for number in range(10_000)]
 
 async def test_of_ten_thousand_words_the_first_are_searched_for(library: Library) -> None:
     asha = await library.person()
-    early, late = LONG[WORDS_MAX - 1], LONG[WORDS_MAX]
+    early, late = LONG[WORDS_ASKED_MAX - 1], LONG[WORDS_ASKED_MAX]
     passages = [[early, late, "cedar"], [late, late], LONG[:40], ["cedar"]]
     await library.add_bare(asha, [" ".join(words) for words in passages])
     found = await _candidates(library, asha, " ".join(LONG))
-    assert found.words == WORDS_MAX
+    assert found.words == WORDS_ASKED_MAX
     ordinals = await _by_ordinal(library, asha, found)
-    expected = bm25(dict(enumerate(passages)), LONG[:WORDS_MAX])
+    expected = bm25(dict(enumerate(passages)), LONG[:WORDS_ASKED_MAX])
     assert ordinals.keys() == expected.keys() == {0, 2}
     for ordinal, score in expected.items():
         assert abs(ordinals[ordinal] - score) < 1e-6

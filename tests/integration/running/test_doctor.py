@@ -73,7 +73,7 @@ async def test_what_is_broken_is_named(own: Program, capsys: pytest.CaptureFixtu
         assert await examine(settings, examinations=examinations) == 1
     said = capsys.readouterr().out
     found = [line for line in said.splitlines() if "BROKEN" in line]
-    assert any("not enabled and forced on: collections" in line for line in found), said
+    assert any("not enabled and forced on collections" in line for line in found), said
     assert "strongroom_app: SELECT count(*) FROM collections WHERE tenant_id = $1" in said
     assert "strongroom_owner: UPDATE consent_events SET tenant_id = tenant_id" in said
     assert any("wrapped keys" in line and line.endswith("got: 1") for line in found), said

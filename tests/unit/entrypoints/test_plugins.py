@@ -13,6 +13,7 @@ from adapters.embedding.openai_compatible import OpenAICompatibleEmbedder
 from adapters.models.extractive import ExtractiveModel
 from adapters.models.openai_compatible import OpenAICompatibleModel
 from adapters.postgres.engine import Database
+from adapters.telemetry.language_model import TracedModel
 from application.chat.model_chain import ModelChain
 from application.retrieval.embedder import Embedder
 from entrypoints.container import Container
@@ -36,7 +37,8 @@ def test_the_chain_is_what_was_chosen_and_quoting_at_its_end(tmp_path: Path) -> 
     )
     assert built.names == ["a", "b", "extractive-1"]
     assert (built.default, built.free_model) == ("a", "extractive-1")
-    assert [type(each) for each in built.models] == [
+    assert all(isinstance(each, TracedModel) for each in built.models[:2])
+    assert [type(getattr(each, "model", each)) for each in built.models] == [
         OpenAICompatibleModel, OpenAICompatibleModel, ExtractiveModel,
     ]  # fmt: skip
 

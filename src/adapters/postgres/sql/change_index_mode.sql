@@ -17,7 +17,7 @@ WITH changed AS (
     WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
 ), features AS (
     DELETE FROM passage_features WHERE tenant_id = :tenant AND document_id = :document
-), then AS (
+), history AS (
     DELETE FROM version_features
     WHERE tenant_id = :tenant AND owner_id = :owner AND document_id = :document
 ), sealed AS (

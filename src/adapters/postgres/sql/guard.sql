@@ -38,6 +38,7 @@ WITH application AS (
         ('grants', 'hold_grant_within_its_parent'), ('grants', 'refuse_widening'),
         ('grants', 'tell_of_closed_grants'),
         ('messages', 'refuse_half_a_tombstone'), ('people', 'note_ending'),
+        ('runs', 'call_the_next_run'),
         ('share_links', 'note_ending'), ('share_links', 'refuse_redemption_back'),
         ('totp', 'refuse_earlier_step'),
         ('wrapping_keys', 'note_ending'), ('wrapping_keys', 'refuse_keys_of_the_erased')) AS t

@@ -35,8 +35,10 @@ def _sealed(said: list[tuple[str, str]], language: str = "en", first: int = 0) -
         CIPHER, KEY, TENANT, VERSION, first,
         said=said,
         fields=None,
-        vectors=[array("f", [place / 7, 1.0]) for place in range(len(said))],
-        model="of a test",
+        vectors={
+            "one": [array("f", [place / 7, 1.0]) for place in range(len(said))],
+            "another": [array("f", [place / 9, 0.0, 1.0]) for place in range(len(said))],
+        },
         language=Language(language),
         stems=STEMS,
         half_vectors=HALVES,
@@ -81,10 +83,14 @@ def test_every_lexeme_is_found_in_the_passages_that_have_it_and_nothing_else(
 
 def test_vectors_come_back_in_half_precision() -> None:
     entries = _opened([("one", ""), ("two", ""), ("three", "")])
-    assert entries.dimensions == 2
-    found = HALVES.closeness(entries.vectors, array("f", [1.0, 0.0]))
+    assert list(entries.vectors) == ["one", "another"]
+    dimensions, packed = entries.vectors["one"]
+    assert dimensions == 2
+    found = HALVES.closeness(packed, array("f", [1.0, 0.0]))
     assert found == pytest.approx([0, 1 / 7, 2 / 7], abs=1e-3)
-    assert list(HALVES.vector(entries.vectors, 2, 2)) == pytest.approx([2 / 7, 1], abs=1e-3)
+    assert list(HALVES.vector(packed, 2, 2)) == pytest.approx([2 / 7, 1], abs=1e-3)
+    dimensions, packed = entries.vectors["another"]
+    assert list(HALVES.vector(packed, 1, dimensions)) == pytest.approx([1 / 9, 0, 1], abs=1e-3)
 
 
 def test_entries_open_in_their_own_place_and_for_their_own_passages_alone() -> None:
