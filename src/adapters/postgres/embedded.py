@@ -42,7 +42,7 @@ _SOCKET_DIRECTORY_LENGTH_MAX = 90
 _SERVER_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "60",
+    "max_connections": "150",  # several programs of ours, each with its pools
     "shared_buffers": "256MB",
     "log_destination": "stderr",
     "log_min_messages": "warning",

@@ -63,7 +63,7 @@ async def own_container(
         container.embedder.override(providers.Object(EMBEDDER))
         yield container
         await container.extraction().close()
-        for engine in (container.engine, container.run_engine):
+        for engine in (container.engine, container.run_engine, container.keykeeper_engine):
             await engine().dispose()
 
 
