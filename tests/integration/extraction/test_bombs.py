@@ -34,6 +34,7 @@ async def extractor() -> AsyncIterator[ProcessExtractor]:
     await extractor.close()
 
 
+@pytest.mark.slow
 async def test_every_bomb_ends_with_its_reason_and_neighbours_are_read(
     extractor: ProcessExtractor, figure: Callable[[str], None]
 ) -> None:

@@ -136,7 +136,7 @@ class Race:
 
 
 @pytest.mark.parametrize(
-    "attempts", [90, pytest.param(10_000, marks=pytest.mark.slow)], ids=["some", "at length"]
+    "attempts", [90, pytest.param(10_000, marks=pytest.mark.long)], ids=["some", "at length"]
 )
 async def test_nothing_begins_after_the_acknowledgement_and_streams_end(
     library: Library, database: Database, attempts: int, figure: Callable[[str], None]

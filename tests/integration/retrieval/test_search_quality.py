@@ -19,6 +19,7 @@ QUESTIONS = 120
 FLOORS = {SearchMode.KEYWORD: 0.85, SearchMode.SEMANTIC: 0.85, SearchMode.HYBRID: 0.90}
 
 
+@pytest.mark.slow
 async def test_questions_find_their_paragraph(
     library: Library, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

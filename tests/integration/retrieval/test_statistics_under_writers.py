@@ -172,7 +172,7 @@ async def test_scores_are_right_while_a_few_write_at_once(
     await _assert_law(library, tally, writers)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=EXAMPLES, **_ON_A_DATABASE)
 @given(writers=_writers)
 async def test_scores_are_right_whatever_is_written_at_once(

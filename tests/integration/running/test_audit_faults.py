@@ -212,7 +212,7 @@ async def test_no_log_no_plaintext(
     await _no_log_no_plaintext(scene, administrator, name, figure, REQUESTS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAULTS | HANGING)
 async def test_no_log_no_plaintext_at_length(
     scene: Scene, administrator: asyncpg.Connection, name: str, figure: Callable[[str], None]

@@ -20,7 +20,7 @@ MOVE_SECONDS_MAX = 180.0
 WIDE = 512
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_another_embedder_takes_over_while_everything_is_found(
     built_models: Path, place: Path, figure: Callable[[str], None]
 ) -> None:

@@ -145,7 +145,7 @@ async def test_a_kill_loses_doubles_and_reorders_nothing(
         await judged(processes, asha, clients=8, conversations=6, faults=[killing], figure=figure)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_kills_freezes_and_crashes_lose_double_and_reorder_nothing(
     processes: TwoProcesses, figure: Callable[[str], None]
 ) -> None:

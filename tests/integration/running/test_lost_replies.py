@@ -340,7 +340,7 @@ async def test_whatever_was_asked_is_done_once_when_its_reply_is_lost(
     await effects(processes, 1, figure)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_nothing_is_done_twice_however_often_replies_are_lost(
     processes: TwoProcesses, figure: Callable[[str], None]
 ) -> None:

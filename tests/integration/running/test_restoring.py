@@ -68,6 +68,7 @@ async def _shared_collection(asha: Person, ben: Person, document_id: str) -> str
     return collection
 
 
+@pytest.mark.slow
 async def test_a_restored_backup_stays_sealed_until_what_ended_has_ended_again(
     own: Program, people: list[Person], tmp_path: Path
 ) -> None:

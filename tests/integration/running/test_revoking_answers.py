@@ -23,7 +23,7 @@ async def processes(built_models: Path, places: Callable[[], Path]) -> AsyncIter
 
 
 @pytest.mark.parametrize(
-    ("runs", "readers"), [(8, 4), pytest.param(100, 10, marks=pytest.mark.slow)]
+    ("runs", "readers"), [(8, 4), pytest.param(100, 10, marks=pytest.mark.long)]
 )
 async def test_every_reader_is_told_that_access_ended_and_nothing_after_it(
     processes: TwoProcesses, figure: Callable[[str], None], runs: int, readers: int

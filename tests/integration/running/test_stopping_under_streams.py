@@ -26,7 +26,7 @@ FACTS = " ".join(
 )
 DRAIN_SECONDS_MAX = 60  # half of which is for runs
 READERS_OF_A_RUN = 10
-STREAMS = [20, pytest.param(500, marks=pytest.mark.slow)]
+STREAMS = [pytest.param(20, marks=pytest.mark.slow), pytest.param(500, marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module")
