@@ -83,7 +83,9 @@ class PostgresConsentTransaction:
             documents.c.id == resource.id,
             documents.c.kind == resource.kind,
         )
-        row = (await self.connection.execute(document)).one_or_none()
+        # Held, so that an erasure finds whatever is granted on it, before grants as everywhere.
+        held = document.with_for_update(key_share=True, read=True)
+        row = (await self.connection.execute(held)).one_or_none()
         return row and SharedResource(
             owner_id=PersonId(row.owner_id),
             index_mode=row.index_mode,

@@ -40,7 +40,10 @@ class ApproveRequest:
         """
         caller = await self.approval.proven(caller, code)
         async with self.consents.begin(caller) as tx:
-            record, events = await _asked(tx, caller, consent_id)
+            record = await _asked(tx, caller, consent_id)
+            # Held before the consent, as erasure holds them: in another order the two would meet.
+            resource = await tx.resource(record.terms.resource)
+            events = await tx.events(consent_id, lock=True)
             now = await tx.now()
             given = next_event(
                 events,
@@ -49,7 +52,6 @@ class ApproveRequest:
                 at=now,
                 valid_until=record.terms.expires_at,
             )
-            resource = await tx.resource(record.terms.resource)
             if resource is None or resource.owner_id != caller.person_id:
                 raise ConsentNotFound
             assert_sure(caller, resource)
@@ -78,7 +80,8 @@ class RefuseRequest:
     ) -> tuple[ConsentRecord, Sequence[ConsentEvent]]:
         """Raises as ApproveRequest does."""
         async with self.consents.begin(caller) as tx:
-            record, events = await _asked(tx, caller, consent_id)
+            record = await _asked(tx, caller, consent_id)
+            events = await tx.events(consent_id, lock=True)
             refused = next_event(
                 events, ConsentState.REFUSED, by=caller.person_id, at=await tx.now()
             )
@@ -87,10 +90,8 @@ class RefuseRequest:
         return record, [*events, refused]
 
 
-async def _asked(
-    tx: ConsentTransaction, caller: Caller, consent_id: ConsentId
-) -> tuple[ConsentRecord, Sequence[ConsentEvent]]:
+async def _asked(tx: ConsentTransaction, caller: Caller, consent_id: ConsentId) -> ConsentRecord:
     record = await tx.consent(consent_id)
     if record is None or record.pii_principal_id != caller.person_id:
         raise ConsentNotFound
-    return record, await tx.events(consent_id, lock=True)
+    return record

@@ -42,6 +42,8 @@ class RenewConsent:
             record = await tx.consent(consent_id)
             if record is None:
                 raise ConsentNotFound
+            # Held before the consent, as erasure holds them: in another order the two would meet.
+            resource = await tx.resource(record.terms.resource)
             events = await tx.events(consent_id, lock=True)
             last = await tx.grant_of(consent_id)
             if last is None and record.pii_principal_id == caller.person_id:
@@ -50,7 +52,6 @@ class RenewConsent:
                 raise ConsentNotFound
             if expires_at <= last.expires_at:
                 raise GrantMustEndLater(field="/expires_at")
-            resource = await tx.resource(record.terms.resource)
             if resource is None:
                 raise ConsentNotInForce
             assert_sure(caller, resource)

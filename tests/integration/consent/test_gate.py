@@ -22,6 +22,7 @@ from domain.identity import (
     Action,
     Caller,
     DocumentId,
+    GrantId,
     Purpose,
     ReleaseId,
     ResourceKind,
@@ -314,6 +315,64 @@ async def test_nothing_is_added_to_a_release_afterwards(scene: Scene, container:
         await connection.execute(text(_RESOURCE), names)
         rows = (await connection.execute(text("SELECT * FROM take_deks(:event)"), names)).all()
     assert {UUID(str(row.document_id)) for row in rows} == {scene.document.id}
+
+
+@pytest.mark.parametrize("reader", ["its owner", "a grantee", "a stranger"])
+async def test_an_erasure_waits_for_what_is_being_logged_and_leaves_nothing_of_it(
+    scene: Scene, container: Container, caller_in: CallerIn, reader: str
+) -> None:
+    """What is not committed cannot be deleted: it would stay, and the receipt would deny it."""
+    await scene.share()
+    stranger = await caller_in(scene.asha.tenant_id)
+    who = {"its owner": scene.asha, "a grantee": scene.ben, "a stranger": stranger}[reader]
+    erase = container.erase_document()
+    async with container.releases().begin(who) as tx:
+        (asked,) = await tx.ask([scene.version])
+        erasing = asyncio.create_task(erase(caller=scene.asha, document_id=scene.document.id))
+        await asyncio.wait({erasing}, timeout=0.3)
+        await tx.record(
+            ReleaseId(uuid7()),
+            action=Action.READ,
+            purpose=CARE,
+            at=asked.at,
+            decided={scene.version: Decided(decision=Decision(), evidence=None)},
+        )
+        assert not erasing.done()
+    receipt = await erasing
+    assert not any(receipt.erasure.residue.values()), receipt.erasure.residue
+    left = await scene.count(
+        "SELECT count(*) FROM audit_openings o JOIN audit_events e ON e.tenant_id = o.tenant_id"
+        f" AND e.id = o.event_id WHERE o.document_id = '{scene.document.id}'"
+        " AND e.type <> 'key_destroyed'"
+    )
+    assert left == 0
+
+
+async def test_an_erasure_waits_for_what_is_being_granted_and_ends_it(
+    scene: Scene, container: Container
+) -> None:
+    terms = Terms(
+        resource=ResourceRef(kind=ResourceKind.DOCUMENT, id=scene.document.id),
+        actions=frozenset({Action.READ}),
+        purpose=CARE,
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+    )
+    erase = container.erase_document()
+    async with container.consents().begin(scene.asha) as tx:
+        ben = await tx.party(scene.ben.person_id)
+        assert ben is not None
+        grant_id = GrantId(uuid7())
+        await container.give_grant().within(
+            tx, scene.asha, grantee=ben, terms=terms, parent_id=None, grant_id=grant_id
+        )
+        erasing = asyncio.create_task(erase(caller=scene.asha, document_id=scene.document.id))
+        await asyncio.wait({erasing}, timeout=0.3)
+        assert not erasing.done()
+    receipt = await erasing
+    assert receipt.erasure.destroyed["grants_closed"] == 1
+    assert not any(receipt.erasure.residue.values()), receipt.erasure.residue
+    still = f"SELECT count(*) FROM grants WHERE id = '{grant_id}' AND revoked_at IS NULL"
+    assert await scene.count(still) == 0
 
 
 async def test_another_tenant_takes_nothing(

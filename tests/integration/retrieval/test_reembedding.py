@@ -267,7 +267,8 @@ async def test_each_document_is_found_all_the_while(
         await process.index_version(caller=asha, version=later)
         searcher.wanted["poplar"] = later
         gone = searcher.wanted.pop(NAMES[1])
-        await library.container.erase_document()(caller=asha, document_id=gone.document_id)
+        erased = await library.container.erase_document()(caller=asha, document_id=gone.document_id)
+        assert set(erased.erasure.residue.values()) == {0}
         await process.until_moved()
         searcher.wanted["alder"] = await process.add(asha, _text("alder"))
         at_the_end = searcher.asked
