@@ -89,13 +89,15 @@ async def _open_whole(
     try:
         decryptor.update(header)
         async for piece in rest:
-            for begin in range(0, len(piece), _STEP_BYTES):
-                if plaintext := decryptor.update(memoryview(piece)[begin : begin + _STEP_BYTES]):
+            # A chunk's length at a time: what stood before one that was altered has come out.
+            for begin in range(0, len(piece), SEALED_CHUNK_BYTES):
+                taken = memoryview(piece)[begin : begin + SEALED_CHUNK_BYTES]
+                if plaintext := decryptor.update(taken):
                     yield plaintext
-                if length + begin + _STEP_BYTES >= turn_at:
+                length += len(taken)
+                if length >= turn_at:
                     turn_at += _STEP_BYTES
                     await asyncio.sleep(0)
-            length += len(piece)
         if length != sealed_length:
             raise Tampered("a message has another length than was recorded")
         if plaintext := decryptor.finalize():
