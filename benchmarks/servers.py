@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS_MAX = 600.0
+START_SECONDS_MAX = 180.0
 STOP_SECONDS_MAX = 30.0
 # Ours and the peer's poll alike; what polling costs is the same on both sides.
 POLL_SECONDS = 0.005

@@ -17,9 +17,9 @@ import httpx2
 import psutil
 
 PROGRAM = Path(sys.executable).with_name("strongroom")
-START_SECONDS_MAX = 300.0  # four when nothing else runs on the machine
+START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 20.0
-COMMAND_SECONDS_MAX = 120.0
+COMMAND_SECONDS_MAX = 40.0
 
 _READY = re.compile(r"ready on (http://\S+)")
 _SEALED = re.compile(r"sealed on (http://\S+)")
