@@ -19,6 +19,7 @@ from adapters.embedding.hashing import HashingEmbedder
 from adapters.embedding.openai_compatible import OpenAICompatibleEmbedder, embedding_client
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from application.retrieval.guarded_embedder import GuardedEmbedder
+from application.retrieval.meaning import Meanings
 from application.retrieval.search import Search
 from benchmarks.deployment import fresh_deployment, shared_document, two_people
 from benchmarks.measure import ROUNDS_MIN, Figures, Goal, by_turns, report
@@ -52,7 +53,7 @@ async def measure(rounds: int, searches: int) -> None:
         sides = {BY_WORDS: side(container.search(), SearchMode.KEYWORD)}
         for name, port in ((HANGING, hangs), (REFUSING, await _nobody())):
             guarded = _guarded(port)
-            search = replace(container.search(), embedder=guarded)
+            search = replace(container.search(), meanings=Meanings(embedder=guarded))
             slowest[name] = await _until_open(search, guarded, owner)
             sides[name] = side(search, SearchMode.HYBRID)
         for warm in sides.values():

@@ -77,8 +77,8 @@ from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from adapters.telemetry.language_model import TracedModel
 from adapters.telemetry.model_meter import PrometheusModelMeter
-from adapters.telemetry.passages import MeteredPassages
 from adapters.telemetry.release_gate import TracedReleaseGate
+from adapters.telemetry.search_meter import PrometheusSearchMeter
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
 from adapters.tokens.receipts import JwsReceipts
@@ -201,6 +201,7 @@ from application.retrieval.embedder import Embedder
 from application.retrieval.extractor import Extractor
 from application.retrieval.guarded_embedder import EmbedderMeter, GuardedEmbedder
 from application.retrieval.index_version import IndexVersion
+from application.retrieval.meaning import Meanings
 from application.retrieval.mirror_vectors import MirrorVectors
 from application.retrieval.ports import (
     EmbeddingModels,
@@ -218,7 +219,7 @@ from application.retrieval.reanalyse_versions import ReanalyseVersions
 from application.retrieval.reembed_documents import ReembedDocuments
 from application.retrieval.reranker import Reranker
 from application.retrieval.sealed_search import SealedSearch
-from application.retrieval.search import Search
+from application.retrieval.search import Search, SearchMeter
 from application.retrieval.vector_store import VectorChanges, VectorStore
 from application.vault.add_document import AddDocument
 from application.vault.change_index_mode import ChangeIndexMode
@@ -585,8 +586,11 @@ class Container(containers.DeclarativeContainer):
     )
     stems: providers.Provider[Stems] = providers.Singleton(SnowballStems)
     half_vectors: providers.Provider[HalfVectors] = providers.Singleton(NumpyHalfVectors)
-    metered_passages: providers.Provider[MeteredPassages] = providers.Singleton(
-        MeteredPassages, passages
+    prometheus_searches: providers.Provider[PrometheusSearchMeter] = providers.Singleton(
+        PrometheusSearchMeter
+    )
+    search_meter: providers.Provider[SearchMeter] = providers.Singleton(
+        lambda m: m, prometheus_searches
     )
     word_index: providers.Provider[WordIndex] = providers.Singleton(
         PostgresWordIndex, engine=engine
@@ -991,9 +995,9 @@ class Container(containers.DeclarativeContainer):
     )
     search = providers.Singleton(
         Search,
-        embedder=guarded_embedder,
-        others=other_embedders,
-        passages=metered_passages,
+        meanings=providers.Singleton(Meanings, embedder=guarded_embedder, others=other_embedders),
+        meter=search_meter,
+        passages=passages,
         sealed=sealed_search,
         half_vectors=half_vectors,
         gate=gate,

@@ -96,6 +96,17 @@ async def container(
         yield container
 
 
+async def unplugged(container: Container) -> None:
+    """Whatever pools it has made are empty afterwards."""
+    for engine in (
+        container.engine,
+        container.run_engine,
+        container.sequencer_engine,
+        container.keykeeper_engine,
+    ):
+        await engine().dispose()
+
+
 @asynccontextmanager
 async def plugged_together(database: Database, directory: Path) -> AsyncIterator[Container]:
     """Everything as in production, but for the embedder, which is a fast one."""
@@ -104,10 +115,7 @@ async def plugged_together(database: Database, directory: Path) -> AsyncIterator
     yield container
     await container.extraction().close()
     await container.schema_processes().close()
-    await container.engine().dispose()
-    await container.run_engine().dispose()
-    await container.sequencer_engine().dispose()
-    await container.keykeeper_engine().dispose()
+    await unplugged(container)
 
 
 @asynccontextmanager

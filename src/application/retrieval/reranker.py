@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from application.retrieval.degradation import Degradation
 from domain.errors import Unavailable
+from domain.retrieval.fusion import normalised
+from domain.retrieval.passage import Hit, above
 
 
 class RerankerUnavailable(Unavailable):
@@ -40,3 +44,23 @@ class Reranker(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+async def reranked(
+    reranker: Reranker, question: str, hits: Sequence[Hit]
+) -> tuple[Sequence[Hit], list[Degradation]]:
+    """In the order of how well each answers, with scores from 0 to 1 of that; in the order that
+    they have where the reranker fails."""
+    if not hits:
+        return hits, []
+    passages = [
+        "\n".join((*above(hit.passage.title, hit.passage.heading_path), hit.passage.text))
+        for hit in hits
+    ]
+    try:
+        told = await reranker.rerank(question, passages)
+    except RerankerUnavailable as failure:
+        return hits, [Degradation(step="rerank", reason=failure.code)]
+    scores = normalised(dict(enumerate(told)))
+    order = sorted(scores, key=lambda place: (-scores[place], place))
+    return [replace(hits[place], score=scores[place]) for place in order], []

@@ -230,7 +230,7 @@ def _metrics(
     metrics.gauge("open_streams", "Streams that are open.", lambda: drain.watching)
     metrics.add(container.prometheus_models().collectors)
     metrics.add([*_breakers(container), *container.prometheus_embedders().collectors])
-    metrics.add(container.metered_passages().collectors)
+    metrics.add(container.prometheus_searches().collectors)
     metrics.gauge(
         "reembedding_documents_left",
         "Documents that lacked vectors at the end of the last pass of this process.",

@@ -11,6 +11,7 @@ from adapters.postgres.engine import Database
 from domain.identity import TenantId
 from entrypoints.container import Container
 from entrypoints.settings import Settings
+from tests.integration.conftest import unplugged
 from tests.integration.retrieval.library import EMBEDDER, Library
 
 
@@ -24,6 +25,7 @@ async def retrieval_container(
     container.embedder.override(providers.Object(EMBEDDER))
     yield container
     await container.extraction().close()
+    await unplugged(container)
 
 
 @pytest.fixture

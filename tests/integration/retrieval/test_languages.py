@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.embedding.hashing import HashingEmbedder
+from application.retrieval.meaning import Meanings
 from domain.identity import Caller, VersionRef
 from domain.language import ENGLISH, Language
 from domain.retrieval.query import SearchMode, SearchQuery
@@ -154,7 +155,7 @@ async def test_what_the_embedder_does_not_read_is_ranked_by_its_words(library: L
     asha = await library.person()
     german = await library.add(asha, DOCUMENTS["de"])
     english = await library.add(asha, DOCUMENTS["en"])
-    search = replace(library.container.search(), embedder=_EnglishOnly())
+    search = replace(library.container.search(), meanings=Meanings(embedder=_EnglishOnly()))
     page = await search(caller=asha, query=SearchQuery(text="Kaution house"))
     legs = {hit.passage.version: (hit.semantic, hit.keyword) for hit in page.hits}
     assert legs[german][0] is None

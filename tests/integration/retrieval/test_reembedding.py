@@ -22,6 +22,7 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.vector_index import PostgresVectorIndex
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, Vector
 from application.retrieval.index_version import IndexVersion
+from application.retrieval.meaning import Meanings
 from application.retrieval.reembed_documents import ReembedDocuments
 from application.retrieval.search import Search
 from domain.identity import Caller, VersionRef
@@ -30,7 +31,7 @@ from domain.retrieval.query import SearchMode, SearchQuery
 from domain.vault.document import IndexMode
 from entrypoints.container import Container
 from entrypoints.settings import Settings
-from tests.integration.conftest import empty_database, new_tenant
+from tests.integration.conftest import empty_database, new_tenant, unplugged
 from tests.integration.retrieval.library import EMBEDDER, Library
 
 
@@ -63,8 +64,7 @@ async def own_container(
         container.embedder.override(providers.Object(EMBEDDER))
         yield container
         await container.extraction().close()
-        for engine in (container.engine, container.run_engine, container.keykeeper_engine):
-            await engine().dispose()
+        await unplugged(container)
 
 
 @pytest.fixture
@@ -115,8 +115,8 @@ class _Process:
 
     @property
     def search(self) -> Search:
-        used = {"embedder": self.embedder, "others": self.others, "_serving": {}}
-        return replace(self.library.container.search(), **used)  # type: ignore[arg-type]
+        meanings = Meanings(embedder=self.embedder, others=self.others)
+        return replace(self.library.container.search(), meanings=meanings)
 
     @property
     def index_version(self) -> IndexVersion:

@@ -11,6 +11,7 @@ import pytest
 from ir_measures import Qrel, ScoredDoc, nDCG
 
 from adapters.embedding.minilm import MiniLMEmbedder
+from application.retrieval.meaning import Meanings
 from domain.retrieval.query import SearchMode, SearchQuery
 from tests.integration.retrieval.library import Library
 
@@ -27,7 +28,7 @@ async def test_questions_find_their_paragraph(
     minilm = MiniLMEmbedder(tmp_path_factory.mktemp("models"))
     await minilm.warm()
     index_version = replace(library.container.index_version(), embedder=minilm)
-    search = replace(library.container.search(), embedder=minilm)
+    search = replace(library.container.search(), meanings=Meanings(embedder=minilm))
     asha = await library.person()
     names = {}
     for line in (collection / "corpus.jsonl").read_text().splitlines():

@@ -14,6 +14,7 @@ from adapters.embedding.openai_compatible import OpenAICompatibleEmbedder, embed
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
 from application.retrieval.embedder import EmbedderUnavailable, Vector
 from application.retrieval.guarded_embedder import GuardedEmbedder
+from application.retrieval.meaning import Meanings
 from application.retrieval.search import SearchPage
 from domain.breaker import BreakerLimits
 from domain.retrieval.query import SearchMode, SearchQuery
@@ -71,7 +72,7 @@ async def test_an_embedder_that_hangs_costs_a_search_less_than_50_ms(
             meter=PrometheusEmbedderMeter(),
             limits=BreakerLimits(failures_max=3, open_seconds=600),
         )
-        search = replace(library.container.search(), embedder=guarded)
+        search = replace(library.container.search(), meanings=Meanings(embedder=guarded))
 
         async def timed(mode: SearchMode) -> tuple[float, SearchPage]:
             began = time.perf_counter()
@@ -109,7 +110,7 @@ async def test_a_search_by_words_does_not_ask_the_embedder(library: Library) -> 
 async def test_vectors_of_another_model_are_not_compared(library: Library) -> None:
     asha = await library.person()
     await library.add(asha, "The cedar stands beside the brook.")
-    search = replace(library.container.search(), embedder=_OtherModel())
+    search = replace(library.container.search(), meanings=Meanings(embedder=_OtherModel()))
     page = await search(caller=asha, query=SearchQuery(text="cedar", mode=SearchMode.SEMANTIC))
     assert (page.mode, page.hits[0].semantic) == (SearchMode.KEYWORD, None)
     assert [(each.step, each.reason) for each in page.degraded] == [
@@ -128,6 +129,6 @@ async def _search(
     library: Library, embedder: _Failing, caller: object, mode: SearchMode
 ) -> SearchPage:
     guarded = GuardedEmbedder(embedder=embedder, meter=PrometheusEmbedderMeter())
-    search = replace(library.container.search(), embedder=guarded)
+    search = replace(library.container.search(), meanings=Meanings(embedder=guarded))
     query = SearchQuery(text="cedar brook", mode=mode)
     return await search(caller=caller, query=query)  # type: ignore[arg-type]

@@ -19,14 +19,14 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.passages import PostgresPassages, search_values
 from adapters.postgres.statements import statement
 from adapters.postgres.vector_route import PLANNING, VectorRoute
-from adapters.telemetry.passages import MeteredPassages
+from adapters.telemetry.search_meter import PrometheusSearchMeter
 from application.retrieval.ports import Candidates
 from domain.identity import Action, Caller, DocumentId
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.vectors import VectorReason
 from entrypoints.container import Container
 from entrypoints.settings import Settings
-from tests.integration.conftest import empty_database, new_tenant
+from tests.integration.conftest import empty_database, new_tenant, unplugged
 from tests.integration.retrieval.library import EMBEDDER, Library
 
 PER_LEG = 10
@@ -55,7 +55,7 @@ async def library(
     container.embedder.override(providers.Object(EMBEDDER))
     tenant = await new_tenant(own_database)
     yield Library(container=container, engine=engine, tenant_id=tenant)
-    await engine.dispose()
+    await unplugged(container)
 
 
 class Shelf:
@@ -189,21 +189,17 @@ async def test_what_was_chosen_is_counted(library: Library) -> None:
     asha = await library.person()
     shelf = Shelf(library, 35)
     await shelf.add(asha, shelf.centre(), 12)
-    counted = MeteredPassages(PostgresPassages(engine=library.engine, route=ALWAYS))
+    meter = PrometheusSearchMeter()
+    passages = PostgresPassages(engine=library.engine, route=ALWAYS)
+    search = replace(library.container.search(), passages=passages, meter=meter)
     for _ in range(2):
-        await counted.candidates(
-            asha,
-            SearchQuery(text="anything"),
-            Action.SEARCH,
-            words="",
-            vector=shelf.centre().tolist(),
-            model=EMBEDDER.model,
-            per_leg=PER_LEG,
-        )
-    (collector,) = counted.collectors
+        page = await search(caller=asha, query=SearchQuery(text="anything"))
+    assert page.vectors is not VectorReason.NOT_ASKED
+    (collector,) = meter.collectors
     samples = [each for metric in collector.collect() for each in metric.samples]
     (total,) = [each for each in samples if each.name.endswith("_total")]
-    assert (total.labels, total.value) == ({"method": "hnsw", "reason": "graph"}, 2.0)
+    told = {"method": page.vectors.method, "reason": page.vectors}
+    assert (total.labels, total.value) == (told, 2.0)
 
 
 async def test_the_graph_shows_nothing_any_more_once_a_grant_is_revoked(library: Library) -> None:
