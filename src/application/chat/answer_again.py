@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from application.chat.ask_question import AskQuestion
 from application.chat.ports import AskedQuestion, Chats
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import sealed_chat
 from application.ports import Cipher, Idempotency, OwnKeys
 from domain.chat.branch import MessageNotFound, Repeats
 from domain.chat.conversation import ConversationNotFound
@@ -47,19 +47,13 @@ class AnswerAgain:
 
         Raises MessageNotFound, and what asking raises.
         """
-        keys = await self.own_keys(caller=caller, resources=[conversation_id])
-        if conversation_id not in keys:
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, conversation_id)
+        if chat is None:
             raise ConversationNotFound
         async with self.chats.begin(caller) as tx:
             last = await tx.last_asked(conversation_id, message_id)
         if last is None or last.message.sealed_content is None:
             raise MessageNotFound
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=conversation_id,
-        )
         before = chat.open_question(last)
         question = Question(
             text=before.text,

@@ -10,7 +10,7 @@ from application.chat.model_chain import ModelChain
 from application.chat.place_question import place_question
 from application.chat.ports import AskedQuestion, Chats, ChatTransaction, RunStarter, SealedEvent
 from application.chat.reserve_answer import ReserveAnswer
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import SealedChat, sealed_chat
 from application.ports import Cipher, Idempotency, NewId, OwnKeys, RateLimits
 from domain.chat.branch import Position
 from domain.chat.conversation import Conversation, ConversationNotFound
@@ -77,15 +77,9 @@ class AskQuestion:
         await self.rates.attempt(PER_PERSON, str(caller.tenant_id), str(caller.person_id))
         name = self.chain.default if model is None else model
         self.chain.beginning_with(name)
-        keys = await self.own_keys(caller=caller, resources=[conversation_id])
-        if conversation_id not in keys:
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, conversation_id)
+        if chat is None:
             raise ConversationNotFound
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=conversation_id,
-        )
         fresh = RunId(self.new_id())
         async with self.chats.begin(caller) as tx:
             claimed = RunId(await tx.claim(idempotency, fresh))

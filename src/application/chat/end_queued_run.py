@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.chat.ports import Chats
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import sealed_chat
 from application.ports import Cipher, OwnKeys
 from domain.chat.event import STATE_AFTER, Terminal, as_event
 from domain.chat.run import Run
@@ -25,15 +25,9 @@ class EndQueuedRun:
 
     async def __call__(self, *, caller: Caller, run: Run, terminal: Terminal) -> bool:
         """Whether it was ended; it was not where it has begun meanwhile, or is over, or gone."""
-        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
-        if run.conversation_id not in keys:
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
+        if chat is None:
             return False
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[run.conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=run.conversation_id,
-        )
         async with self.chats.begin(caller) as tx:
             return await tx.end_queued(
                 run,

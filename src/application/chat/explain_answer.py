@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from application.chat.ports import KeptAnswers
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import sealed_chat
 from application.ports import Cipher, OwnKeys
 from domain.chat.manifest import Json
 from domain.chat.run import AnswerWithdrawn, Run, RunNotFound
@@ -55,15 +55,9 @@ class ExplainAnswer:
             raise AnswerWithdrawn
         if kept.sealed_manifest is None:
             raise ManifestNotFound
-        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
-        if run.conversation_id not in keys:
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
+        if chat is None:
             raise RunNotFound
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[run.conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=run.conversation_id,
-        )
         explained = chat.open_manifest(run.id, kept.sealed_manifest)
         return ExplainedAnswer(
             run=run,

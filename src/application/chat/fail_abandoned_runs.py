@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from application.chat.failures import RunAbandoned, failure_of
 from application.chat.ports import AbandonedRun, Chats, RunEvents
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import SealedChat, sealed_chat
 from application.ports import Cipher, OwnKeys
 from domain.chat.event import Event, EventType, as_event, text_of
 
@@ -32,15 +32,9 @@ class FailAbandonedRuns:
         run = await self.chats.run(caller, run_id)
         if run is None:
             return False
-        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
-        if run.conversation_id not in keys:  # deleted between the two looks
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
+        if chat is None:  # deleted between the two looks
             return False
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[run.conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=run.conversation_id,
-        )
         events: list[Event] = []
         while page := await self._page(abandoned, chat, len(events)):
             events.extend(page)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from application.chat.live_runs import TRUST_SECONDS, LiveRuns
 from application.chat.ports import Chats, RunEvents
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import SealedChat, sealed_chat
 from application.ports import Cipher, OwnKeys, Signal, Signals
 from domain.chat.event import AccessRevoked, Event, as_event
 from domain.chat.run import Run, RunNotFound, RunState, Withdrawal
@@ -41,15 +41,9 @@ class FollowRun:
         if run is None:
             raise RunNotFound
         run.assert_replayable()
-        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
-        if run.conversation_id not in keys:
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
+        if chat is None:
             raise RunNotFound
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[run.conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=run.conversation_id,
-        )
         return self._follow(caller, run, chat, after)
 
     async def _follow(self, caller: Caller, run: Run, chat: SealedChat, number: int) -> Events:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from application.chat.ports import Chats
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import SealedChat, sealed_chats
 from application.ports import Cipher, OwnKeys
 from domain.chat.branch import Branch, MessageNotFound
 from domain.chat.conversation import Conversation, ConversationNotFound
@@ -100,14 +100,4 @@ class ReadConversations:
     async def _open(
         self, caller: Caller, ids: Sequence[ConversationId]
     ) -> dict[ConversationId, SealedChat]:
-        keys = await self.own_keys(caller=caller, resources=ids)
-        return {
-            each: SealedChat(
-                cipher=self.cipher,
-                key=keys[each],
-                tenant_id=caller.tenant_id,
-                conversation_id=each,
-            )
-            for each in ids
-            if each in keys
-        }
+        return await sealed_chats(self.own_keys, self.cipher, caller, ids)

@@ -6,15 +6,16 @@ Each ciphertext is bound to its place, so that none can stand in for another.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from application.chat.ports import SealedEvent, WrittenQuestion
-from application.ports import Cipher, Context, DataKey
+from application.ports import Cipher, Context, DataKey, OwnKeys
 from domain.chat.event import Event, EventType
 from domain.chat.manifest import Explained
 from domain.chat.question import Question
-from domain.identity import ConversationId, DocumentId, MessageId, RunId, TenantId
+from domain.identity import Caller, ConversationId, DocumentId, MessageId, RunId, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +91,25 @@ class SealedChat:
 
     def _context(self, part: bytes, *place: bytes) -> Context:
         return (self.tenant_id.bytes, self.conversation_id.bytes, part, *place)
+
+
+async def sealed_chats(
+    own_keys: OwnKeys, cipher: Cipher, caller: Caller, ids: Sequence[ConversationId]
+) -> dict[ConversationId, SealedChat]:
+    """Of the caller's own conversations those that are there."""
+    keys = await own_keys(caller=caller, resources=ids)
+    return {
+        each: SealedChat(
+            cipher=cipher, key=keys[each], tenant_id=caller.tenant_id, conversation_id=each
+        )
+        for each in ids
+        if each in keys
+    }
+
+
+async def sealed_chat(
+    own_keys: OwnKeys, cipher: Cipher, caller: Caller, conversation_id: ConversationId
+) -> SealedChat | None:
+    """None: it is not the caller's, or was deleted."""
+    found = await sealed_chats(own_keys, cipher, caller, [conversation_id])
+    return found.get(conversation_id)

@@ -8,7 +8,7 @@ from application.chat.ask_question import LEASE_SECONDS
 from application.chat.end_queued_run import EndQueuedRun
 from application.chat.failures import QueuedTooLong, RunBroken, failure_of
 from application.chat.ports import AskedQuestion, Chats, RunEvents, RunStarter, WaitingRun
-from application.chat.sealed_chat import SealedChat
+from application.chat.sealed_chat import sealed_chat
 from application.ports import Cipher, OwnKeys, Tampered
 from domain.chat.event import Cancelled
 from domain.chat.run import Run
@@ -53,15 +53,9 @@ class StartQueuedRuns:
         caller = waiting.caller
         if not self.starter.has_room:
             return False
-        keys = await self.own_keys(caller=caller, resources=[run.conversation_id])
-        if run.conversation_id not in keys:
+        chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
+        if chat is None:
             return False
-        chat = SealedChat(
-            cipher=self.cipher,
-            key=keys[run.conversation_id],
-            tenant_id=caller.tenant_id,
-            conversation_id=run.conversation_id,
-        )
         async with self.chats.begin(caller) as tx:
             await tx.conversation(run.conversation_id, lock=True)
             begun = await tx.begin_queued(run.id, lease_seconds=self.lease_seconds)
