@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.vault.add_document import index_job
+from application.vault.own_document import own_document
 from application.vault.ports import INDEX_VERSION, Documents
 from domain.identity import Caller, DocumentId, ResourceKind
-from domain.vault.document import DocumentNotFound, IndexMode
+from domain.vault.document import IndexMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +31,7 @@ class ChangeIndexMode:
         Raises DocumentNotFound unless the caller owns it, and it is of this kind.
         """
         async with self.documents.begin(caller) as tx:
-            document = await tx.document(document_id, lock=True)
-            if document is None or document.kind is not kind:
-                raise DocumentNotFound
-            if document.owner_id != caller.person_id:
-                raise DocumentNotFound
+            document = await own_document(tx, caller, document_id, kind)
             if document.index_mode is index_mode:
                 return
             await tx.change_index_mode(document, index_mode)

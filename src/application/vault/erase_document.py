@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from application.ports import EndingsKept, NewId
+from application.vault.own_document import own_document
 from application.vault.ports import Documents, Erasure
 from domain.identity import Caller, DocumentId, ResourceKind
-from domain.vault.document import DocumentNotFound
 
 
 class ErasureSigner(Protocol):
@@ -48,11 +48,7 @@ class EraseDocument:
     ) -> ErasureReceipt:
         """Raises DocumentNotFound unless the caller owns it, and it is of this kind."""
         async with self.documents.begin(caller) as tx:
-            document = await tx.document(document_id, lock=True)
-            if document is None or document.kind is not kind:
-                raise DocumentNotFound
-            if document.owner_id != caller.person_id:
-                raise DocumentNotFound
+            document = await own_document(tx, caller, document_id, kind)
             erasure = await tx.erase(document)
         await self.endings_kept()
         horizon = erasure.at + self.backup_retention

@@ -9,6 +9,7 @@ from datetime import datetime
 from application.ports import Cipher, DataKey, Idempotency, NewId
 from application.vault.add_document import index_job
 from application.vault.descriptions import Descriptions
+from application.vault.own_document import own_document
 from application.vault.ports import (
     INDEX_VERSION,
     Blobs,
@@ -19,7 +20,7 @@ from application.vault.ports import (
     content_context,
 )
 from application.vault.read_record import ReadRecord
-from domain.errors import Invalid, PreconditionFailed
+from domain.errors import Invalid
 from domain.identity import (
     PERSONAL_USE,
     Acr,
@@ -205,16 +206,14 @@ def _version(
 async def _expected(
     tx: VaultTransaction, caller: Caller, record_id: DocumentId, expected_version: int
 ) -> Document:
-    document = await tx.document(record_id, lock=True)
-    if (
-        document is None
-        or document.kind is not ResourceKind.RECORD
-        or document.owner_id != caller.person_id
-    ):
-        raise RecordNotFound
-    if document.current.ref.version != expected_version:
-        raise PreconditionFailed
-    return document
+    return await own_document(
+        tx,
+        caller,
+        record_id,
+        ResourceKind.RECORD,
+        missing=RecordNotFound,
+        expected_version=expected_version,
+    )
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 from application.ports import Cipher, NewId
 from application.vault.add_document import index_job
+from application.vault.own_document import own_document
 from application.vault.ports import (
     INDEX_VERSION,
     Blobs,
     Documents,
-    VaultTransaction,
     content_context,
 )
 from application.vault.sealed_upload import SealedUpload
-from domain.errors import PreconditionFailed
-from domain.identity import BlobId, Caller, DocumentId, ResourceKind, VersionRef
+from domain.identity import BlobId, Caller, DocumentId, VersionRef
 from domain.language import Language
-from domain.vault.document import Document, DocumentNotFound, Version
+from domain.vault.document import Document, Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class ReplaceContent:
         `language` is what it is in from now on; None leaves what was said before.
         """
         async with self.documents.begin(caller) as tx:  # before a byte is read
-            await _expected(tx, caller, document_id, expected_version)
+            await own_document(tx, caller, document_id, expected_version=expected_version)
         ref = VersionRef(document_id=document_id, version=expected_version + 1)
         blob = BlobId(self.new_id())
         key = self.cipher.new_key()
@@ -58,7 +57,7 @@ class ReplaceContent:
         )
         try:
             async with self.documents.begin(caller) as tx:
-                await _expected(tx, caller, document_id, expected_version)
+                await own_document(tx, caller, document_id, expected_version=expected_version)
                 next_version = Version(
                     ref=ref,
                     media_type=stored.media_type,
@@ -74,14 +73,3 @@ class ReplaceContent:
             raise
         assert replaced is not None
         return replaced
-
-
-async def _expected(
-    tx: VaultTransaction, caller: Caller, document_id: DocumentId, expected_version: int
-) -> None:
-    document = await tx.document(document_id, lock=True)
-    is_document = document is not None and document.kind is ResourceKind.DOCUMENT
-    if document is None or not is_document or document.owner_id != caller.person_id:
-        raise DocumentNotFound
-    if document.current.ref.version != expected_version:
-        raise PreconditionFailed

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from application.ports import LogWritable
+from application.vault.own_document import own_document
 from application.vault.ports import Documents
-from domain.identity import Caller, DocumentId, ResourceKind
-from domain.vault.document import DocumentNotFound, assert_weight
+from domain.identity import Caller, DocumentId
+from domain.vault.document import assert_weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,6 @@ class WeighDocument:
         assert_weight(weight)
         await self.log_writable()
         async with self.documents.begin(caller) as tx:
-            document = await tx.document(document_id, lock=True)
-            if document is None or document.kind is not ResourceKind.DOCUMENT:
-                raise DocumentNotFound
-            if document.owner_id != caller.person_id:
-                raise DocumentNotFound
+            document = await own_document(tx, caller, document_id)
             if document.weight != weight:
                 await tx.weigh(document, weight)
