@@ -213,15 +213,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("models and model_url both name what answers: set one of them")
         if len({each.name for each in self.models}) < len(self.models):
             raise ValueError("models: each of them has a name of its own")
-        if self.vault_url is not None and not _is_private(self.vault_url):
+        if self.vault_url is not None and not _is_heard_by_nobody(self.vault_url):
             raise ValueError("vault_url: only on this machine may it be http; set an https address")
-        if self.reranker_url is not None and not _is_private(self.reranker_url):
+        if self.reranker_url is not None and not _is_heard_by_nobody(self.reranker_url):
             raise ValueError(
                 "reranker_url: only on this machine may it be http; set an https address"
             )
         if self.reranker_key is not None and self.reranker_url is None:
             raise ValueError("reranker_key is set, but reranker_url is not")
-        if self.qdrant_url is not None and not _is_private(self.qdrant_url):
+        if self.qdrant_url is not None and not _is_heard_by_nobody(self.qdrant_url):
             raise ValueError(
                 "qdrant_url: only on this machine may it be http; set an https address"
             )
@@ -334,7 +334,7 @@ def _is_secret(name: str) -> bool:
     return name in _TABLES or name.endswith(("_key", "_passphrase", "_url", "_token"))
 
 
-def _is_private(url: str) -> bool:
+def _is_heard_by_nobody(url: str) -> bool:
     """Nobody between here and there can listen."""
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}

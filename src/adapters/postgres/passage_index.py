@@ -48,7 +48,7 @@ class PostgresPassageIndex:
         model: str | None = None,
         dimensions: int = 0,
     ) -> IndexAttempt | None:
-        identity = _identity(caller, version)
+        identity = identity_of(caller, version)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             begun = (await connection.execute(statement("begin_attempt"), identity)).one_or_none()
             if begun is None or await _state(connection, identity) in _ENDS:
@@ -88,7 +88,7 @@ class PostgresPassageIndex:
         async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
             await connection.execute(
                 statement("add_passages"),
-                _identity(attempt.caller, attempt.version)
+                identity_of(attempt.caller, attempt.version)
                 | {
                     "model": model,
                     **vectors,
@@ -118,7 +118,7 @@ class PostgresPassageIndex:
         async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
             await connection.execute(
                 statement("add_sealed"),
-                _identity(attempt.caller, attempt.version)
+                identity_of(attempt.caller, attempt.version)
                 | {
                     "ordinals": [each.ordinal for each in passages],
                     "starts": [each.start for each in passages],
@@ -132,7 +132,7 @@ class PostgresPassageIndex:
     async def add_vectors(
         self, attempt: IndexAttempt, model: str, vectors: Mapping[int, Vector]
     ) -> None:
-        values = _identity(attempt.caller, attempt.version) | {"attempt": attempt.number}
+        values = identity_of(attempt.caller, attempt.version) | {"attempt": attempt.number}
         async with transaction(
             self.engine, attempt.caller.tenant_id, attempt.caller.person_id
         ) as connection:
@@ -146,7 +146,7 @@ class PostgresPassageIndex:
         lacks, or this sees the swap."""
         async with self._fenced(attempt, IndexState.READY) as connection:
             if attempt.kept_as is not KeptAs.NONE:
-                identity = _identity(attempt.caller, attempt.version)
+                identity = identity_of(attempt.caller, attempt.version)
                 models = await _models(connection, attempt.caller)
                 if attempt.serving and attempt.serving != models.get(ModelState.SERVING):
                     raise EmbedderSwapped
@@ -156,7 +156,7 @@ class PostgresPassageIndex:
 
     async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
         async with self._fenced(attempt, state, reason=reason) as connection:
-            identity = _identity(attempt.caller, attempt.version)
+            identity = identity_of(attempt.caller, attempt.version)
             await connection.execute(statement("clear_version"), identity)
 
     @asynccontextmanager
@@ -169,7 +169,7 @@ class PostgresPassageIndex:
         reason: str | None = None,
     ) -> AsyncIterator[AsyncConnection]:
         caller, version = attempt.caller, attempt.version
-        values = _identity(caller, version) | {"attempt": attempt.number}
+        values = identity_of(caller, version) | {"attempt": attempt.number}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             held = await connection.execute(statement("hold_attempt"), values)
             if held.one_or_none() is None:
@@ -194,7 +194,7 @@ async def write_vectors(
     vectors: Mapping[int, Vector],
 ) -> None:
     """By the ordinals of passages that are there."""
-    values = _identity(caller, version) | packed(list(vectors.values()))
+    values = identity_of(caller, version) | packed(list(vectors.values()))
     await connection.execute(
         statement("add_vectors"), values | {"model": model, "ordinals": list(vectors)}
     )
@@ -225,7 +225,8 @@ async def _state(connection: AsyncConnection, identity: Mapping[str, Any]) -> st
     return str((await connection.execute(found)).scalar_one())
 
 
-def _identity(caller: Caller, version: VersionRef) -> dict[str, Any]:
+def identity_of(caller: Caller, version: VersionRef) -> dict[str, Any]:
+    """Parameters that statements about one version share; `caller` owns it."""
     return {
         "tenant": caller.tenant_id,
         "owner": caller.person_id,

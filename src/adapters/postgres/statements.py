@@ -15,9 +15,11 @@ def statement(name: str) -> TextClause:
     return text(_PART.sub(_part, _read(name)))
 
 
-# One part, and the only place where it is written down who may find what: in the open index, or in
+# `visible` is the only place where it is written down who may find what: in the open index, or in
 # the sealed one.
-_PART = re.compile(r"^/\* (visible|tell_version_features)( sealed)? \*/$", re.MULTILINE)
+_PART = re.compile(
+    r"^/\* (visible|candidate_vectors|tell_version_features)( sealed)? \*/$", re.MULTILINE
+)
 
 
 def _part(named: re.Match[str]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
-from adapters.postgres.passage_index import write_vectors
+from adapters.postgres.passage_index import identity_of, write_vectors
 from adapters.postgres.passages import sealed_passage
 from adapters.postgres.sealed_index import sealed_entries
 from adapters.postgres.statements import statement
@@ -60,7 +59,7 @@ class PostgresVectorIndex:
     async def without(
         self, caller: Caller, version: VersionRef, model: str
     ) -> Mapping[int, SealedPassage]:
-        values = _identity(caller, version) | {"model": model, "passages": self.passages_at_once}
+        values = identity_of(caller, version) | {"model": model, "passages": self.passages_at_once}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(statement("without_vectors"), values)).all()
         return {row.ordinal: sealed_passage(row) for row in rows}
@@ -68,7 +67,7 @@ class PostgresVectorIndex:
     async def add(
         self, caller: Caller, version: VersionRef, model: str, vectors: Mapping[int, Vector]
     ) -> bool:
-        identity = _identity(caller, version)
+        identity = identity_of(caller, version)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             held = await connection.execute(statement("hold_searchable"), identity)
             if held.one_or_none() is None:
@@ -79,7 +78,7 @@ class PostgresVectorIndex:
     async def sealed_without(
         self, caller: Caller, version: VersionRef, model: str
     ) -> SealedPart | None:
-        values = _identity(caller, version) | {"model": model}
+        values = identity_of(caller, version) | {"model": model}
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             found = await connection.execute(statement("sealed_without_vectors"), values)
             row = found.one_or_none()
@@ -112,24 +111,15 @@ class PostgresVectorIndex:
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             held = await connection.execute(
-                statement("hold_searchable"), _identity(caller, version)
+                statement("hold_searchable"), identity_of(caller, version)
             )
             if held.one_or_none() is None:
                 return False
             return (await connection.execute(again)).rowcount == 1
 
     async def complete(self, caller: Caller, version: VersionRef) -> None:
-        identity = _identity(caller, version)
+        identity = identity_of(caller, version)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             held = await connection.execute(statement("hold_searchable"), identity)
             if held.one_or_none() is not None:
                 await connection.execute(statement("note_vectors"), identity)
-
-
-def _identity(caller: Caller, version: VersionRef) -> dict[str, Any]:
-    return {
-        "tenant": caller.tenant_id,
-        "owner": caller.person_id,
-        "document": version.document_id,
-        "version": version.version,
-    }

@@ -45,6 +45,19 @@ REASON_FAILED = "The document could not be indexed: a part of the service kept f
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """Chunks that follow on one another, `first` of `total`; `vectors` are those of the model that
+    serves, and then of the one that arrives."""
+
+    first: int
+    chunks: Sequence[Chunk]
+    texts: Sequence[str]
+    vectors: Mapping[str, Sequence[Vector]]
+    language: Language
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexVersion:
     """The ingestion job. It may be cut off anywhere and run again, or twice at once.
 
@@ -146,98 +159,87 @@ class IndexVersion:
                     vectors[arriving.model] = await arriving.embed_passages(read)
                 except EmbedderUnavailable:
                     arriving = None  # nobody waits for what nobody reads yet
+            some = _Batch(
+                first=first,
+                chunks=batch,
+                texts=texts,
+                vectors=vectors,
+                language=language,
+                total=len(chunks),
+            )
             add = self._add_sealed if attempt.kept_as is KeptAs.SEALED else self._add
-            await add(attempt, opened, first, batch, texts, vectors, len(chunks), language)
+            await add(attempt, opened, some)
 
-    async def _add(
-        self,
-        attempt: IndexAttempt,
-        opened: OpenContent,
-        first: int,
-        batch: Sequence[Chunk],
-        texts: Sequence[str],
-        vectors: Mapping[str, Sequence[Vector]],
-        total: int,
-        language: Language,
-    ) -> None:
-        """`vectors` are those of the model that serves, and then of the one that arrives."""
-        of_models = list(vectors.items())
+    async def _add(self, attempt: IndexAttempt, opened: OpenContent, batch: _Batch) -> None:
+        of_models = list(batch.vectors.items())
         serving = of_models[0] if of_models else None
         passages = [
             IndexedPassage(
-                ordinal=first + place,
+                ordinal=batch.first + place,
                 start=chunk.start,
                 end=chunk.end,
                 page=chunk.page,
                 field=chunk.field,
-                sealed=self._sealed(attempt, opened, first + place, chunk, texts[place]),
-                words=texts[place],
+                sealed=self._sealed(attempt, opened, batch, place),
+                words=text,
                 above="\n".join(above(opened.title, chunk.heading_path)),
                 heading_depth=len(chunk.heading_path),
                 vector=None if serving is None else serving[1][place],
             )
-            for place, chunk in enumerate(batch)
+            for place, (chunk, text) in enumerate(zip(batch.chunks, batch.texts, strict=True))
         ]
         model = self.embedder.model if serving is None else serving[0]
-        await self.index.add(attempt, model, passages, total, language)
-        for model, some in of_models[1:]:
-            await self.index.add_vectors(attempt, model, dict(enumerate(some, first)))
+        await self.index.add(attempt, model, passages, batch.total, batch.language)
+        for model, vectors in of_models[1:]:
+            await self.index.add_vectors(attempt, model, dict(enumerate(vectors, batch.first)))
 
-    async def _add_sealed(
-        self,
-        attempt: IndexAttempt,
-        opened: OpenContent,
-        first: int,
-        batch: Sequence[Chunk],
-        texts: Sequence[str],
-        vectors: Mapping[str, Sequence[Vector]],
-        total: int,
-        language: Language,
-    ) -> None:
+    async def _add_sealed(self, attempt: IndexAttempt, opened: OpenContent, batch: _Batch) -> None:
         """Page, field and language are sealed with the rest."""
         passages = [
             SealedPassage(
                 version=attempt.version,
-                ordinal=first + place,
+                ordinal=batch.first + place,
                 start=chunk.start,
                 end=chunk.end,
                 page=None,
-                sealed=self._sealed(attempt, opened, first + place, chunk, texts[place]),
+                sealed=self._sealed(attempt, opened, batch, place),
             )
-            for place, chunk in enumerate(batch)
+            for place, chunk in enumerate(batch.chunks)
         ]
-        fields = [chunk.field for chunk in batch if chunk.field is not None]
+        fields = [chunk.field for chunk in batch.chunks if chunk.field is not None]
         entries = await asyncio.to_thread(
             seal_entries,
             self.cipher,
             opened.key,
             attempt.caller.tenant_id,
             attempt.version,
-            first,
+            batch.first,
             said=[
                 (text, "\n".join(above(opened.title, chunk.heading_path)))
-                for chunk, text in zip(batch, texts, strict=True)
+                for chunk, text in zip(batch.chunks, batch.texts, strict=True)
             ],
             fields=fields or None,
-            vectors=vectors,
-            language=language,
+            vectors=batch.vectors,
+            language=batch.language,
             stems=self.stems,
             half_vectors=self.half_vectors,
         )
-        await self.index.add_sealed(attempt, passages, entries, sorted(vectors), total)
+        models = sorted(batch.vectors)
+        await self.index.add_sealed(attempt, passages, entries, models, batch.total)
 
     def _sealed(
-        self, attempt: IndexAttempt, opened: OpenContent, ordinal: int, chunk: Chunk, text: str
+        self, attempt: IndexAttempt, opened: OpenContent, batch: _Batch, place: int
     ) -> bytes:
+        chunk = batch.chunks[place]
         return seal_passage(
             self.cipher,
             opened.key,
             attempt.caller.tenant_id,
             attempt.version,
-            ordinal,
+            batch.first + place,
             title=opened.title,
             heading_path=chunk.heading_path,
-            text=text,
+            text=batch.texts[place],
             places=chunk.places,
         )
 

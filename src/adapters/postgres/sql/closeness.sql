@@ -1,22 +1,7 @@
 -- How close candidates of a search are to the middle of its best hits: the inner product with the
--- mean of their vectors. The candidates were visible when they were found, a moment ago; whether
--- they may be shown is decided by the gate. Reached by keys alone, as in search.sql.
-WITH near AS MATERIALIZED (
-    SELECT c.id, x.embedding
-    FROM unnest(CAST(:passages AS bigint[])) AS c (id)
-    CROSS JOIN LATERAL (
-        SELECT p.document_id FROM passages p WHERE p.tenant_id = :tenant AND p.id = c.id OFFSET 0
-    ) p
-    CROSS JOIN LATERAL (
-        SELECT d.owner_id FROM documents d WHERE d.tenant_id = :tenant AND d.id = p.document_id
-        OFFSET 0
-    ) d
-    CROSS JOIN LATERAL (
-        SELECT x.embedding FROM passage_vectors x
-        WHERE x.tenant_id = :tenant AND x.owner_id = d.owner_id AND x.document_id = p.document_id
-          AND x.passage_id = c.id AND x.model = :model
-        OFFSET 0
-    ) x
+-- mean of their vectors.
+WITH
+/* candidate_vectors */
 ), middle AS MATERIALIZED (
     SELECT avg(embedding) AS embedding FROM near WHERE id = ANY(CAST(:best AS bigint[]))
 )
