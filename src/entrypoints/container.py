@@ -198,26 +198,19 @@ from application.ports import (
 )
 from application.retrieval.embed_texts import EmbedTexts
 from application.retrieval.embedder import Embedder
+from application.retrieval.embedding_models import EmbeddingModels, VectorIndex
 from application.retrieval.extractor import Extractor
+from application.retrieval.feature_history import FeatureHistory
 from application.retrieval.guarded_embedder import EmbedderMeter, GuardedEmbedder
 from application.retrieval.index_version import IndexVersion
 from application.retrieval.meaning import Meanings
 from application.retrieval.mirror_vectors import MirrorVectors
-from application.retrieval.ports import (
-    EmbeddingModels,
-    FeatureHistory,
-    HalfVectors,
-    PassageIndex,
-    Passages,
-    SealedIndex,
-    Stems,
-    VectorIndex,
-    VersionContent,
-    WordIndex,
-)
+from application.retrieval.passages import Passages
+from application.retrieval.ports import PassageIndex, VersionContent, WordIndex
 from application.retrieval.reanalyse_versions import ReanalyseVersions
 from application.retrieval.reembed_documents import ReembedDocuments
 from application.retrieval.reranker import Reranker
+from application.retrieval.sealed_index import HalfVectors, SealedIndex, Stems
 from application.retrieval.sealed_search import SealedSearch
 from application.retrieval.search import Search, SearchMeter
 from application.retrieval.vector_store import VectorChanges, VectorStore

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
-from application.retrieval.ports import AsOfTooLate, FeaturesThen
+from application.retrieval.feature_history import AsOfTooLate, FeaturesThen
 from domain.identity import Caller, DocumentId, VersionRef
 from domain.retrieval.features import Features
 

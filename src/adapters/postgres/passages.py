@@ -16,7 +16,8 @@ from adapters.postgres.statements import statement
 from adapters.postgres.text_search import asked_words, literal_words
 from adapters.postgres.vector_route import BY_DEFAULT, PLANNING, VectorRoute
 from application.retrieval.embedder import Vector
-from application.retrieval.ports import Candidates, Reach, SealedPassage
+from application.retrieval.passages import Candidates, Reach
+from application.retrieval.ports import SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.language import Language
 from domain.retrieval.bm25 import Counted, Said

@@ -13,7 +13,7 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.passages import visible_values
 from adapters.postgres.statements import statement
 from adapters.postgres.vector_route import PLANNING
-from application.retrieval.ports import SealedEntries, VisibleSealed
+from application.retrieval.sealed_index import SealedEntries, VisibleSealed
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.retrieval.query import SearchQuery
 

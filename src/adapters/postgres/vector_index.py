@@ -15,7 +15,8 @@ from adapters.postgres.sealed_index import sealed_entries
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import sealed_index
 from application.retrieval.embedder import Vector
-from application.retrieval.ports import SealedPart, SealedPassage
+from application.retrieval.ports import SealedPassage
+from application.retrieval.sealed_index import SealedPart
 from domain.identity import Caller, DocumentId, PersonId, TenantId, VersionRef
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from application.retrieval.ports import Candidates, HalfVectors, Passages
+from application.retrieval.passages import Candidates, Passages
+from application.retrieval.sealed_index import HalfVectors
 from application.retrieval.sealed_search import Examined
 from domain.identity import Caller
 from domain.retrieval.fusion import with_feedback

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from application.retrieval.degradation import Degradation
 from application.retrieval.embedder import languages_of
 from application.retrieval.meaning import Meaning
-from application.retrieval.ports import Candidates, Passages
+from application.retrieval.passages import Candidates, Passages
 from application.retrieval.sealed_search import Asked, Examined, SealedSearch
 from application.retrieval.vector_store import VectorStore, VectorStoreUnavailable
 from domain.identity import Action, Caller

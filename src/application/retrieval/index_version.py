@@ -17,17 +17,16 @@ from application.retrieval.extractor import Extractor
 from application.retrieval.ports import (
     AttemptOver,
     EmbedderSwapped,
-    HalfVectors,
     IndexAttempt,
     IndexedPassage,
     KeptAs,
     OpenContent,
     PassageIndex,
     SealedPassage,
-    Stems,
     VersionContent,
 )
 from application.retrieval.sealed_entries import seal_entries
+from application.retrieval.sealed_index import HalfVectors, Stems
 from application.retrieval.sealed_passages import seal_passage
 from domain.identity import Caller, VersionRef
 from domain.language import Language

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from application.retrieval.ports import Candidates, Passages
+from application.retrieval.passages import Candidates, Passages
 from domain.identity import Action, Caller
 from domain.retrieval.likeness import Rung, like
 from domain.retrieval.query import SearchQuery

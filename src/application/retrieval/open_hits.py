@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from application.ports import Cipher, OpenedVersion, ReleaseGate, Tampered
-from application.retrieval.ports import Candidates, Passages, SealedPassage
+from application.retrieval.passages import Candidates, Passages
+from application.retrieval.ports import SealedPassage
 from application.retrieval.sealed_passages import open_passage
 from application.retrieval.sealed_search import Examined
 from domain.errors import NotFound

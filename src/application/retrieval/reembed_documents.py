@@ -8,14 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from application.ports import Cipher, DataKey, ReleaseGate
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, embedders_by_model
-from application.retrieval.ports import (
-    EmbeddingModels,
-    HalfVectors,
-    SealedPart,
-    SealedPassage,
-    VectorIndex,
-)
+from application.retrieval.embedding_models import EmbeddingModels, VectorIndex
+from application.retrieval.ports import SealedPassage
 from application.retrieval.sealed_entries import open_entries, seal_again
+from application.retrieval.sealed_index import HalfVectors, SealedPart
 from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound, Unavailable
 from domain.identity import PERSONAL_USE, Action, Caller, TenantId, VersionRef

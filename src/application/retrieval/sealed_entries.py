@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from application.ports import Cipher, Context, DataKey, Tampered
 from application.retrieval.embedder import Vector
-from application.retrieval.ports import HalfVectors, SealedEntries, Stems
+from application.retrieval.sealed_index import HalfVectors, SealedEntries, Stems
 from domain.identity import TenantId, VersionRef
 from domain.language import Language
 from domain.retrieval.words import Word, weighed

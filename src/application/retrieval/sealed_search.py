@@ -13,8 +13,9 @@ from itertools import islice
 from application.ports import Cipher, OpenedVersion, Release, ReleaseGate
 from application.retrieval.degradation import Degradation
 from application.retrieval.embedder import Vector
-from application.retrieval.ports import Candidates, HalfVectors, SealedIndex, Stems
+from application.retrieval.passages import Candidates
 from application.retrieval.sealed_entries import Entries, open_entries
+from application.retrieval.sealed_index import HalfVectors, SealedIndex, Stems
 from domain.errors import NotFound
 from domain.identity import Action, Caller, ReleaseId, VersionRef
 from domain.json_pointer import covers

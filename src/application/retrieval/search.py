@@ -13,8 +13,9 @@ from application.retrieval.find_candidates import FindCandidates, by_meaning_alo
 from application.retrieval.ladder import RUNGS, Ladder
 from application.retrieval.meaning import Meaning, Meanings
 from application.retrieval.open_hits import OpenHits, Ranking
-from application.retrieval.ports import Candidates, HalfVectors, Passages
+from application.retrieval.passages import Candidates, Passages
 from application.retrieval.reranker import Reranker, reranked
+from application.retrieval.sealed_index import HalfVectors
 from application.retrieval.sealed_search import STEP, Examined, SealedSearch
 from application.retrieval.vector_store import VectorStore
 from domain.identity import Action, Caller

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
-from application.retrieval.ports import FeatureHistory, FeaturesThen
+from application.retrieval.feature_history import FeatureHistory, FeaturesThen
 from domain.identity import Caller, DocumentId
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit

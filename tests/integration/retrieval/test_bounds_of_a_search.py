@@ -10,7 +10,7 @@ from sqlalchemy import text
 from adapters.postgres.engine import transaction
 from adapters.postgres.passages import PLANNING, search_values
 from adapters.postgres.statements import statement
-from application.retrieval.ports import Candidates
+from application.retrieval.passages import Candidates
 from domain.identity import Action, Caller
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.words import WORDS_ASKED_MAX

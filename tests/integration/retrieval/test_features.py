@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.postgres.features import PostgresFeatureHistory
-from application.retrieval.ports import AsOfTooLate, FeaturesThen
+from application.retrieval.feature_history import AsOfTooLate, FeaturesThen
 from application.retrieval.search import SearchPage
 from domain.errors import NotFound
 from domain.identity import Caller, DocumentId

@@ -20,7 +20,7 @@ from adapters.postgres.passages import PostgresPassages, search_values
 from adapters.postgres.statements import statement
 from adapters.postgres.vector_route import PLANNING, VectorRoute
 from adapters.telemetry.search_meter import PrometheusSearchMeter
-from application.retrieval.ports import Candidates
+from application.retrieval.passages import Candidates
 from domain.identity import Action, Caller, DocumentId
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.vectors import VectorReason

@@ -14,8 +14,8 @@ from adapters.embedding.half_vectors import NumpyHalfVectors
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.stemming.snowball import SnowballStems
 from application.ports import Tampered
-from application.retrieval.ports import SealedEntries
 from application.retrieval.sealed_entries import Entries, open_entries, seal_entries
+from application.retrieval.sealed_index import SealedEntries
 from domain.identity import DocumentId, TenantId, VersionRef
 from domain.language import Language
 from domain.retrieval.words import weighed
