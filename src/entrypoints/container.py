@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from dependency_injector import containers, providers
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,7 +16,6 @@ from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
 from adapters.encryption.signatures import ed25519_verify
 from adapters.extraction.content_type import media_type_of
-from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.process import ProcessExtractor
 from adapters.files.ending_journal import EndingJournalFile
 from adapters.identifiers import uuid7
@@ -28,7 +26,6 @@ from adapters.inprocess.run_executor import RunExecutor
 from adapters.inprocess.version_content import VaultContent
 from adapters.json_schema.checker import ProcessSchemaChecker
 from adapters.memory.rate_limits import MemoryRateLimits
-from adapters.models.prices import price_table
 from adapters.passwords.argon2id import Argon2idPasswords
 from adapters.passwords.one_time import PyotpCodes
 from adapters.postgres.accounts import PostgresAccounts
@@ -72,10 +69,8 @@ from adapters.postgres.vector_changes import PostgresVectorChanges
 from adapters.postgres.vector_index import PostgresVectorIndex
 from adapters.postgres.vector_route import VectorRoute
 from adapters.postgres.word_index import PostgresWordIndex
-from adapters.reranking.http_rerank import HttpReranker, rerank_client
 from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
-from adapters.telemetry.language_model import TracedModel
 from adapters.telemetry.model_meter import PrometheusModelMeter
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.telemetry.search_meter import PrometheusSearchMeter
@@ -140,7 +135,6 @@ from application.chat.explain_answer import ExplainAnswer
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
 from application.chat.follow_run import FollowRun
 from application.chat.guardrails import Guardrails
-from application.chat.language_model import LanguageModel, ModelLimits
 from application.chat.live_runs import LiveRuns
 from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
@@ -153,7 +147,6 @@ from application.chat.settle_calls import ModelMeter, SettleCalls
 from application.chat.spending import ReleaseReservations, Spending
 from application.chat.start_conversation import StartConversation
 from application.chat.start_queued_runs import StartQueuedRuns
-from application.chat.write_answer import AnswerLimits
 from application.consent.agreement import Agreement
 from application.consent.answer_request import ApproveRequest, RefuseRequest
 from application.consent.approval import Approval
@@ -237,164 +230,10 @@ from application.vault.read_record import ReadRecord
 from application.vault.replace_content import ReplaceContent
 from application.vault.sealed_upload import SealedUpload
 from application.vault.weigh_document import WeighDocument
-from domain.breaker import BreakerLimits
-from domain.chat.budget import Budget, Budgets
-from domain.chat.price import MICROS
 from domain.consent.decision import POLICY_VERSION
-from domain.consent.exports import Controller
+from entrypoints import parts
 from entrypoints.guardrails import chosen_guardrails
-from entrypoints.plugins import embedder as embedder_of
-from entrypoints.plugins import language_model
-from entrypoints.settings import Settings, SettingsError
-
-
-def _rates(settings: Settings) -> dict[str, str]:
-    names = (
-        "sign_in_rate_per_address",
-        "sign_in_rate_per_account",
-        "sign_up_rate_per_address",
-        "totp_rate_per_account",
-        "access_request_rate_per_person",
-        "redeem_rate_per_address",
-        "embedding_rate_per_person",
-        "question_rate_per_person",
-    )
-    return {name: getattr(settings, name) for name in names}
-
-
-def _controller(settings: Settings) -> Controller:
-    return Controller(
-        name=settings.controller_name,
-        email=settings.controller_email,
-        policy_url=settings.controller_policy_url,
-        jurisdiction=settings.jurisdiction,
-    )
-
-
-def _keyring(settings: Settings) -> LocalKeyring:
-    return LocalKeyring.open(settings.data_dir / "keyring.json", settings.keyring_passphrase)
-
-
-def _embedders(settings: Settings) -> Sequence[Embedder]:
-    """The one that is wanted first."""
-    built = [
-        embedder_of(each, data_dir=settings.data_dir, threads=settings.embedder_threads)
-        for each in settings.known_embedders
-    ]
-    if len({each.model for each in built}) < len(built):
-        raise SettingsError("embedder and embedder_before name the same model; set one of them.")
-    return built
-
-
-def _guarded(embedder: Embedder, meter: EmbedderMeter, settings: Settings) -> GuardedEmbedder:
-    return GuardedEmbedder(
-        embedder=embedder,
-        meter=meter,
-        query_seconds_max=settings.query_embedding_seconds_max,
-        limits=BreakerLimits(
-            failures_max=settings.embedder_failures_max,
-            open_seconds=settings.embedder_rest_seconds,
-            open_seconds_max=60.0,
-        ),
-    )
-
-
-def _guarded_others(
-    embedders: Sequence[Embedder], meter: EmbedderMeter, settings: Settings
-) -> Sequence[GuardedEmbedder]:
-    return [_guarded(each, meter, settings) for each in embedders[1:]]
-
-
-def _reranker(settings: Settings) -> Reranker | None:
-    if settings.reranker_url is None:
-        return None
-    return HttpReranker(
-        base_url=settings.reranker_url,
-        model=settings.reranker_model,
-        http=rerank_client(),
-        shape=settings.reranker_shape,
-        key=settings.reranker_key,
-        seconds_max=settings.reranker_seconds_max,
-    )
-
-
-def _vector_store(settings: Settings, embedder: Embedder) -> VectorStore | None:
-    if settings.qdrant_url is None:
-        return None
-    try:
-        from adapters.qdrant.vector_store import QdrantVectorStore, qdrant_client
-    except ImportError:
-        raise SettingsError("qdrant_url is set: install the extra `qdrant`.") from None
-    seconds_max = settings.qdrant_seconds_max
-    return QdrantVectorStore(
-        client=qdrant_client(settings.qdrant_url, settings.qdrant_key, seconds_max),
-        dimensions=embedder.dimensions,
-        collection=settings.qdrant_collection,
-        seconds_max=seconds_max,
-    )
-
-
-def _extractor(settings: Settings) -> ProcessExtractor:
-    limits = ExtractionLimits(
-        content_bytes_max=settings.extraction_bytes_max,
-        wall_seconds_max=settings.extraction_seconds_max,
-    )
-    return ProcessExtractor(limits)
-
-
-def _chain(settings: Settings) -> ModelChain:
-    """Quoting always works, so it is the last."""
-    chosen = [_model(each.plugin, each.name, each.options) for each in settings.chosen_models]
-    quoting = {"words_per_second": settings.extractive_words_per_second}
-    extractive = _model("extractive", "extractive-1", quoting)
-    budgets = Budgets(
-        person=_budget(settings.budget_tokens_per_person, settings.budget_cost_per_person),
-        tenant=_budget(settings.budget_tokens_per_tenant, settings.budget_cost_per_tenant),
-    )
-    try:
-        prices = price_table(settings.prices_file)
-    except (ValueError, OSError) as wrong:
-        raise SettingsError(f"prices_file: {wrong}.") from None
-    if budgets.limit_money:
-        priced = {each.model for each in prices.prices}
-        for model in chosen:
-            if model.is_metered and model.name not in priced:
-                raise SettingsError(
-                    f"There is a budget in money, and no price for {model.name!r}: add one to a"
-                    " file that STRONGROOM_PRICES_FILE names, 0 for a model of your own."
-                )
-    try:
-        return ModelChain(models=(*chosen, extractive), prices=prices, budgets=budgets)
-    except ValueError as wrong:
-        raise SettingsError(f"models: {wrong}.") from None
-
-
-def _model(plugin: str, name: str, options: Mapping[str, Any]) -> LanguageModel:
-    return TracedModel(model=language_model(plugin, name, options), provider=plugin)
-
-
-def _budget(tokens: int | None, money: float | None) -> Budget:
-    cost = None if money is None else round(money * MICROS)
-    return Budget(tokens_max=tokens, cost_micros_max=cost)
-
-
-def _health(settings: Settings) -> ModelHealth:
-    return ModelHealth(
-        limits=BreakerLimits(
-            failures_max=settings.model_failures_max, open_seconds=settings.model_rest_seconds
-        )
-    )
-
-
-def _answer_limits(settings: Settings) -> AnswerLimits:
-    return AnswerLimits(
-        first_piece_seconds_max=settings.model_first_token_seconds_max,
-        piece_seconds_max=settings.model_token_seconds_max,
-        run_seconds_max=settings.run_seconds_max,
-        history_tokens_max=settings.history_tokens_max if settings.chosen_models else 0,
-        attempts_max=settings.model_attempts_max,
-        model=ModelLimits(output_tokens_max=settings.model_output_tokens_max),
-    )
+from entrypoints.settings import Settings
 
 
 class Container(containers.DeclarativeContainer):
@@ -419,17 +258,21 @@ class Container(containers.DeclarativeContainer):
     keykeeper_engine: providers.Provider[AsyncEngine] = providers.Singleton(
         lambda database: database.engine(KEYKEEPER, pool_size=2), database
     )
-    keyring: providers.Provider[LocalKeyring] = providers.Singleton(_keyring, settings)
+    keyring: providers.Provider[LocalKeyring] = providers.Singleton(parts.keyring, settings)
     postgres_signals: providers.Provider[PostgresSignals] = providers.Singleton(
         PostgresSignals, database
     )
-    embedders: providers.Provider[Sequence[Embedder]] = providers.Singleton(_embedders, settings)
-    extraction: providers.Provider[ProcessExtractor] = providers.Singleton(_extractor, settings)
+    embedders: providers.Provider[Sequence[Embedder]] = providers.Singleton(
+        parts.embedders, settings
+    )
+    extraction: providers.Provider[ProcessExtractor] = providers.Singleton(
+        parts.extractor, settings
+    )
     schema_processes: providers.Provider[ProcessSchemaChecker] = providers.Singleton(
         ProcessSchemaChecker
     )
     rates: providers.Provider[MemoryRateLimits] = providers.Singleton(
-        lambda settings: MemoryRateLimits(_rates(settings)), settings
+        lambda settings: MemoryRateLimits(parts.rates(settings)), settings
     )
 
     # Adapters, under the names of the ports that they fill.
@@ -445,10 +288,10 @@ class Container(containers.DeclarativeContainer):
         lambda m: m, prometheus_embedders
     )
     guarded_embedder: providers.Provider[GuardedEmbedder] = providers.Singleton(
-        _guarded, embedder, embedder_meter, settings
+        parts.guarded, embedder, embedder_meter, settings
     )
     other_embedders: providers.Provider[Sequence[GuardedEmbedder]] = providers.Singleton(
-        _guarded_others, embedders, embedder_meter, settings
+        parts.guarded_others, embedders, embedder_meter, settings
     )
     extractor: providers.Provider[Extractor] = providers.Singleton(lambda e: e, extraction)
     key_chain: providers.Provider[KeyChain] = providers.Singleton(
@@ -556,7 +399,7 @@ class Container(containers.DeclarativeContainer):
     )
     blobs: providers.Provider[Blobs] = providers.Singleton(PostgresBlobs, engine=engine)
     vector_store: providers.Provider[VectorStore | None] = providers.Singleton(
-        _vector_store, settings, embedder
+        parts.vector_store, settings, embedder
     )
     vector_changes: providers.Provider[VectorChanges] = providers.Singleton(
         PostgresVectorChanges, engine=engine
@@ -564,7 +407,7 @@ class Container(containers.DeclarativeContainer):
     mirror_vectors = providers.Singleton(
         MirrorVectors, changes=vector_changes, store=vector_store, model=embedder.provided.model
     )
-    reranker: providers.Provider[Reranker | None] = providers.Singleton(_reranker, settings)
+    reranker: providers.Provider[Reranker | None] = providers.Singleton(parts.reranker, settings)
     passages: providers.Provider[Passages] = providers.Singleton(
         PostgresPassages,
         engine=engine,
@@ -626,8 +469,8 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         lease_seconds=settings.provided.run_lease_seconds,
     )
-    chain: providers.Provider[ModelChain] = providers.Singleton(_chain, settings)
-    model_health: providers.Provider[ModelHealth] = providers.Singleton(_health, settings)
+    chain: providers.Provider[ModelChain] = providers.Singleton(parts.chain, settings)
+    model_health: providers.Provider[ModelHealth] = providers.Singleton(parts.health, settings)
     prometheus_models: providers.Provider[PrometheusModelMeter] = providers.Singleton(
         PrometheusModelMeter
     )
@@ -774,7 +617,7 @@ class Container(containers.DeclarativeContainer):
         ),
     )
     set_role = providers.Singleton(SetRole, accounts=accounts)
-    controller = providers.Singleton(_controller, settings)
+    controller = providers.Singleton(parts.controller, settings)
     agreement = providers.Singleton(
         Agreement, receipts=receipts, new_id=new_id, controller=controller
     )
@@ -1010,7 +853,7 @@ class Container(containers.DeclarativeContainer):
     excerpts: providers.Provider[ExcerptSource] = providers.Singleton(
         SearchedExcerpts, search=search
     )
-    answer_limits = providers.Singleton(_answer_limits, settings)
+    answer_limits = providers.Singleton(parts.answer_limits, settings)
     answer_question = providers.Singleton(
         AnswerQuestion,
         chats=chats,
