@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -80,7 +81,8 @@ class FindCandidates:
         if not examined:
             return found
         asked = Asked(words=asked_for(words), lexemes=lexemes)
-        sealed = await examined.candidates(
+        sealed = await asyncio.to_thread(
+            examined.candidates,
             asked,
             vector=meaning.vector,
             model=meaning.model,

@@ -82,21 +82,6 @@ class Examined:
     def __contains__(self, passage: int) -> bool:
         return passage in self._at
 
-    async def candidates(
-        self,
-        asked: Asked,
-        *,
-        vector: Vector | None,
-        model: str,
-        languages: Set[Language] | None,
-        per_leg: int,
-    ) -> Candidates:
-        """As of the open index, but that nothing is scored by words yet."""
-        return await asyncio.to_thread(self._candidates, asked, vector, model, languages, per_leg)
-
-    async def lexemes(self) -> Sequence[str]:
-        return await asyncio.to_thread(self._lexemes)
-
     def ordinal(self, passage: int) -> int:
         entries, place = self._at[passage]
         return entries.first + place
@@ -112,14 +97,17 @@ class Examined:
         """Whether some of it cannot be compared by this model: it serves only since a moment."""
         return any(model not in part.entries.vectors for part in self.parts)
 
-    def _candidates(
+    def candidates(
         self,
         asked: Asked,
+        *,
         vector: Vector | None,
         model: str,
         languages: Set[Language] | None,
         per_leg: int,
     ) -> Candidates:
+        """As of the open index, but that nothing is scored by words yet. It computes, and belongs
+        on a thread."""
         configurations = {
             each: self.stems.configuration(each)
             for each in {part.entries.language for part in self.parts}
@@ -187,7 +175,8 @@ class Examined:
         entries, place = self._at[passage]
         return None if entries.fields is None else entries.fields[place]
 
-    def _lexemes(self) -> Sequence[str]:
+    def lexemes(self) -> Sequence[str]:
+        """Of what may be seen, as far as that is bounded. It computes, and belongs on a thread."""
         known: dict[str, None] = {}
         for part in self.parts:
             visible = frozenset(part.places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -130,7 +131,7 @@ class Search:
                 query=query,
                 action=action,
                 search=candidates,
-                further=await examined.lexemes() if examined else (),
+                further=await asyncio.to_thread(examined.lexemes) if examined else (),
             )
             degraded += _passed(rung)
             found = instead or found

@@ -34,7 +34,7 @@ from domain.chat.run import RunNotFound
 from domain.errors import Refusal, TooMany
 from domain.identity import Caller, ConversationId, DocumentId, MessageId, Purpose, RunId
 from entrypoints.http.access import PUBLIC
-from entrypoints.http.chat import position_of
+from entrypoints.http.chat_shapes import position_of
 from entrypoints.http.drain import Drain
 from entrypoints.http.injected import Injected
 from entrypoints.http.problems import log_unexpected, problem_of
