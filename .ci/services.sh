@@ -34,8 +34,15 @@ done
 if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     echo "installing ${missing[*]}"
+    # apt reads what it fetched as another user, who writes temporary files. A machine's /tmp may
+    # be root's alone.
+    TMPDIR=$(mktemp -d)
+    export TMPDIR
+    chmod 1777 "$TMPDIR"
     apt-get update -qq
     apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null
+    rm -rf "$TMPDIR"
+    unset TMPDIR
 fi
 
 AI_SDK=tests/interop/ai_sdk
