@@ -86,7 +86,7 @@ _KEPT = """
 
 async def measure(rounds: int, documents: int) -> None:
     async with fresh_deployment() as container:
-        embedder, extraction = container.minilm(), container.extraction()
+        embedder, extraction = container.embedder(), container.extraction()
         await embedder.warm()
         await extraction.start()
         owner, _ = await two_people(container)

@@ -33,7 +33,7 @@ class Stamping:
 
 
 if __name__ == "__main__":
-    Container.minilm.override(Weightless())
+    Container.embedder.override(Weightless())
     prices = PriceTable(currency="USD", prices=[])
     Container.chain.override(ModelChain(models=[Stamping()], prices=prices))
     cli()

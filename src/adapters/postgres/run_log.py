@@ -190,6 +190,10 @@ class PostgresRunLog:
             self._live.confirm()
         self._progress.set()
 
+    def permitted(self, asked_at: float) -> None:
+        """The run may go on, as the database said when it was asked: a time of the loop's clock."""
+        self._live.confirm(asked_at)
+
     def stop(self, state: RunState, stored_number: int = 0) -> None:
         """The run may not go on: forget what waits, and interrupt whoever writes it.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
 from adapters.postgres.run_log import PostgresRunLog, Taken
+from adapters.postgres.run_watch import RunWatch
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.statements import statement
 from application.chat.live_runs import LiveRuns
@@ -31,7 +32,6 @@ from domain.errors import Unavailable
 from domain.identity import RunId, TenantId
 
 LEASE_SECONDS = 30.0
-LOOK_SECONDS = 0.5
 RUNS_PER_COMMIT = 256
 COMMITS_AT_ONCE = 4
 RETRY_SECONDS = 0.25
@@ -58,6 +58,15 @@ class PostgresRunWriter:
     _turns: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(COMMITS_AT_ONCE), init=False
     )
+    _watch: RunWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._watch = RunWatch(
+            engine=self.engine,
+            signals=self.signals,
+            wake=self._wake,
+            lease_seconds=self.lease_seconds,
+        )
 
     @asynccontextmanager
     async def open(self, asked: AskedQuestion) -> AsyncIterator[PostgresRunLog]:
@@ -78,21 +87,11 @@ class PostgresRunWriter:
                 wake=self._wake,
                 events_told=asked.events_told,
             )
-            watch = asyncio.create_task(self._watch(opened))
-            try:
-                yield opened
-            finally:
-                watch.cancel()
-                self._waiting[caller.tenant_id].pop(run.id, None)
-                with suppress(asyncio.CancelledError):
-                    await watch
-
-    async def _watch(self, opened: PostgresRunLog) -> None:
-        """Have the run looked at when it was changed from outside, and when it says nothing."""
-        with self.signals.listen(f"run:{opened.run.id}") as changed:
-            while True:
-                await changed.wait(LOOK_SECONDS)
-                self._wake(opened)
+            with self._watch.watching(opened):
+                try:
+                    yield opened
+                finally:
+                    self._waiting[caller.tenant_id].pop(run.id, None)
 
     def _wake(self, opened: PostgresRunLog) -> None:
         tenant_id = opened.caller.tenant_id

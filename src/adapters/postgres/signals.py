@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,16 +51,24 @@ class PostgresSignals:
 
     database: Database
     connected: bool = False
-    _listeners: dict[str, list[_Listener]] = field(default_factory=lambda: defaultdict(list))
+    _listeners: dict[str, list[Callable[[], None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     @contextmanager
     def listen(self, topic: str) -> Iterator[_Listener]:
         listener = _Listener()
-        self._listeners[topic].append(listener)
-        try:
+        with self.calling(topic, listener.woken.set):
             yield listener
+
+    @contextmanager
+    def calling(self, topic: str, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` at each wake-up: for those who are many, and need no task to wait in."""
+        self._listeners[topic].append(wake)
+        try:
+            yield
         finally:
-            self._listeners[topic].remove(listener)
+            self._listeners[topic].remove(wake)
             if not self._listeners[topic]:
                 del self._listeners[topic]
 
@@ -96,10 +104,10 @@ class PostgresSignals:
             connection.terminate()
 
     def _on_notify(self, _connection: Any, _pid: int, _channel: str, topic: str) -> None:
-        for listener in self._listeners.get(topic, ()):
-            listener.woken.set()
+        for wake in self._listeners.get(topic, ()):
+            wake()
 
     def _wake_all(self) -> None:
         for listeners in self._listeners.values():
-            for listener in listeners:
-                listener.woken.set()
+            for wake in listeners:
+                wake()

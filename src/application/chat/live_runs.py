@@ -39,9 +39,10 @@ class LiveRun:
         """Whether the run was looked at within the last second, and was still permitted."""
         return not self._closed and self._loop.time() - self._confirmed_at <= TRUST_SECONDS
 
-    def confirm(self) -> None:
-        """The store was asked just now, and the run may go on."""
-        self._confirmed_at = self._loop.time()
+    def confirm(self, asked_at: float | None = None) -> None:
+        """The store was asked, just now or at that time of the loop, and the run may go on."""
+        when = self._loop.time() if asked_at is None else asked_at
+        self._confirmed_at = max(self._confirmed_at, when)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Show events that are committed."""

@@ -24,6 +24,7 @@ from entrypoints.http.metrics import BreakerGauge, Metrics
 from entrypoints.http.pages import Cursors
 from entrypoints.http.server import CannotListen, DrainAwareServer
 from entrypoints.logs import configure_logs
+from entrypoints.open_files import OPEN_FILES_MIN, allow_open_files
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.telemetry import configure_telemetry
 from entrypoints.worker.jobs import Worker
@@ -39,6 +40,8 @@ async def serve(settings: Settings) -> None:
     started = time.monotonic()
     configure_logs(settings)
     configure_telemetry(settings)
+    if (files := allow_open_files()) < OPEN_FILES_MIN:
+        say(f"the system allows {files} open files, and each open stream takes one: see ulimit -Hn")
     async with AsyncExitStack() as parts:
         container = await parts.enter_async_context(deployment(settings))
         if not await fence_opened(container, settings):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import event
 
 from adapters.identifiers import uuid7
 from adapters.postgres import run_log
 from adapters.postgres.engine import APPLICATION, Database
+from adapters.postgres.run_watch import LOOK_SECONDS
 from application.chat.language_model import ModelFailed, ModelUnavailable, Text
+from application.chat.live_runs import TRUST_SECONDS
 from application.chat.write_answer import AnswerLimits
 from domain.chat.conversation import ConversationNotFound
 from domain.chat.run import RunAlreadyActive, RunNotFound
 from domain.errors import KeyReused
 from domain.identity import Caller, ConversationId, RunId, TenantId
-from tests.integration.chat.conftest import Chat, OpenChat, idle, scripted
+from tests.integration.chat.conftest import Chat, OpenChat, idle, scripted, until
 from tests.integration.test_isolation import CallerIn
 
 
@@ -319,3 +324,35 @@ async def test_what_is_said_is_sealed_at_rest(open_chat: OpenChat, asha: Caller)
         for canary in (b"canary", b"sings"):
             assert canary.decode() not in dump, table
             assert canary.hex() not in dump, table
+
+
+async def test_runs_that_wait_for_their_models_are_looked_at_together_and_none_is_locked(
+    open_chat: OpenChat, asha: Caller
+) -> None:
+    chat = await open_chat(scripted(Text("Cats "), 60.0))
+    run_ids = [(await chat.ask(asha)).run.id for _ in range(12)]
+    await until(lambda: all((live := chat.live.find(e)) and live.after(2) for e in run_ids))
+    locked = "SELECT id, xmin, xmax FROM runs WHERE tenant_id = :tenant AND id = ANY(:runs)"
+    before = await chat.rows(asha, locked, runs=run_ids)
+    with _statements(chat) as said:
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(TRUST_SECONDS + 1.0)
+        seconds = asyncio.get_running_loop().time() - began
+    assert all((live := chat.live.find(each)) and live.is_trusted for each in run_ids)
+    assert await chat.rows(asha, locked, runs=run_ids) == before
+    looks = [each for each in said if "AS looked" in each]
+    assert 1 <= len(looks) <= seconds / LOOK_SECONDS
+
+
+@contextmanager
+def _statements(chat: Chat) -> Iterator[list[str]]:
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    event.listen(chat.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(chat.engine.sync_engine, "before_cursor_execute", note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dependency_injector import providers
@@ -33,3 +34,17 @@ def test_what_was_not_asked_for_is_not_there(tmp_path: Path) -> None:
 
 def test_what_handlers_may_ask_for_exists() -> None:
     assert set(EXPOSED) <= set(Container.providers)
+
+
+def test_what_benchmarks_take_from_it_exists() -> None:
+    named = re.compile(r"\bContainer\.([a-z]\w+)|\bcontainer\.(\w+)\(\)")
+    benchmarks = Path(__file__).parents[3] / "benchmarks"
+    taken = {
+        name
+        for path in benchmarks.glob("*.py")
+        for pair in named.findall(path.read_text())
+        for name in pair
+        if name
+    }
+    assert taken
+    assert taken - {"shutdown_resources"} <= set(Container.providers)
