@@ -29,12 +29,14 @@ class BundledEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The releases numbered above `after`, under one checkpoint; `next_after` goes on with more."""
+    """The releases numbered above `after`, and what is logged of those that failed, under one
+    checkpoint; `next_after` goes on with more."""
 
     document_id: DocumentId
     checkpoint: str
     after: int
     entries: Sequence[BundledEntry]
+    failures: Sequence[BundledEntry]
     next_after: int | None
 
 
@@ -55,14 +57,21 @@ class BundleAccesses:
         )
         numbered = [each for each in found if each.number is not None]
         shown = _whole_events([each.event_id for each in numbered], limit)
+        failed = [
+            each.failure.event_id
+            for each in numbered
+            if each.failure is not None and each.event_id in shown
+        ]
         entries = await self.trail.entries(caller, shown)
+        failures = await self.trail.entries(caller, list(dict.fromkeys(failed)))
+        in_log = [each for each in failures.values() if each.index is not None]
         # The checkpoint is read after the leaves, so it is large enough.
         latest = await self.trail.checkpoint(caller.tenant_id)
         if latest is None:
             raise NotFound
         paths = {
             each.event.id: inclusion_path(each.index, latest.size)
-            for each in entries.values()
+            for each in (*entries.values(), *in_log)
             if each.index is not None
         }
         needed = frozenset().union(*(positions(path) for path in paths.values()))
@@ -72,6 +81,7 @@ class BundleAccesses:
             checkpoint=latest.note,
             after=after,
             entries=[bundled(entries[each], {document_id}, latest.size, nodes) for each in shown],
+            failures=[bundled(each, {document_id}, latest.size, nodes) for each in in_log],
             next_after=_last_number(entries.values(), document_id) if len(found) > limit else None,
         )
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
+from domain.consent.failure import FailureReason
 from domain.consent.grant import Grant
 from domain.consent.link import ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
@@ -124,6 +125,13 @@ class Releases(Protocol):
         self, caller: Caller, release_id: ReleaseId
     ) -> Mapping[VersionRef, OpenedVersion]:
         """The keys of a committed release: once, by the same person, within 30 seconds."""
+        ...
+
+    async def record_failure(
+        self, caller: Caller, event_id: UUID, release_id: ReleaseId, reason: FailureReason
+    ) -> None:
+        """Log that what the caller was released could not be shown. Once for each release: does
+        nothing the second time. Raises Unavailable. What was erased since is not named."""
         ...
 
 

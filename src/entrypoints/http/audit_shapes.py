@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,7 @@ from application.audit.prove_entry import EntryProof
 from domain.audit.cosignature import Cosignature
 from domain.audit.leaf import OpenedResource, Opening
 from domain.audit.note import NOTE_BYTES_MAX, to_base64
+from domain.consent.failure import FailureReason
 
 BUNDLE_FORMAT = "strongroom-accesses@v1"
 COSIGNED_EXAMPLE = {
@@ -27,8 +28,22 @@ COSIGNED_EXAMPLE = {
 }
 
 
+class FailureShown(msgspec.Struct, kw_only=True):
+    """What was released could not be shown, or not to its end: a part may have been.
+
+    `event_id` is the log's entry about it. That a reader went away is no failure.
+    """
+
+    event_id: UUID
+    at: datetime
+    reason: FailureReason
+
+
 class AccessShown(msgspec.Struct, kw_only=True):
-    """One release of one version. `number` is null until it is in the log."""
+    """One release of one version. `number` is null until it is in the log.
+
+    `outcome` is `failed` where the log tells of a failure after the release.
+    """
 
     number: int | None
     integrated: bool
@@ -40,6 +55,8 @@ class AccessShown(msgspec.Struct, kw_only=True):
     purpose: str
     version: int
     grant_id: UUID | None
+    outcome: Literal["released", "failed"]
+    failure: FailureShown | None
 
 
 class AccessesShown(msgspec.Struct, kw_only=True):
@@ -155,6 +172,9 @@ class BundledEntryShown(msgspec.Struct, kw_only=True):
 class BundleShown(msgspec.Struct, kw_only=True):
     """The releases of one document numbered above `after`, under one signed checkpoint.
 
+    `failures` are the log's entries about those of them that failed. The evidence of each names
+    its release, and why.
+
     All that is needed, beside the log's key, to verify without asking us. Go on with
     `?after=next_after` until that is null.
     """
@@ -164,6 +184,7 @@ class BundleShown(msgspec.Struct, kw_only=True):
     checkpoint: str
     after: int
     entries: list[BundledEntryShown]
+    failures: list[BundledEntryShown]
     next_after: int | None
 
 
@@ -195,6 +216,7 @@ class ConsistencyShown(msgspec.Struct, kw_only=True, rename={"old": "from", "new
 
 
 def access_shown(access: Access) -> AccessShown:
+    failure = access.failure
     return AccessShown(
         number=access.number,
         integrated=access.number is not None,
@@ -206,6 +228,12 @@ def access_shown(access: Access) -> AccessShown:
         purpose=access.purpose,
         version=access.version,
         grant_id=access.grant_id,
+        outcome="released" if failure is None else "failed",
+        failure=None
+        if failure is None
+        else FailureShown(
+            event_id=failure.event_id, at=failure.at, reason=FailureReason(failure.reason)
+        ),
     )
 
 
@@ -230,6 +258,7 @@ def bundle_shown(bundle: Bundle) -> BundleShown:
         checkpoint=bundle.checkpoint,
         after=bundle.after,
         entries=[bundled_entry_shown(each) for each in bundle.entries],
+        failures=[bundled_entry_shown(each) for each in bundle.failures],
         next_after=bundle.next_after,
     )
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.audit.checkpoint import Checkpoint
 from domain.audit.note import NoteNotValid, VerifierKey, from_base64
-from entrypoints.verifier.entry import CheckedEntry, check_entry
+from entrypoints.verifier.entry import FAILED, CheckedEntry, check_entry
 from entrypoints.verifier.findings import Findings, NotVerified, require
 from entrypoints.verifier.history import trusted_checkpoint
 
@@ -30,7 +30,9 @@ class CheckedBundle:
     replayed: int = 0
     unexplained: int = 0
     who: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    seen: set[str] = field(default_factory=set)
+    seen: dict[str, CheckedEntry] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Why, for each release that did."""
 
     def __post_init__(self) -> None:
         self.through = self.after
@@ -54,6 +56,8 @@ class CheckedBundle:
         )
         for given in page["entries"]:
             self._add_entry(given, checkpoint, document, findings)
+        for given in page.get("failures", ()):  # bundles of before there were any have none
+            self._add_failure(given, checkpoint, document, findings)
         return checkpoint
 
     def conclude(self, findings: Findings) -> None:
@@ -72,6 +76,14 @@ class CheckedBundle:
                 "unexplained",
                 f"{self.unexplained} decisions have no evidence that this program can replay",
             )
+        if self.failed:
+            why = Counter(self.failed.values())
+            findings.ok(
+                "failed",
+                f"{len(self.failed)} of these releases failed, as the log says too, and were not"
+                " shown, or not to their end: "
+                + ", ".join(f"{reason}: {times}" for reason, times in sorted(why.items())),
+            )
         for (person, action, purpose), times in sorted(self.who.items()):
             findings.ok("who", f"person {person}: {action}, for {purpose}: {times}")
 
@@ -81,12 +93,7 @@ class CheckedBundle:
         """The numbers of an entry count as seen even where something else is wrong with it, so that
         one fault is told once."""
         try:
-            checked = check_entry(
-                given,
-                index=given["index"],
-                hashes=[from_base64(each) for each in given["hashes"]],
-                checkpoint=checkpoint,
-            )
+            checked = _checked(given, checkpoint)
             numbers = checked.numbers_of(document)
             self._assert_next(checked, numbers)
         except NotVerified as failed:
@@ -96,6 +103,45 @@ class CheckedBundle:
         else:
             self._count(checked, numbers)
 
+    def _add_failure(
+        self, given: dict[str, Any], checkpoint: Checkpoint, document: UUID, findings: Findings
+    ) -> None:
+        try:
+            checked = _checked(given, checkpoint)
+            self._assert_failure(checked, checked.failed(document))
+        except NotVerified as failed:
+            findings.violated(failed.code, str(failed))
+        except UNREADABLE as malformed:
+            findings.violated("malformed", f"a failure cannot be read: {malformed!r}"[:300])
+
+    def _assert_failure(self, checked: CheckedEntry, told: dict[str, str] | None) -> None:
+        """Raises NotVerified for what is no failure of one of the releases told of before."""
+        where = f"entry {checked.index}"
+        require(checked.leaf["type"] == FAILED, "not_a_failure", f"{where} is no failure")
+        if told is None:
+            raise NotVerified("not_opened", f"{where} does not say which release failed")
+        release = self.seen.get(told["release_id"])
+        if release is None:
+            raise NotVerified("other_release", f"{where} is of a release that is not in the bundle")
+        require(
+            told["release_id"] not in self.failed,
+            "repeated",
+            f"{where}: the release of entry {release.index} failed twice",
+        )
+        for what in ("action", "purpose"):
+            same = checked.leaf[what] == release.leaf[what]
+            require(same, "other_release", f"{where} is of a release with another {what}")
+        require(
+            checked.opening is not None
+            and release.opening is not None
+            and checked.opening.actor_id == release.opening.actor_id,
+            "other_release",
+            f"{where} is of somebody else's release",
+        )
+        later = checked.leaf["at"] >= release.leaf["at"]
+        require(later, "other_release", f"{where} is from before what it says failed")
+        self.failed[told["release_id"]] = told["reason"]
+
     def _assert_next(self, checked: CheckedEntry, numbers: list[int]) -> None:
         """Raises NotVerified for an entry that was there before, or leaves a gap before it.
 
@@ -103,7 +149,7 @@ class CheckedBundle:
         """
         event = str(checked.leaf["event_id"])
         require(event not in self.seen, "repeated", f"entry {checked.index} is given twice")
-        self.seen.add(event)
+        self.seen[event] = checked
         require(
             bool(numbers) and checked.leaf["type"] == "release",
             "not_a_release",
@@ -123,3 +169,12 @@ class CheckedBundle:
         self.unexplained += len(numbers) - checked.replayed
         actor = "unknown" if checked.opening is None else str(checked.opening.actor_id)
         self.who[actor, checked.leaf["action"], checked.leaf["purpose"]] += len(numbers)
+
+
+def _checked(given: dict[str, Any], checkpoint: Checkpoint) -> CheckedEntry:
+    return check_entry(
+        given,
+        index=given["index"],
+        hashes=[from_base64(each) for each in given["hashes"]],
+        checkpoint=checkpoint,
+    )

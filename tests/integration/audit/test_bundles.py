@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from application.ports import Tampered
 from domain.errors import NotFound
 from domain.identity import Caller
 from entrypoints.verifier.command import main
@@ -253,3 +254,44 @@ async def test_an_owner_sees_who_was_refused_and_why(
     assert len(rest["items"]) == 2
     mine = json.loads(await client.content(f"{path}?person_id={reader.person_id}"))["items"]
     assert [each["reason"] for each in mine] == ["revoked"]
+
+
+FALSE_FAILURES: dict[str, tuple[Callable[[Json], object], str]] = {
+    "given twice": (lambda b: b["failures"].append(b["failures"][0]), "repeated"),
+    "a release in its place": (lambda b: b["failures"].append(b["entries"][0]), "not_a_failure"),
+    "its release left out": (lambda b: b["entries"].pop(), "other_release"),
+    "not said of which": (lambda b: b["failures"][0].update(opening=None), "not_opened"),
+    "of another index": (lambda b: b["failures"][0].update(index=0), "not_included"),
+    "another reason": (
+        lambda b: b["failures"][0]["opening"]["resources"][0]["evidence"].update(
+            text=json.dumps({"reason": "missing", "release_id": b["entries"][-1]["event_id"]})
+        ),
+        "opening_differs",
+    ),
+    "nothing of it": (lambda b: b["failures"].append({}), "malformed"),
+}
+
+
+async def test_failures_are_proven_and_are_of_releases_that_are_told(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified, reader: Caller
+) -> None:
+    release = await log.release(caller=reader)
+    with pytest.raises(Tampered):
+        async with log.container.release_failures().logged(reader, [release.id]):
+            raise Tampered("cut")
+    await log.integrate_all()
+    failed = await fetched(client, log)
+    status, said = verified(failed)
+    assert status == 0, said
+    assert "with the releases 1 to 6" in said, "a failure takes no number"
+    assert "1 of these releases failed, as the log says too, and were not shown" in said
+    assert "altered: 1" in said
+    assert "6 decisions were made again" in said
+    missed = []
+    for what, (alter, code) in FALSE_FAILURES.items():
+        altered = copy.deepcopy(failed)
+        alter(altered)
+        status, said = verified(altered)
+        if status != 1 or f"[{code}]" not in said:
+            missed.append(what)
+    assert missed == []
