@@ -33,6 +33,7 @@ class Bundle:
     checkpoint; `next_after` goes on with more."""
 
     document_id: DocumentId
+    only: AccessFilter
     checkpoint: str
     after: int
     entries: Sequence[BundledEntry]
@@ -47,13 +48,22 @@ class BundleAccesses:
     trail: AuditTrail
 
     async def __call__(
-        self, *, caller: Caller, document_id: DocumentId, after: int, limit: int
+        self,
+        *,
+        caller: Caller,
+        document_id: DocumentId,
+        only: AccessFilter = AccessFilter(),  # noqa: B008 - it cannot be changed
+        after: int,
+        limit: int,
     ) -> Bundle:
-        """Raises NotFound for all but the owner, and while the log is empty."""
+        """Of those that `only` lets through, which is told with them: nobody takes it for all.
+
+        Raises NotFound for all but the owner, and while the log is empty.
+        """
         if not await self.trail.owns(caller, document_id):
             raise NotFound
         found = await self.trail.accesses(
-            caller, document_id, only=AccessFilter(), after=after, limit=limit + 1
+            caller, document_id, only=only, after=after, limit=limit + 1
         )
         numbered = [each for each in found if each.number is not None]
         shown = _whole_events([each.event_id for each in numbered], limit)
@@ -78,6 +88,7 @@ class BundleAccesses:
         nodes = await self.trail.nodes(caller.tenant_id, needed)
         return Bundle(
             document_id=document_id,
+            only=only,
             checkpoint=latest.note,
             after=after,
             entries=[bundled(entries[each], {document_id}, latest.size, nodes) for each in shown],

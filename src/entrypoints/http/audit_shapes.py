@@ -11,13 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from application.audit.bundle_accesses import Bundle, BundledEntry
-from application.audit.ports import Access, DeniedAccess, Entry
+from application.audit.ports import Access, AccessFilter, DeniedAccess, Entry
 from application.audit.prove_consistency import ConsistencyProof
 from application.audit.prove_entry import EntryProof
 from domain.audit.cosignature import Cosignature
 from domain.audit.leaf import OpenedResource, Opening
 from domain.audit.note import NOTE_BYTES_MAX, to_base64
 from domain.consent.failure import FailureReason
+from domain.identity import Action
 
 BUNDLE_FORMAT = "strongroom-accesses@v1"
 COSIGNED_EXAMPLE = {
@@ -169,9 +170,21 @@ class BundledEntryShown(msgspec.Struct, kw_only=True):
     opening: OpeningShown | None
 
 
+class FilterShown(msgspec.Struct, kw_only=True):
+    """What a list was narrowed to: null stands for all. The time is in [since, until)."""
+
+    person_id: UUID | None
+    action: Action | None
+    purpose: str | None
+    grant_id: UUID | None
+    since: datetime | None
+    until: datetime | None
+
+
 class BundleShown(msgspec.Struct, kw_only=True):
     """The releases of one document numbered above `after`, under one signed checkpoint.
 
+    `only` says what they were narrowed to; null: all of them, whose numbers then leave no gap.
     `failures` are the log's entries about those of them that failed. The evidence of each names
     its release, and why.
 
@@ -181,6 +194,7 @@ class BundleShown(msgspec.Struct, kw_only=True):
 
     format: str
     document_id: UUID
+    only: FilterShown | None
     checkpoint: str
     after: int
     entries: list[BundledEntryShown]
@@ -255,11 +269,23 @@ def bundle_shown(bundle: Bundle) -> BundleShown:
     return BundleShown(
         format=BUNDLE_FORMAT,
         document_id=bundle.document_id,
+        only=None if bundle.only == AccessFilter() else _filter_shown(bundle.only),
         checkpoint=bundle.checkpoint,
         after=bundle.after,
         entries=[bundled_entry_shown(each) for each in bundle.entries],
         failures=[bundled_entry_shown(each) for each in bundle.failures],
         next_after=bundle.next_after,
+    )
+
+
+def _filter_shown(only: AccessFilter) -> FilterShown:
+    return FilterShown(
+        person_id=only.person_id,
+        action=only.action,
+        purpose=only.purpose,
+        grant_id=only.grant_id,
+        since=only.since,
+        until=only.until,
     )
 
 

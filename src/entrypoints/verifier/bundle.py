@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,17 +16,23 @@ from entrypoints.verifier.findings import Findings, NotVerified, require
 from entrypoints.verifier.history import trusted_checkpoint
 
 FORMAT = "strongroom-accesses@v1"
+FILTERS = {"person_id", "action", "purpose", "grant_id", "since", "until"}
 UNREADABLE = (NoteNotValid, ValueError, KeyError, TypeError, AttributeError)
 """What reading something malformed raises."""
 
 
 @dataclass(slots=True)
 class CheckedBundle:
-    """What the pages of a bundle told so far: its releases from `after` on `through` the last."""
+    """What the pages of a bundle told so far: its releases from `after` on `through` the last.
+
+    `only` is what they were narrowed to. Then each release is proven like others and is one that
+    was asked for, but numbers may be missing: nothing is claimed of those that are not there.
+    """
 
     key: VerifierKey
     after: int = 0
     through: int = field(init=False)
+    only: dict[str, str] | None = None
     document_id: UUID | None = None
     entries: int = 0
     replayed: int = 0
@@ -48,7 +56,11 @@ class CheckedBundle:
         document = UUID(page["document_id"])
         same = self.document_id in (None, document)
         require(same, "other_document", f"the bundle goes on with document {document}")
-        self.document_id = document
+        only = {name: each for name, each in (page.get("only") or {}).items() if each is not None}
+        same = self.document_id is None or self.only == only
+        require(same, "other_filter", "the bundle goes on narrowed to something else")
+        require(only.keys() <= FILTERS, "malformed", f"it is narrowed by {sorted(only)}")
+        self.document_id, self.only = document, only
         require(
             page["after"] == self.through,
             "gap",
@@ -62,11 +74,20 @@ class CheckedBundle:
 
     def conclude(self, findings: Findings) -> None:
         """Sum up in words."""
+        numbers = f"with the releases {self.after + 1} to {self.through}"
+        if self.only:
+            numbers = f"with some of the releases after {self.after}"
         findings.ok(
             "entries",
-            f"document {self.document_id}: {self.entries} entries are in the log, with the releases"
-            f" {self.after + 1} to {self.through}",
+            f"document {self.document_id}: {self.entries} entries are in the log, {numbers}",
         )
+        if self.only:
+            asked = ", ".join(f"{name} {each}" for name, each in sorted(self.only.items()))
+            findings.ok(
+                "narrowed",
+                f"these are of {asked} alone; whether there are more of that kind, a bundle that is"
+                " narrowed cannot prove: one of all releases does",
+            )
         findings.ok(
             "replayed",
             f"{self.replayed} decisions were made again, and came out as they were logged",
@@ -155,13 +176,43 @@ class CheckedBundle:
             "not_a_release",
             f"entry {checked.index} is no release of the document",
         )
-        expected = self.through + 1
+        expected, before = self.through + 1, self.through
         self.through = numbers[-1]
+        if self.only:
+            self._assert_asked_for(checked, self.only)
+            require(
+                before < numbers[0],
+                "order",
+                f"entry {checked.index} has the release numbers {numbers}, after {before}",
+            )
+            return
         require(
             numbers == list(range(expected, expected + len(numbers))),
             "gap",
             f"entry {checked.index} has the release numbers {numbers}, and {expected} was next",
         )
+
+    def _assert_asked_for(self, checked: CheckedEntry, only: dict[str, str]) -> None:
+        """Raises NotVerified for an entry that what the bundle was narrowed to leaves out."""
+        leaf, opening = checked.leaf, checked.opening
+        at = datetime.fromisoformat(leaf["at"])
+        mine = [] if opening is None else opening.resources
+        grants = {
+            checked.logged(each.document_id, each.version)["grant_id"]
+            for each in mine
+            if each.document_id == self.document_id
+        }
+        actor = None if opening is None else str(opening.actor_id)
+        fits: dict[str, Callable[[str], bool]] = {
+            "person_id": lambda wanted: actor == wanted,
+            "action": lambda wanted: leaf["action"] == wanted,
+            "purpose": lambda wanted: leaf["purpose"] == wanted,
+            "grant_id": lambda wanted: wanted in grants,
+            "since": lambda wanted: at >= datetime.fromisoformat(wanted),
+            "until": lambda wanted: at < datetime.fromisoformat(wanted),
+        }
+        odd = sorted(name for name, wanted in only.items() if not fits[name](wanted))
+        require(not odd, "not_asked_for", f"entry {checked.index} has another {' and '.join(odd)}")
 
     def _count(self, checked: CheckedEntry, numbers: list[int]) -> None:
         self.entries += 1

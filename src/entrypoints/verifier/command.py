@@ -121,6 +121,8 @@ def _check_accesses(
     while True:
         page = service.json(f"/v1/documents/{document}/accesses/bundle", after=after)
         newer = checked.add(page, findings)
+        all_of_them = not checked.only
+        require(all_of_them, "narrowed", "all releases were asked for, and some were given")
         if latest is not None:
             _continues(service, latest, newer)
         latest = newer
