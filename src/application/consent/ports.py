@@ -179,6 +179,10 @@ class ConsentTransaction(Protocol):
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
 
+    async def link(self, link_id: PersonId) -> tuple[ShareLink, str | None] | None:
+        """One that the caller made, and the hash of its pass-code, if it has one."""
+        ...
+
     async def is_claimed(self, idempotency: Idempotency) -> bool:
         """Whether this very request took effect. Raises KeyReused as `claim` does."""
         ...
