@@ -5,7 +5,7 @@ A module's own ports live in its own `ports.py`, in its own words.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,6 +83,21 @@ class ReleaseGate(Protocol):
         ...
 
 
+class ReleaseFailures(Protocol):
+    """Tells the log when something cannot be shown although it was released."""
+
+    def logged(
+        self, caller: Caller, releases: Collection[ReleaseId]
+    ) -> AbstractAsyncContextManager[None]:
+        """What is raised inside is logged as a failure of these releases, and raised unchanged.
+
+        Which they are is asked when it fails. Each fails once. Somebody going away is no failure:
+        what was sent may have been read; nor is a refusal for how something was asked. Never takes
+        longer than some seconds: where the log is down too, the error carries a note of it.
+        """
+        ...
+
+
 class LeaseLost(Exception):
     """What was being shown may not be shown any more. Too late to be a refusal."""
 
@@ -137,7 +152,7 @@ class Cipher(Protocol):
         sealed_length: int,
         start: int,
         end: int,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """The plaintext bytes [start, end), verified chunk by chunk before they are yielded.
 
         `read(start, end)` yields the ciphertext bytes of that half-open range, of

@@ -159,6 +159,7 @@ from application.consent.grant_tokens import (
     HoldGrantToken,
     RevokeGrantToken,
 )
+from application.consent.log_failures import LogFailures
 from application.consent.ports import (
     Consents,
     GrantTokens,
@@ -183,6 +184,7 @@ from application.ports import (
     OpaqueTokens,
     OwnKeys,
     RateLimits,
+    ReleaseFailures,
     ReleaseGate,
     Signals,
     StepUp,
@@ -518,9 +520,14 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Use cases.
+    log_failures = providers.Singleton(LogFailures, releases=releases, new_id=new_id)
+    release_failures: providers.Provider[ReleaseFailures] = providers.Singleton(
+        lambda failures: failures, log_failures
+    )
     release_content = providers.Singleton(
         ReleaseContent,
         releases=releases,
+        failures=log_failures,
         new_id=new_id,
         gate_seconds_max=settings.provided.gate_seconds_max,
     )
@@ -703,13 +710,20 @@ class Container(containers.DeclarativeContainer):
         WeighDocument, documents=documents, log_writable=log_writable
     )
     read_content = providers.Singleton(
-        ReadContent, documents=documents, blobs=blobs, cipher=cipher, gate=gate, leases=leases
+        ReadContent,
+        documents=documents,
+        blobs=blobs,
+        cipher=cipher,
+        gate=gate,
+        failures=release_failures,
+        leases=leases,
     )
     describe_document = providers.Singleton(
         DescribeDocument,
         documents=documents,
         own_keys=own_keys,
         gate=gate,
+        failures=release_failures,
         descriptions=descriptions,
     )
     list_documents = providers.Singleton(
@@ -769,6 +783,7 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         descriptions=descriptions,
         gate=gate,
+        failures=release_failures,
     )
     keep_records = providers.Singleton(
         KeepRecords,
@@ -809,18 +824,20 @@ class Container(containers.DeclarativeContainer):
         models=embedding_models,
         index=vector_index,
         gate=gate,
+        failures=release_failures,
         cipher=cipher,
         half_vectors=half_vectors,
         embedder=guarded_embedder,
         others=other_embedders,
     )
     reanalyse_versions = providers.Singleton(
-        ReanalyseVersions, index=word_index, gate=gate, cipher=cipher
+        ReanalyseVersions, index=word_index, gate=gate, failures=release_failures, cipher=cipher
     )
     sealed_search = providers.Singleton(
         SealedSearch,
         index=sealed_index,
         gate=gate,
+        failures=release_failures,
         cipher=cipher,
         stems=stems,
         half_vectors=half_vectors,
@@ -837,6 +854,7 @@ class Container(containers.DeclarativeContainer):
         sealed=sealed_search,
         half_vectors=half_vectors,
         gate=gate,
+        failures=release_failures,
         cipher=cipher,
         semantic_weight=settings.provided.search_semantic_weight,
         feedback_weight=settings.provided.search_feedback_weight,

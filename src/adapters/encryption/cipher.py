@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -43,7 +43,7 @@ class AesGcmCipher:
         sealed_length: int,
         start: int,
         end: int,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         return open_range(
             key.secret,
             encode_context(context),

@@ -50,7 +50,8 @@ class VaultContent:
                 "is indexed. It is kept, and can be read."
             )
         keys = content.release.opened[version]
-        description = self.descriptions.open(document, keys.metadata, caller.tenant_id)
+        async with content.watched():
+            description = self.descriptions.open(document, keys.metadata, caller.tenant_id)
         whole = b"".join([piece async for piece in content.read(0, content.length)])
         schema = await self._schema(caller, version)
         if schema is not None:

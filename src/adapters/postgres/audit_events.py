@@ -20,6 +20,7 @@ from adapters.postgres.statements import statement
 from domain.audit.leaf import (
     DENIAL,
     RELEASE,
+    RELEASE_FAILED,
     actor_key,
     body_key,
     commitment,
@@ -38,8 +39,8 @@ RESOURCES_MAX = 128  # so that a leaf fits into a bundle of entries, with half o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedResource:
-    """What an event is about: a document, its version, the grant it happened under, and, of a
-    decision, the evidence: all that it was made from, and what it was.
+    """What an event is about: a document, its version, the grant it happened under, and evidence:
+    of a decision all that it was made from, and what it was; of a failure what failed, and why.
 
     `evidence_key` is the document's. What does not exist has none: its evidence is sealed to the
     person who asked, so that it is written in the same way and at the same time.
@@ -113,7 +114,7 @@ def event_values(
         raise ValueError(f"an event is about {RESOURCES_MAX} versions at most")
     salt = secrets.token_bytes(SALT_BYTES)
     content = sealing.canonical(body or {})
-    decided = type in (RELEASE, DENIAL)
+    explained = type in (RELEASE, DENIAL, RELEASE_FAILED)
     grants = [each.grant for each in resources]
     values = {
         "tenant": caller.tenant_id,
@@ -134,7 +135,7 @@ def event_values(
         "epochs": [grant and grant.epoch for grant in grants],
         "consents": [grant and grant.consent_id for grant in grants],
     }
-    sealed = [_sealed(caller, sealing, event_id, each, decided=decided) for each in resources]
+    sealed = [_sealed(caller, sealing, event_id, each, explained=explained) for each in resources]
     values |= {name: [each[name] for each in sealed] for name in _SEALED}
     return values
 
@@ -155,14 +156,14 @@ _SEALED = ("commitments", "evidence_commitments", "salts", "keys", "sealed_evide
 
 
 def _sealed(
-    caller: Caller, sealing: Sealing, event_id: UUID, resource: AuditedResource, *, decided: bool
+    caller: Caller, sealing: Sealing, event_id: UUID, resource: AuditedResource, *, explained: bool
 ) -> dict[str, object]:
     """What is stored of one resource: commitments, the salt they are made with, evidence."""
     salt = secrets.token_bytes(SALT_BYTES)
     stored: dict[str, object] = dict.fromkeys(_SEALED)
     stored["salts"] = salt
     stored["commitments"] = commitment(resource_key(salt), resource.document_id.bytes)
-    if decided:
+    if explained:
         evidence = sealing.canonical(resource.evidence or {})
         key = resource.evidence_key or sealing.actor_key
         assert key is not None  # operators decide nothing

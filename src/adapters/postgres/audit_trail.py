@@ -27,6 +27,7 @@ from application.audit.ports import (
     AccessFilter,
     DeniedAccess,
     Entry,
+    Failure,
     StoredCheckpoint,
 )
 from application.ports import DataKey
@@ -182,6 +183,8 @@ class PostgresAuditTrail:
                 purpose=row.purpose,
                 version=row.version,
                 grant_id=row.grant_id and GrantId(row.grant_id),
+                failure=row.failure_id
+                and Failure(event_id=row.failure_id, at=row.failed_at, reason=row.reason),
             )
             for row in rows
         ]

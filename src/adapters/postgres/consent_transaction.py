@@ -22,6 +22,7 @@ from adapters.postgres.engine import violated
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of, row_of
 from adapters.postgres.idempotency import claim, is_claimed
+from adapters.postgres.links import link_of, links_of
 from adapters.postgres.tables import (
     collection_items,
     collections,
@@ -122,6 +123,11 @@ class PostgresConsentTransaction:
             )
         )
         return party
+
+    async def link(self, link_id: PersonId) -> tuple[ShareLink, str | None] | None:
+        one = links_of(self.caller).where(share_links.c.id == link_id)
+        row = (await self.connection.execute(one)).one_or_none()
+        return None if row is None else (link_of(row), row.l_pass_code_hash)
 
     async def keep_link(
         self, link: ShareLink, *, token_hash: bytes, pass_code_hash: str | None, attempts: int

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import select
@@ -23,8 +24,9 @@ from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.tables import audit_leaves
 from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing
 from application.ports import DataKey, OpenedVersion
-from domain.audit.leaf import DENIAL, NO_VERSION, RELEASE
+from domain.audit.leaf import DENIAL, NO_VERSION, RELEASE, RELEASE_FAILED
 from domain.consent.decision import ConsentedGrant
+from domain.consent.failure import FailureReason
 from domain.consent.grant import Grant
 from domain.consent.record import ConsentState
 from domain.errors import Unavailable
@@ -102,6 +104,45 @@ class PostgresReleases:
             for version, both in taken.items()
             if len(both) == 2
         }
+
+    async def record_failure(
+        self, caller: Caller, event_id: UUID, release_id: ReleaseId, reason: FailureReason
+    ) -> None:
+        told = {"release_id": str(release_id), "reason": reason.value}
+        names = {
+            "tenant": caller.tenant_id,
+            "person": caller.person_id,
+            "release": release_id,
+            "event": event_id,
+            "reason": reason.value,
+        }
+        sealing = await self.evidence.sealing(caller)
+        async with driver_transaction(self.engine, caller) as driver, recording():
+            rows = await driver.rows("lock_released", names)
+            if not rows:  # it failed before, and was logged then
+                return
+            values = event_values(
+                caller,
+                sealing,
+                event_id=event_id,
+                type=RELEASE_FAILED,
+                at=None,
+                action=Action(rows[0].action),
+                purpose=Purpose(rows[0].purpose),
+                resources=[
+                    AuditedResource(
+                        document_id=DocumentId(row.document_id),
+                        version=row.version,
+                        evidence=told,
+                        evidence_key=EvidenceKey(id=row.key_id, public_key=row.public_key),
+                    )
+                    for row in rows
+                    if row.document_id is not None
+                ],
+                body=told,
+            )
+            await driver.rows("record_event", values)
+            await driver.rows("record_failure", names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

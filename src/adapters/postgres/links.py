@@ -31,19 +31,19 @@ class PostgresLinks:
     new_id: NewId
 
     async def find(self, caller: Caller, link_id: PersonId) -> ShareLink | None:
-        one = _links(caller).where(share_links.c.id == link_id)
+        one = links_of(caller).where(share_links.c.id == link_id)
         async with transaction(self.engine, caller.tenant_id) as connection:
             row = (await connection.execute(one)).one_or_none()
-        return None if row is None else _link_of(row)
+        return None if row is None else link_of(row)
 
     async def made(
         self, caller: Caller, *, after: PersonId | None, limit: int
     ) -> Sequence[ShareLink]:
-        page = _links(caller).order_by(share_links.c.id).limit(limit)
+        page = links_of(caller).order_by(share_links.c.id).limit(limit)
         if after is not None:
             page = page.where(share_links.c.id > after)
         async with transaction(self.engine, caller.tenant_id) as connection:
-            return [_link_of(row) for row in await connection.execute(page)]
+            return [link_of(row) for row in await connection.execute(page)]
 
     async def attempt(self, tenant_id: TenantId, token_hash: bytes) -> LinkAttempt | None:
         has_code = share_links.c.pass_code_hash.is_not(None)
@@ -210,7 +210,7 @@ def _in_force(tenant_id: TenantId, grant_id: UUID | Any) -> Sequence[Any]:
     )
 
 
-def _links(caller: Caller) -> Select[Any]:
+def links_of(caller: Caller) -> Select[Any]:
     """The caller's own, with their grants; columns of the link prefixed by `l_`."""
     return (
         select(grants, *(column.label(f"l_{column.name}") for column in share_links.c))
@@ -228,7 +228,7 @@ def _links(caller: Caller) -> Select[Any]:
     )
 
 
-def _link_of(row: Any) -> ShareLink:
+def link_of(row: Any) -> ShareLink:
     return ShareLink(
         id=PersonId(row.l_id),
         creator_id=PersonId(row.l_creator_id),

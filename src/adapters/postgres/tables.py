@@ -573,6 +573,16 @@ audit_takes = _table(
     key=("event_id",),
 )
 
+audit_failures = _table(
+    "audit_failures",
+    _id("release_id"),
+    _id("event_id"),
+    _of(Text, "reason"),
+    _refers("audit_events", "release_id"),
+    _refers("audit_events", "event_id"),
+    key=("release_id",),
+)
+
 audit_leaves = _table(
     "audit_leaves",
     _of(BigInteger, "leaf_index"),

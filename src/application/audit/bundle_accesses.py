@@ -29,12 +29,15 @@ class BundledEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The releases numbered above `after`, under one checkpoint; `next_after` goes on with more."""
+    """The releases numbered above `after`, and what is logged of those that failed, under one
+    checkpoint; `next_after` goes on with more."""
 
     document_id: DocumentId
+    only: AccessFilter
     checkpoint: str
     after: int
     entries: Sequence[BundledEntry]
+    failures: Sequence[BundledEntry]
     next_after: int | None
 
 
@@ -45,33 +48,51 @@ class BundleAccesses:
     trail: AuditTrail
 
     async def __call__(
-        self, *, caller: Caller, document_id: DocumentId, after: int, limit: int
+        self,
+        *,
+        caller: Caller,
+        document_id: DocumentId,
+        only: AccessFilter = AccessFilter(),  # noqa: B008 - it cannot be changed
+        after: int,
+        limit: int,
     ) -> Bundle:
-        """Raises NotFound for all but the owner, and while the log is empty."""
+        """Of those that `only` lets through, which is told with them: nobody takes it for all.
+
+        Raises NotFound for all but the owner, and while the log is empty.
+        """
         if not await self.trail.owns(caller, document_id):
             raise NotFound
         found = await self.trail.accesses(
-            caller, document_id, only=AccessFilter(), after=after, limit=limit + 1
+            caller, document_id, only=only, after=after, limit=limit + 1
         )
         numbered = [each for each in found if each.number is not None]
         shown = _whole_events([each.event_id for each in numbered], limit)
+        failed = [
+            each.failure.event_id
+            for each in numbered
+            if each.failure is not None and each.event_id in shown
+        ]
         entries = await self.trail.entries(caller, shown)
+        failures = await self.trail.entries(caller, list(dict.fromkeys(failed)))
+        in_log = [each for each in failures.values() if each.index is not None]
         # The checkpoint is read after the leaves, so it is large enough.
         latest = await self.trail.checkpoint(caller.tenant_id)
         if latest is None:
             raise NotFound
         paths = {
             each.event.id: inclusion_path(each.index, latest.size)
-            for each in entries.values()
+            for each in (*entries.values(), *in_log)
             if each.index is not None
         }
         needed = frozenset().union(*(positions(path) for path in paths.values()))
         nodes = await self.trail.nodes(caller.tenant_id, needed)
         return Bundle(
             document_id=document_id,
+            only=only,
             checkpoint=latest.note,
             after=after,
             entries=[bundled(entries[each], {document_id}, latest.size, nodes) for each in shown],
+            failures=[bundled(each, {document_id}, latest.size, nodes) for each in in_log],
             next_after=_last_number(entries.values(), document_id) if len(found) > limit else None,
         )
 

@@ -122,6 +122,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What was released could not be shown, or not to its end. `reason` is a code."""
+
+    event_id: UUID
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """One release of one version. Its number is None until it is integrated."""
 
@@ -134,6 +143,7 @@ class Access:
     purpose: str
     version: int
     grant_id: GrantId | None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

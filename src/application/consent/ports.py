@@ -11,6 +11,7 @@ from uuid import UUID
 
 from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
+from domain.consent.failure import FailureReason
 from domain.consent.grant import Grant
 from domain.consent.link import ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
@@ -126,6 +127,13 @@ class Releases(Protocol):
         """The keys of a committed release: once, by the same person, within 30 seconds."""
         ...
 
+    async def record_failure(
+        self, caller: Caller, event_id: UUID, release_id: ReleaseId, reason: FailureReason
+    ) -> None:
+        """Log that what the caller was released could not be shown. Once for each release: does
+        nothing the second time. Raises Unavailable. What was erased since is not named."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
@@ -170,6 +178,10 @@ class ConsentTransaction(Protocol):
     async def now(self) -> datetime: ...
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID: ...
+
+    async def link(self, link_id: PersonId) -> tuple[ShareLink, str | None] | None:
+        """One that the caller made, and the hash of its pass-code, if it has one."""
+        ...
 
     async def is_claimed(self, idempotency: Idempotency) -> bool:
         """Whether this very request took effect. Raises KeyReused as `claim` does."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from application.consent.log_failures import LogFailures
 from application.consent.ports import (
     AskedVersion,
     Decided,
@@ -16,6 +17,7 @@ from application.consent.ports import (
 from application.ports import NewId, Release
 from domain.consent.decision import AccessRequest, Decision, decide
 from domain.consent.evidence import evidence_of
+from domain.consent.failure import FailureReason
 from domain.consent.grant import Grant
 from domain.errors import NotFound, Unavailable
 from domain.identity import Action, Caller, GrantId, Purpose, ReleaseId, VersionRef
@@ -30,6 +32,7 @@ class ReleaseContent:
     """`ReleaseGate`: decide, write the release, commit, and only then take the keys."""
 
     releases: Releases
+    failures: LogFailures
     new_id: NewId
     gate_seconds_max: float = 5.0
 
@@ -42,7 +45,7 @@ class ReleaseContent:
         versions: Sequence[VersionRef],
         fields: Mapping[VersionRef, Pointers] | None = None,
     ) -> Release:
-        release_id = ReleaseId(self.new_id())
+        release_id, released = ReleaseId(self.new_id()), False
         try:
             async with asyncio.timeout(self.gate_seconds_max):
                 asked = (release_id, caller, action, purpose, versions, fields or {})
@@ -53,13 +56,20 @@ class ReleaseContent:
                     decided, wait_for_log = await self._commit_release(*asked)
                 if not any(each.decision.permitted for each in decided.values()):
                     raise NotFound
+                released = True
                 if wait_for_log:
                     await self.releases.until_in_log(caller, release_id)
                 opened = await self.releases.take_keys(caller, release_id)
-        except TimeoutError as late:
-            raise Unavailable("The access could not be recorded, so nothing was shown.") from late
-        if not opened:  # erased between the release and its keys
-            raise NotFound
+                if not opened:  # erased between the release and its keys
+                    raise NotFound
+        except Exception as error:
+            if released:
+                await self.failures.log(caller, [release_id], error, _reason_of(error))
+            if isinstance(error, TimeoutError):
+                raise Unavailable(
+                    "The access could not be recorded, so nothing was shown."
+                ) from error
+            raise
         shown = {
             version: replace(keys, fields=decided[version].decision.fields)
             for version, keys in opened.items()
@@ -117,6 +127,13 @@ def _request(
         fields=fields,
         collections=asked.collections,
     )
+
+
+def _reason_of(error: Exception) -> FailureReason | None:
+    """As the gate knows better than others why it could not give the keys."""
+    if isinstance(error, TimeoutError):
+        return FailureReason.TOO_LATE
+    return FailureReason.KEYS_UNAVAILABLE if isinstance(error, Unavailable) else None
 
 
 async def _decide_and_spend(

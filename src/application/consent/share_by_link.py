@@ -8,18 +8,19 @@ from application.consent.approval import Approval
 from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents, Links, PassCodes
 from application.consent.withdraw_consent import RevocationReceipt, RevokeGrant
-from application.ports import NewId, OpaqueTokens
+from application.ports import Idempotency, NewId, OpaqueTokens
 from domain.consent.link import PASS_CODE_ATTEMPTS, LinkNotFound, ShareLink
 from domain.consent.terms import Terms
+from domain.errors import KeyReused
 from domain.identity import Caller, GrantId, PersonId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeLink:
-    """A new link, and its token, which is not kept and not shown again."""
+    """A link, and its token, which is not kept: None where the link was made before."""
 
     link: ShareLink
-    token: str = field(repr=False)
+    token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,38 +43,59 @@ class ShareByLink:
         pass_code: str | None = None,
         parent_id: GrantId | None = None,
         code: str | None = None,
+        idempotency: Idempotency | None = None,
     ) -> MadeLink:
-        """`code` is a second factor, where the resource demands one. Raises as GiveGrant does."""
+        """`code` is a second factor, where the resource demands one. Raises as GiveGrant does.
+
+        A pass-code is no part of the request's hash, which would be a quick way to guess it: it is
+        compared with the one that the link has, and raises KeyReused for another.
+        """
         hashed = None if pass_code is None else await self.pass_codes.hash(pass_code)
-        caller = await self.approval.proven(caller, code)
+        caller = await self.approval.proven(caller, code, idempotency)
         token = self.tokens.new(caller.tenant_id)
+        fresh = PersonId(self.new_id())
         async with self.consents.begin(caller) as tx:
-            grantee = await tx.add_grantee(
-                PersonId(self.new_id()), kind="link", name="Whoever has the link"
-            )
-            grant = await self.give_grant.within(
-                tx,
-                caller,
-                grantee=grantee,
-                terms=terms,
-                parent_id=parent_id,
-                grant_id=GrantId(self.new_id()),
-            )
-            link = ShareLink(
-                id=grantee.person_id,
-                creator_id=caller.person_id,
-                grant=grant,
-                has_pass_code=hashed is not None,
-                redemptions_max=redemptions_max,
-                redemptions_left=redemptions_max,
-                is_locked=False,
-                refused_count=0,
-                refused_at=None,
-            )
-            await tx.keep_link(
-                link, token_hash=token.hash, pass_code_hash=hashed, attempts=PASS_CODE_ATTEMPTS
-            )
-        return MadeLink(link=link, token=token.text)
+            claimed = PersonId(await tx.claim(idempotency, fresh))
+            if claimed == fresh:
+                grantee = await tx.add_grantee(fresh, kind="link", name="Whoever has the link")
+                grant = await self.give_grant.within(
+                    tx,
+                    caller,
+                    grantee=grantee,
+                    terms=terms,
+                    parent_id=parent_id,
+                    grant_id=GrantId(self.new_id()),
+                )
+                link = ShareLink(
+                    id=grantee.person_id,
+                    creator_id=caller.person_id,
+                    grant=grant,
+                    has_pass_code=hashed is not None,
+                    redemptions_max=redemptions_max,
+                    redemptions_left=redemptions_max,
+                    is_locked=False,
+                    refused_count=0,
+                    refused_at=None,
+                )
+                await tx.keep_link(
+                    link, token_hash=token.hash, pass_code_hash=hashed, attempts=PASS_CODE_ATTEMPTS
+                )
+                return MadeLink(link=link, token=token.text)
+            earlier = await tx.link(claimed)
+        if earlier is None:
+            raise LinkNotFound
+        return await self._made_before(*earlier, pass_code)
+
+    async def _made_before(
+        self, link: ShareLink, pass_code_hash: str | None, pass_code: str | None
+    ) -> MadeLink:
+        if pass_code is None:
+            same = pass_code_hash is None
+        else:
+            same = await self.pass_codes.matches(pass_code, pass_code_hash)
+        if not same:
+            raise KeyReused
+        return MadeLink(link=link, token=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

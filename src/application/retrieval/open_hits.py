@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from application.ports import Cipher, OpenedVersion, ReleaseGate, Tampered
+from application.ports import Cipher, OpenedVersion, ReleaseFailures, ReleaseGate, Tampered
 from application.retrieval.passages import Candidates, Passages
 from application.retrieval.ports import SealedPassage
 from application.retrieval.sealed_passages import open_passage
@@ -36,6 +36,7 @@ class OpenHits:
 
     passages: Passages
     gate: ReleaseGate
+    failures: ReleaseFailures
     cipher: Cipher
 
     async def __call__(
@@ -48,6 +49,22 @@ class OpenHits:
         examined: Examined,
     ) -> Sequence[Hit]:
         """Raises Unavailable when the release cannot be written."""
+        releases: set[ReleaseId] = set()
+        async with self.failures.logged(caller, releases):
+            return await self._page(caller, query, action, ranking, found, examined, releases)
+
+    async def _page(
+        self,
+        caller: Caller,
+        query: SearchQuery,
+        action: Action,
+        ranking: Ranking,
+        found: Candidates,
+        examined: Examined,
+        releases: set[ReleaseId],
+    ) -> Sequence[Hit]:
+        """`releases` are those that the page rests on so far: one passage that does not open is
+        the end of all of it."""
         fields = found.fields
         wanted: dict[VersionRef, set[str]] = {}
         for passage, version, _ in ranking:
@@ -61,7 +78,9 @@ class OpenHits:
             asked = {version for _, version, _ in page} - opened.keys()
             if not asked:
                 break
-            opened |= await self._release(caller, query, action, asked, wanted)
+            given = await self._release(caller, query, action, asked, wanted)
+            opened |= given
+            releases |= {release_id for _, release_id in given.values()}
             known = asked | opened.keys()
             ranking = [
                 entry

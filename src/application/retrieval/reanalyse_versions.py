@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from application.ports import Cipher, DataKey, ReleaseGate
+from application.ports import Cipher, DataKey, ReleaseFailures, ReleaseGate
 from application.retrieval.ports import AttemptOver, SealedPassage, WordIndex
 from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound
@@ -24,6 +24,7 @@ class ReanalyseVersions:
 
     index: WordIndex
     gate: ReleaseGate
+    failures: ReleaseFailures
     cipher: Cipher
 
     async def __call__(self) -> int:
@@ -52,8 +53,11 @@ class ReanalyseVersions:
         except NotFound:
             return False
         key = release.opened[version].content
-        rows = await self.index.passages(attempt)
-        words = [await asyncio.to_thread(self._words, caller, key, row) for row in rows.values()]
+        async with self.failures.logged(caller, [release.id]):
+            rows = await self.index.passages(attempt)
+            words = [
+                await asyncio.to_thread(self._words, caller, key, row) for row in rows.values()
+            ]
         sample = "\n".join(text for text, _ in words[:_SAMPLED])
         said = attempt.language or language_of(sample[:SAMPLE_CHARACTERS])
         try:

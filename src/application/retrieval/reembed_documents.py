@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from application.ports import Cipher, DataKey, ReleaseGate
+from application.ports import Cipher, DataKey, ReleaseFailures, ReleaseGate
 from application.retrieval.embedder import Embedder, EmbedderUnavailable, embedders_by_model
 from application.retrieval.embedding_models import EmbeddingModels, VectorIndex
 from application.retrieval.ports import SealedPassage
-from application.retrieval.sealed_entries import open_entries, seal_again
-from application.retrieval.sealed_index import HalfVectors, SealedPart
+from application.retrieval.sealed_entries import Entries, open_entries, seal_again
+from application.retrieval.sealed_index import HalfVectors
 from application.retrieval.sealed_passages import open_passage
 from domain.errors import NotFound, Unavailable
 from domain.identity import PERSONAL_USE, Action, Caller, TenantId, VersionRef
@@ -32,6 +32,7 @@ class ReembedDocuments:
     models: EmbeddingModels
     index: VectorIndex
     gate: ReleaseGate
+    failures: ReleaseFailures
     cipher: Cipher
     half_vectors: HalfVectors
     embedder: Embedder
@@ -104,27 +105,36 @@ class ReembedDocuments:
                 return False
             key = release.opened[version].content
             while rows:
-                vectors = await embedder.embed_passages(self._texts(caller, key, rows.values()))
+                async with self.failures.logged(caller, [release.id]):
+                    texts = self._texts(caller, key, rows.values())
+                vectors = await embedder.embed_passages(texts)
                 if not await self.index.add(
                     caller, version, embedder.model, dict(zip(rows, vectors, strict=True))
                 ):
                     return False
                 rows = await self.index.without(caller, version, embedder.model)
             while part:
-                if not await self._add_sealed(caller, key, part, embedder):
+                async with self.failures.logged(caller, [release.id]):
+                    entries = await asyncio.to_thread(
+                        open_entries, self.cipher, key, caller.tenant_id, part.entries
+                    )
+                    texts = self._texts(caller, key, part.passages)
+                if not await self._add_sealed(caller, key, entries, texts, embedder):
                     return False
                 part = await self.index.sealed_without(caller, version, embedder.model)
         await self.index.complete(caller, version)
         return True
 
     async def _add_sealed(
-        self, caller: Caller, key: DataKey, part: SealedPart, embedder: Embedder
+        self,
+        caller: Caller,
+        key: DataKey,
+        entries: Entries,
+        texts: Sequence[str],
+        embedder: Embedder,
     ) -> bool:
         """Entries are sealed as a whole: vectors that nobody needs any more are left out."""
-        entries = await asyncio.to_thread(
-            open_entries, self.cipher, key, caller.tenant_id, part.entries
-        )
-        vectors = await embedder.embed_passages(self._texts(caller, key, part.passages))
+        vectors = await embedder.embed_passages(texts)
         left = {
             each.name
             for each in await self.models.of(caller.tenant_id)

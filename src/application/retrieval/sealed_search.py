@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from itertools import islice
 
-from application.ports import Cipher, OpenedVersion, Release, ReleaseGate
+from application.ports import Cipher, OpenedVersion, Release, ReleaseFailures, ReleaseGate
 from application.retrieval.degradation import Degradation
 from application.retrieval.embedder import Vector
 from application.retrieval.passages import Candidates
@@ -197,6 +197,7 @@ class SealedSearch:
 
     index: SealedIndex
     gate: ReleaseGate
+    failures: ReleaseFailures
     cipher: Cipher
     stems: Stems
     half_vectors: HalfVectors
@@ -240,9 +241,12 @@ class SealedSearch:
             release = await self._release(caller, query, action, visible.versions)
             if release is not None:
                 examined.opened, examined.release_id = release.opened, release.id
-                left_out += await self._open(caller, release, examined)
-            examined.degraded = _left_out(left_out)
-            yield examined
+            # Until the end of the block, for what is found in it is shown after that.
+            async with self.failures.logged(caller, [] if release is None else [release.id]):
+                if release is not None:
+                    left_out += await self._open(caller, release, examined)
+                examined.degraded = _left_out(left_out)
+                yield examined
         finally:
             examined.parts.clear()
             examined._at.clear()

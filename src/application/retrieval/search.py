@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from application.ports import Cipher, ReleaseGate
+from application.ports import Cipher, ReleaseFailures, ReleaseGate
 from application.retrieval.degradation import Degradation
 from application.retrieval.feedback import Feedback
 from application.retrieval.find_candidates import FindCandidates, by_meaning_alone
@@ -77,6 +77,7 @@ class Search:
     sealed: SealedSearch
     half_vectors: HalfVectors
     gate: ReleaseGate
+    failures: ReleaseFailures
     cipher: Cipher
     meter: SearchMeter
     semantic_weight: float = SEMANTIC_WEIGHT
@@ -166,7 +167,9 @@ class Search:
         ranking: Ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         if query.results is Results.DOCUMENTS:
             ranking = best_of_each(ranking)
-        open_hits = OpenHits(passages=self.passages, gate=self.gate, cipher=self.cipher)
+        open_hits = OpenHits(
+            passages=self.passages, gate=self.gate, failures=self.failures, cipher=self.cipher
+        )
         if self.reranker is None:
             return await open_hits(caller, query, action, ranking, found, examined), []
         more = replace(query, limit=max(query.limit, self.rerank_passages))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 
-from application.ports import Cipher, Leases, Release, ReleaseGate
+from application.ports import Cipher, Leases, Release, ReleaseFailures, ReleaseGate
 from application.vault.asked_version import asked_version
 from application.vault.ports import Blobs, Documents, content_context
 from domain.identity import (
@@ -40,6 +40,7 @@ class OpenContent:
     _blobs: Blobs
     _cipher: Cipher
     _leases: Leases
+    _failures: ReleaseFailures
 
     def held(self) -> AbstractAsyncContextManager[None]:
         """Show the content to somebody inside of this: it ends with the grant, see `Leases`.
@@ -52,8 +53,20 @@ class OpenContent:
             caller=self._caller, release_id=self.release.id, version=self.version
         )
 
-    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes [start, end), each chunk verified before it is yielded."""
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """What fails inside is logged as the failure of the release: see `ReleaseFailures`."""
+        return self._failures.logged(self._caller, [self.release.id])
+
+    async def read(self, start: int, end: int) -> AsyncGenerator[bytes]:
+        """The bytes [start, end), each chunk verified before it is yielded.
+
+        What does not open is logged, also in the middle. That a reader goes away is not.
+        """
+        async with self.watched(), aclosing(self._opened(start, end)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def _opened(self, start: int, end: int) -> AsyncGenerator[bytes]:
         tenant_id = self._caller.tenant_id
         return self._cipher.open_stream(
             self.release.opened[self.version].content,
@@ -73,6 +86,7 @@ class ReadContent:
     blobs: Blobs
     cipher: Cipher
     gate: ReleaseGate
+    failures: ReleaseFailures
     leases: Leases
 
     async def __call__(
@@ -94,9 +108,10 @@ class ReadContent:
         if document is None or found is None or release.opened[ref].fields is not None:
             raise DocumentNotFound
         blob = _blob_of(found, text=text)
-        sealed_length = await self.blobs.length(caller.tenant_id, blob)
-        if sealed_length is None:  # erased since
-            raise DocumentNotFound
+        async with self.failures.logged(caller, [release.id]):
+            sealed_length = await self.blobs.length(caller.tenant_id, blob)
+            if sealed_length is None:  # erased since
+                raise DocumentNotFound
         return OpenContent(
             version=ref,
             media_type=TEXT_TYPE if text else found.media_type,
@@ -110,6 +125,7 @@ class ReadContent:
             _blobs=self.blobs,
             _cipher=self.cipher,
             _leases=self.leases,
+            _failures=self.failures,
         )
 
 

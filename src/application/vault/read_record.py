@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from application.ports import Cipher, ReleaseGate
+from application.ports import Cipher, ReleaseFailures, ReleaseGate
 from application.vault.asked_version import asked_version
 from application.vault.descriptions import Descriptions
 from application.vault.ports import Blobs, Documents, content_context
@@ -38,6 +38,7 @@ class ReadRecord:
     cipher: Cipher
     descriptions: Descriptions
     gate: ReleaseGate
+    failures: ReleaseFailures
 
     async def __call__(
         self,
@@ -65,24 +66,27 @@ class ReadRecord:
         )
         if document is None or found is None:
             raise RecordNotFound
-        opened = release.opened[ref]
-        sealed_length = await self.blobs.length(caller.tenant_id, found.content_blob)
-        if sealed_length is None:  # erased since
-            raise RecordNotFound
-        pieces = self.cipher.open_stream(
-            opened.content,
-            lambda start, end: self.blobs.read(caller.tenant_id, found.content_blob, start, end),
-            content_context(caller.tenant_id, document.owner_id, ref, b"content"),
-            sealed_length=sealed_length,
-            start=0,
-            end=self.cipher.plain_length(sealed_length),
-        )
-        content: Json = dict(content_of(b"".join([piece async for piece in pieces])))
-        title = None
-        if opened.fields is None:
-            title = self.descriptions.open(document, opened.metadata, caller.tenant_id).title
-        else:
-            content = select(content, opened.fields)
+        async with self.failures.logged(caller, [release.id]):
+            opened = release.opened[ref]
+            sealed_length = await self.blobs.length(caller.tenant_id, found.content_blob)
+            if sealed_length is None:  # erased since
+                raise RecordNotFound
+            pieces = self.cipher.open_stream(
+                opened.content,
+                lambda start, end: self.blobs.read(
+                    caller.tenant_id, found.content_blob, start, end
+                ),
+                content_context(caller.tenant_id, document.owner_id, ref, b"content"),
+                sealed_length=sealed_length,
+                start=0,
+                end=self.cipher.plain_length(sealed_length),
+            )
+            content: Json = dict(content_of(b"".join([piece async for piece in pieces])))
+            title = None
+            if opened.fields is None:
+                title = self.descriptions.open(document, opened.metadata, caller.tenant_id).title
+            else:
+                content = select(content, opened.fields)
         return OpenRecord(
             document=document, version=found, title=title, content=content, fields=opened.fields
         )

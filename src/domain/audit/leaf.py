@@ -23,6 +23,7 @@ LEAF_VERSION = 2
 KEY_BYTES = 32
 RELEASE = "release"
 DENIAL = "denial"
+RELEASE_FAILED = "release_failed"
 NO_VERSION = 0
 """What a denial names instead of a version. Whoever was refused sees the leaf, and would learn
 from a version which documents there are and how often they changed. Evidence tells it to owners."""

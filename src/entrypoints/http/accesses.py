@@ -99,16 +99,18 @@ class AccessesController(Controller):
         self,
         caller: Injected[Caller],
         bundle_accesses: Injected[BundleAccesses],
+        only: Injected[AccessFilter],
         document_id: FromPath[UUID],
         after: After = 0,
         limit: BundleLimit = ENTRIES_MAX,
     ) -> BundleShown:
         """The releases with their proofs and evidence, for `strongroom verify` to check offline.
 
-        Those that are not in the log yet are left out: they have no proof.
+        Those that are not in the log yet are left out: they have no proof. With a filter, those
+        that it lets through: each is proven, but not that none is missing, and `only` says so.
         """
         bundle = await bundle_accesses(
-            caller=caller, document_id=DocumentId(document_id), after=after, limit=limit
+            caller=caller, only=only, document_id=DocumentId(document_id), after=after, limit=limit
         )
         return bundle_shown(bundle)
 

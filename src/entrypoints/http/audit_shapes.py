@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from application.audit.bundle_accesses import Bundle, BundledEntry
-from application.audit.ports import Access, DeniedAccess, Entry
+from application.audit.ports import Access, AccessFilter, DeniedAccess, Entry
 from application.audit.prove_consistency import ConsistencyProof
 from application.audit.prove_entry import EntryProof
 from domain.audit.cosignature import Cosignature
 from domain.audit.leaf import OpenedResource, Opening
 from domain.audit.note import NOTE_BYTES_MAX, to_base64
+from domain.consent.failure import FailureReason
+from domain.identity import Action
 
 BUNDLE_FORMAT = "strongroom-accesses@v1"
 COSIGNED_EXAMPLE = {
@@ -27,8 +29,22 @@ COSIGNED_EXAMPLE = {
 }
 
 
+class FailureShown(msgspec.Struct, kw_only=True):
+    """What was released could not be shown, or not to its end: a part may have been.
+
+    `event_id` is the log's entry about it. That a reader went away is no failure.
+    """
+
+    event_id: UUID
+    at: datetime
+    reason: FailureReason
+
+
 class AccessShown(msgspec.Struct, kw_only=True):
-    """One release of one version. `number` is null until it is in the log."""
+    """One release of one version. `number` is null until it is in the log.
+
+    `outcome` is `failed` where the log tells of a failure after the release.
+    """
 
     number: int | None
     integrated: bool
@@ -40,6 +56,8 @@ class AccessShown(msgspec.Struct, kw_only=True):
     purpose: str
     version: int
     grant_id: UUID | None
+    outcome: Literal["released", "failed"]
+    failure: FailureShown | None
 
 
 class AccessesShown(msgspec.Struct, kw_only=True):
@@ -152,8 +170,23 @@ class BundledEntryShown(msgspec.Struct, kw_only=True):
     opening: OpeningShown | None
 
 
+class FilterShown(msgspec.Struct, kw_only=True):
+    """What a list was narrowed to: null stands for all. The time is in [since, until)."""
+
+    person_id: UUID | None
+    action: Action | None
+    purpose: str | None
+    grant_id: UUID | None
+    since: datetime | None
+    until: datetime | None
+
+
 class BundleShown(msgspec.Struct, kw_only=True):
     """The releases of one document numbered above `after`, under one signed checkpoint.
+
+    `only` says what they were narrowed to; null: all of them, whose numbers then leave no gap.
+    `failures` are the log's entries about those of them that failed. The evidence of each names
+    its release, and why.
 
     All that is needed, beside the log's key, to verify without asking us. Go on with
     `?after=next_after` until that is null.
@@ -161,9 +194,11 @@ class BundleShown(msgspec.Struct, kw_only=True):
 
     format: str
     document_id: UUID
+    only: FilterShown | None
     checkpoint: str
     after: int
     entries: list[BundledEntryShown]
+    failures: list[BundledEntryShown]
     next_after: int | None
 
 
@@ -195,6 +230,7 @@ class ConsistencyShown(msgspec.Struct, kw_only=True, rename={"old": "from", "new
 
 
 def access_shown(access: Access) -> AccessShown:
+    failure = access.failure
     return AccessShown(
         number=access.number,
         integrated=access.number is not None,
@@ -206,6 +242,12 @@ def access_shown(access: Access) -> AccessShown:
         purpose=access.purpose,
         version=access.version,
         grant_id=access.grant_id,
+        outcome="released" if failure is None else "failed",
+        failure=None
+        if failure is None
+        else FailureShown(
+            event_id=failure.event_id, at=failure.at, reason=FailureReason(failure.reason)
+        ),
     )
 
 
@@ -227,10 +269,23 @@ def bundle_shown(bundle: Bundle) -> BundleShown:
     return BundleShown(
         format=BUNDLE_FORMAT,
         document_id=bundle.document_id,
+        only=None if bundle.only == AccessFilter() else _filter_shown(bundle.only),
         checkpoint=bundle.checkpoint,
         after=bundle.after,
         entries=[bundled_entry_shown(each) for each in bundle.entries],
+        failures=[bundled_entry_shown(each) for each in bundle.failures],
         next_after=bundle.next_after,
+    )
+
+
+def _filter_shown(only: AccessFilter) -> FilterShown:
+    return FilterShown(
+        person_id=only.person_id,
+        action=only.action,
+        purpose=only.purpose,
+        grant_id=only.grant_id,
+        since=only.since,
+        until=only.until,
     )
 
 

@@ -39,7 +39,8 @@ async def download(
 
     Whoever reads holds a promise that the log will say so, before the first byte.
     """
-    promise = await promise_entry(caller=caller, event_id=content.release.id)
+    async with content.watched():
+        promise = await promise_entry(caller=caller, event_id=content.release.id)
     etag = etag_of(content.version.version)
     headers = {
         "ETag": etag,

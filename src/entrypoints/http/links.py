@@ -10,6 +10,7 @@ import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
+from msgspec.structs import replace
 
 from adapters.memory.rate_limits import LimitReached
 from application.consent.ports import Links
@@ -70,10 +71,12 @@ class LinkShown(msgspec.Struct, kw_only=True):
 
 
 class LinkMade(LinkShown, kw_only=True):
-    """A new link. The token is in the fragment of its URL, and is not shown again."""
+    """A new link. The token is in the fragment of its URL, and is not shown again: a request
+    repeated with its Idempotency-Key gets the same link, and null for both. Whoever lost the
+    answer revokes the link, and makes another."""
 
-    token: str
-    url: str
+    token: str | None
+    url: str | None
 
 
 class Redemption(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -105,10 +108,12 @@ class LinksController(Controller):
     @post(status_code=201, opt={"example": EXAMPLE})
     async def make_link(
         self,
+        request: Request[Any, Any, Any],
         caller: Injected[Caller],
         share_by_link: Injected[ShareByLink],
         issuer: Injected[str],
         data: JSONBody[NewLink],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[LinkMade]:
         """Share by a link, what is one's own or what one may share onward."""
         made = await share_by_link(
@@ -118,6 +123,7 @@ class LinksController(Controller):
             pass_code=data.pass_code,
             parent_id=None if data.parent_id is None else GrantId(data.parent_id),
             code=data.totp,
+            idempotency=idempotency_of(request, idempotency_key, replace(data, pass_code=None)),
         )
         headers = NOT_STORED | {"Location": f"{self.path}/{made.link.id}"}
         return Response(_made(made, issuer), headers=headers)
@@ -189,7 +195,7 @@ class LinksController(Controller):
 
 
 def _made(made: MadeLink, issuer: str) -> LinkMade:
-    url = f"{issuer.rstrip('/')}/v1/links/open#{made.token}"
+    url = made.token and f"{issuer.rstrip('/')}/v1/links/open#{made.token}"
     return LinkMade(**_facts(made.link), token=made.token, url=url)
 
 

@@ -15,7 +15,7 @@ from domain.audit.tlog_proof import TlogProof
 from entrypoints.verifier.answer import FORMAT as ANSWER_FORMAT
 from entrypoints.verifier.answer import check_answer, check_texts
 from entrypoints.verifier.bundle import UNREADABLE, CheckedBundle
-from entrypoints.verifier.entry import CheckedEntry, check_entry
+from entrypoints.verifier.entry import FAILED, CheckedEntry, check_entry
 from entrypoints.verifier.findings import Findings, NotChecked, NotVerified, require
 from entrypoints.verifier.history import continues, hashes_between, trusted_checkpoint
 from entrypoints.verifier.promise import check_promise, proof_of, read_promise
@@ -121,6 +121,8 @@ def _check_accesses(
     while True:
         page = service.json(f"/v1/documents/{document}/accesses/bundle", after=after)
         newer = checked.add(page, findings)
+        all_of_them = not checked.only
+        require(all_of_them, "narrowed", "all releases were asked for, and some were given")
         if latest is not None:
             _continues(service, latest, newer)
         latest = newer
@@ -199,6 +201,15 @@ def _tell(checked: CheckedEntry, findings: Findings) -> None:
     for each in opening.resources:
         version = f", version {each.version}" if each.version else ""
         findings.ok("resource", f"it was about document {each.document_id}{version}")
+    failed = checked.failed() or (
+        json.loads(opening.body) if leaf["type"] == FAILED and opening.body else None
+    )
+    if failed is not None:
+        findings.ok(
+            "failed",
+            f"what release {failed['release_id']} gave was not shown, or not to its end:"
+            f" {failed['reason']}",
+        )
     if checked.replayed:
         findings.ok(
             "replayed", f"{checked.replayed} decisions were made again, and came out as logged"

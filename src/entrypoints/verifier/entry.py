@@ -18,6 +18,9 @@ from entrypoints.verifier.findings import require
 from entrypoints.verifier.policy import VERSIONS, outcome
 from entrypoints.verifier.reading import canonical
 
+FAILED = "release_failed"
+"""What is logged of a release of which not all could be shown: nothing was decided in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedEntry:
@@ -34,6 +37,17 @@ class CheckedEntry:
             return []
         mine = [each for each in self.opening.resources if each.document_id == document_id]
         return sorted(_member(self.leaf, each)["release_seq"] for each in mine)
+
+    def failed(self, document_id: UUID | None = None) -> dict[str, str] | None:
+        """Which release failed, by `release_id`, and the `reason`: what evidence tells of the
+        document, or of any. None where nothing of that is opened."""
+        if self.opening is None or self.leaf["type"] != FAILED:
+            return None
+        for each in self.opening.resources:
+            if each.evidence and document_id in (None, each.document_id):
+                told: dict[str, str] = json.loads(each.evidence)
+                return told
+        return None
 
     def logged(self, document_id: UUID, version: int) -> dict[str, Any]:
         """What the leaf says of a version that was opened."""
@@ -65,7 +79,8 @@ def check_entry(
     opening = opened(bundle["opening"])
     commits = opens(leaf, opening)
     require(commits, "opening_differs", f"entry {index} commits to other facts than those opened")
-    replayed = sum(_replay(index, leaf, opening, each) for each in _explained(opening))
+    decided = () if leaf["type"] == FAILED else _explained(opening)
+    replayed = sum(_replay(index, leaf, opening, each) for each in decided)
     return CheckedEntry(index, leaf, opening, replayed)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from application.ports import Tampered
 from domain.errors import NotFound
 from domain.identity import Caller
 from entrypoints.verifier.command import main
@@ -253,3 +254,114 @@ async def test_an_owner_sees_who_was_refused_and_why(
     assert len(rest["items"]) == 2
     mine = json.loads(await client.content(f"{path}?person_id={reader.person_id}"))["items"]
     assert [each["reason"] for each in mine] == ["revoked"]
+
+
+FALSE_FAILURES: dict[str, tuple[Callable[[Json], object], str]] = {
+    "given twice": (lambda b: b["failures"].append(b["failures"][0]), "repeated"),
+    "a release in its place": (lambda b: b["failures"].append(b["entries"][0]), "not_a_failure"),
+    "its release left out": (lambda b: b["entries"].pop(), "other_release"),
+    "not said of which": (lambda b: b["failures"][0].update(opening=None), "not_opened"),
+    "of another index": (lambda b: b["failures"][0].update(index=0), "not_included"),
+    "another reason": (
+        lambda b: b["failures"][0]["opening"]["resources"][0]["evidence"].update(
+            text=json.dumps({"reason": "missing", "release_id": b["entries"][-1]["event_id"]})
+        ),
+        "opening_differs",
+    ),
+    "nothing of it": (lambda b: b["failures"].append({}), "malformed"),
+}
+
+
+async def test_failures_are_proven_and_are_of_releases_that_are_told(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified, reader: Caller
+) -> None:
+    release = await log.release(caller=reader)
+    with pytest.raises(Tampered):
+        async with log.container.release_failures().logged(reader, [release.id]):
+            raise Tampered("cut")
+    await log.integrate_all()
+    failed = await fetched(client, log)
+    status, said = verified(failed)
+    assert status == 0, said
+    assert "with the releases 1 to 6" in said, "a failure takes no number"
+    assert "1 of these releases failed, as the log says too, and were not shown" in said
+    assert "altered: 1" in said
+    assert "6 decisions were made again" in said
+    missed = []
+    for what, (alter, code) in FALSE_FAILURES.items():
+        altered = copy.deepcopy(failed)
+        alter(altered)
+        status, said = verified(altered)
+        if status != 1 or f"[{code}]" not in said:
+            missed.append(what)
+    assert missed == []
+
+
+async def test_a_bundle_is_narrowed_as_the_list_is_and_claims_no_more_than_it_proves(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified, reader: Caller
+) -> None:
+    only = f"person_id={reader.person_id}&action=read"
+    narrowed = await fetched(client, log, f"?{only}")
+    listed = json.loads(await client.content(f"/v1/documents/{log.document.id}/accesses?{only}"))
+    assert [each["event_id"] for each in narrowed["entries"]] == [
+        each["event_id"] for each in listed["items"]
+    ]
+    assert len(narrowed["entries"]) == 3
+    assert narrowed["only"]["person_id"] == str(reader.person_id)
+    assert bundle["only"] is None
+    status, said = verified(narrowed)
+    assert status == 0, said
+    assert "3 entries are in the log, with some of the releases after 0" in said
+    assert f"of action read, person_id {reader.person_id} alone" in said
+    assert "cannot prove" in said
+    assert "releases 1 to" not in said
+    # What it does not say of itself it cannot be: numbers are missing.
+    _, said = verified(narrowed | {"only": None})
+    assert "[gap]" in said
+    _, said = verified(bundle | {"only": narrowed["only"]})
+    assert said.count("[not_asked_for]") == 2
+    _, said = verified(narrowed | {"entries": narrowed["entries"][::-1]})
+    assert "[order]" in said
+    _, said = verified(narrowed | {"only": narrowed["only"] | {"version": 1}})
+    assert "[malformed]" in said
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("purpose=personal_use", 5),
+        ("purpose=care", 0),
+        ("since=2020-01-01T00:00:00Z", 5),
+        ("until=2020-01-01T00:00:00Z", 0),
+        ("action=search", 0),
+    ],
+)
+async def test_every_filter_is_checked_by_the_verifier(
+    log: TestedLog,
+    client: AuditClient,
+    bundle: Json,
+    verified: Verified,
+    query: str,
+    count: int,
+) -> None:
+    narrowed = await fetched(client, log, f"?{query}")
+    assert len(narrowed["entries"]) == count
+    status, said = verified(narrowed)
+    assert status == 0, said
+    _, said = verified(bundle | {"only": narrowed["only"]})
+    assert said.count("[not_asked_for]") == 5 - count
+
+
+async def test_a_bundle_of_one_grant_goes_on_page_by_page(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified
+) -> None:
+    [grant] = await log.rows("SELECT id FROM grants WHERE tenant_id = $1")
+    first = await fetched(client, log, f"?grant_id={grant['id']}&limit=2")
+    rest = await fetched(
+        client, log, f"?grant_id={grant['id']}&limit=2&after={first['next_after']}"
+    )
+    assert [len(first["entries"]), len(rest["entries"])] == [2, 1]
+    assert rest["next_after"] is None
+    for page in (first, rest):
+        status, said = verified(page)
+        assert status == 0, said

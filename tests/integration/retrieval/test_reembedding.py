@@ -107,6 +107,7 @@ class _Process:
                 passages_at_once=2,
             ),
             gate=container.gate(),
+            failures=container.release_failures(),
             cipher=container.cipher(),
             half_vectors=container.half_vectors(),
             embedder=self.embedder,

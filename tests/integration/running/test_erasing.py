@@ -27,7 +27,8 @@ from tests.integration.running.test_records import until_searchable
 KEPT = {
     "endings",  # ids of what must not come back
     "audit_bodies", "audit_checkpoints", "audit_events", "audit_leaves", "audit_nodes",
-    "audit_numbers", "audit_openings", "audit_resources", "audit_takes",  # that it happened
+    "audit_failures", "audit_numbers", "audit_openings", "audit_resources",
+    "audit_takes",  # that it happened
     "consents", "consent_events", "consent_receipts", "grants", "notices",  # what was agreed to
     "pgqueuer_log",  # that there were jobs
     "usage_ledger", "spending",  # what answers took, in numbers

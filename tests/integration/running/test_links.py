@@ -225,3 +225,32 @@ async def test_many_redeemers_at_two_servers_never_get_more_than_allowed(
         f"{redeemed} of {allowed} redemptions in {ROUNDS} rounds of {REDEEMERS} redeemers at two "
         f"servers, {killed} kills, {lost} answers lost, over-redemptions {over}"
     )
+
+
+async def test_a_repeated_link_is_the_same_one_and_its_token_is_not_shown_again(
+    running: Program,
+) -> None:
+    async with signed_up(running, "Asha") as asha:
+        document = await asha.upload("A heron by link.", index_mode="none")
+        body = grant_body(document["id"], "") | {"actions": ["read"], "pass_code": "seven hills"}
+        del body["grantee"]
+
+        async def ask(key: str, **changes: object) -> httpx2.Response:
+            headers = {"Idempotency-Key": key}
+            return await asha.http.post("/v1/links", json=body | changes, headers=headers)
+
+        at_once = await asyncio.gather(*(ask("first") for _ in range(8)))
+        made = [json_of(each) for each in at_once]
+        assert {each.status_code for each in at_once} == {201}
+        assert len({each["id"] for each in made}) == 1
+        [token] = [each["token"] for each in made if each["token"] is not None]
+        assert [each["url"] is None for each in made] == [each["token"] is None for each in made]
+        assert len(json_of(await asha.http.get("/v1/links"))["items"]) == 1
+
+        again = json_of(await ask("first"))
+        assert (again["token"], again["url"]) == (None, None)
+        for changes in ({"pass_code": "eight hills"}, {"pass_code": None}, {"redemptions_max": 2}):
+            problem_of(await ask("first", **changes), [422])
+        assert json_of(await ask("second"))["id"] != made[0]["id"]
+        # It works as it was made, and nothing quick to guess its pass-code by is kept.
+        assert (await redeem(running, token, pass_code="seven hills")).status_code == 200

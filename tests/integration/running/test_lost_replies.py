@@ -180,6 +180,16 @@ async def a_request_for_consent(stage: Stage) -> Asked:
 
 
 @kind
+async def a_link(stage: Stage) -> Asked:
+    document = await stage.document()
+    body = grant_body(document, "") | {"actions": ["read"]}
+    del body["grantee"]
+    count = stage.counted("/v1/links", lambda each: each["grant"]["resource"]["id"] == document)
+    other = {"json": body | {"redemptions_max": 2}}
+    return Asked("POST", "/v1/links", {"json": body}, count, ("id",), other)
+
+
+@kind
 async def a_redemption(stage: Stage) -> Asked:
     made = await link(stage.asha, await stage.document(), redemptions_max=5)
 

@@ -24,7 +24,8 @@ WITH application AS (
            '''''::text\)\)::uuid(AS"?nullif"?)?\)\)$' AS form
 ), appended AS (
     SELECT * FROM (VALUES
-        ('audit_checkpoints'), ('audit_cosignatures'), ('audit_events'), ('audit_leaves'),
+        ('audit_checkpoints'), ('audit_cosignatures'), ('audit_events'), ('audit_failures'),
+        ('audit_leaves'),
         ('audit_nodes'), ('audit_numbers'), ('audit_openings'), ('audit_resources'), ('audit_takes'),
         ('consent_events'), ('endings'), ('notices'), ('usage_ledger')) AS t (name)
 ), expected AS (

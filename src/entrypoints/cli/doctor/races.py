@@ -41,9 +41,11 @@ async def _links(patient: Patient) -> int:
     owner = await patient.person()
     document = await patient.document(owner)
     made = await patient.container.share_by_link()(caller=owner, terms=patient.terms(document))
+    token = made.token
+    assert token is not None, "it was made before"
     redeem = patient.container.redeem_link()
     return await _race(
-        lambda n: redeem(token=made.token, pass_code=None, address=f"doctor {n}, {uuid7()}")
+        lambda n: redeem(token=token, pass_code=None, address=f"doctor {n}, {uuid7()}")
     )
 
 
