@@ -61,7 +61,11 @@ class ReleaseContent:
         if not opened:  # erased between the release and its keys
             raise NotFound
         shown = {
-            version: replace(keys, fields=decided[version].decision.fields)
+            version: replace(
+                keys,
+                fields=decided[version].decision.fields,
+                text_commitment=decided[version].text_commitment,
+            )
             for version, keys in opened.items()
         }
         return Release(id=release_id, opened=shown)
@@ -91,7 +95,9 @@ class ReleaseContent:
                         each.at,
                         decisions[version],
                         uses_refused=refused,
+                        text_commitment=each.text_commitment,
                     ),
+                    text_commitment=each.text_commitment,
                 )
                 for version, each in asked.items()
             }
