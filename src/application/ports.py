@@ -43,13 +43,15 @@ class OpenedVersion:
 
     `content` opens the version's bytes, text and passages; `metadata` the document's title.
     `grant_id` is None where the caller owns the document. `fields` are the JSON Pointers that may
-    be shown of a record; None: everything.
+    be shown of a record; None: everything. `text_commitment` stands for the whole text, as the
+    release has it; None where there was none.
     """
 
     content: DataKey
     metadata: DataKey
     grant_id: GrantId | None
     fields: Pointers | None = None
+    text_commitment: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

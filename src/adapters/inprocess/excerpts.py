@@ -54,6 +54,7 @@ def _excerpt(number: int, hit: Hit) -> Excerpt:
         score=hit.score,
         release_id=hit.release_id,
         grant_id=hit.grant_id,
+        text_commitment=hit.text_commitment,
         places=passage.places,
         field=passage.field,
     )

@@ -16,6 +16,7 @@ from domain.retrieval.record_text import RecordField
 from domain.retrieval.rejection import DocumentRejected
 from domain.vault.record import content_of, searched_fields
 from domain.vault.schema import Schema
+from domain.vault.text_commitment import text_commitment, text_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +88,12 @@ class VaultContent:
         blob = BlobId(self.new_id())
         context = content_context(caller.tenant_id, caller.person_id, version, b"text")
         await self.blobs.write(caller, blob, self.cipher.seal_stream(key, _once(text), context))
+        commitment = text_commitment(text_key(key.secret), text)
         async with self.documents.begin(caller) as tx:
             document = await tx.document(version.document_id, lock=True)
-            unused = blob if document is None else await tx.keep_text(version, blob)
+            unused: BlobId | None = blob
+            if document is not None:
+                unused = await tx.keep_text(version, blob, commitment)
         if unused is not None:
             await self.blobs.discard(caller.tenant_id, unused)
 

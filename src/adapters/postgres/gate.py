@@ -188,6 +188,7 @@ class PostgresReleaseTransaction:
             grants=[_consented(row) for row in held if row.id is not None],
             collections=frozenset(CollectionId(each) for each in first.collections),
             wait_for_log=first.audit_mode == "integrated",
+            text_commitment=first.text_commitment,
             at=at,
         )
 

@@ -330,6 +330,7 @@ versions = _table(
     _of(BigInteger, "content_length"),
     _id("content_blob_id"),
     _id("text_blob_id", optional=True),
+    _of(LargeBinary, "text_commitment", optional=True),
     _of(Text, "state"),
     _of(Text, "state_reason", optional=True),
     _count("passage_count"),

@@ -231,7 +231,9 @@ class PostgresVaultTransaction:
             update(documents).where(_is(self.caller, document.id)).values(weight=weight)
         )
 
-    async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:
+    async def keep_text(
+        self, version: VersionRef, blob: BlobId, commitment: bytes
+    ) -> BlobId | None:
         this = and_(
             versions.c.tenant_id == self.caller.tenant_id,
             versions.c.document_id == version.document_id,
@@ -240,7 +242,8 @@ class PostgresVaultTransaction:
         before: BlobId | None = (
             await self.connection.execute(select(versions.c.text_blob_id).where(this))
         ).scalar_one_or_none()
-        await self.connection.execute(update(versions).where(this).values(text_blob_id=blob))
+        kept = {"text_blob_id": blob, "text_commitment": commitment}
+        await self.connection.execute(update(versions).where(this).values(kept))
         return before
 
     async def erase(self, document: Document) -> Erasure:

@@ -50,6 +50,7 @@ class AskedVersion:
     The grants under which nothing is counted are locked against revocation until the transaction
     ends. `collections` are those that hold it, and that something is granted on.
     `wait_for_log` says that its owner wants a release in the log before anything is shown.
+    `text_commitment` stands for its whole text, where that is there.
     """
 
     wanted: VersionRef
@@ -58,6 +59,7 @@ class AskedVersion:
     grants: Sequence[ConsentedGrant]
     collections: frozenset[CollectionId] = frozenset()
     wait_for_log: bool
+    text_commitment: bytes | None = None
     at: datetime
 
     @classmethod
@@ -71,10 +73,11 @@ class AskedVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """A decision on one version, and what it was made from."""
+    """A decision on one version, what it was made from, and what stands for the text."""
 
     decision: Decision
     evidence: Mapping[str, object]
+    text_commitment: bytes | None = None
 
 
 class ReleaseTransaction(Protocol):

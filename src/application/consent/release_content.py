@@ -71,7 +71,11 @@ class ReleaseContent:
                 ) from error
             raise
         shown = {
-            version: replace(keys, fields=decided[version].decision.fields)
+            version: replace(
+                keys,
+                fields=decided[version].decision.fields,
+                text_commitment=decided[version].text_commitment,
+            )
             for version, keys in opened.items()
         }
         return Release(id=release_id, opened=shown)
@@ -101,7 +105,9 @@ class ReleaseContent:
                         each.at,
                         decisions[version],
                         uses_refused=refused,
+                        text_commitment=each.text_commitment,
                     ),
+                    text_commitment=each.text_commitment,
                 )
                 for version, each in asked.items()
             }

@@ -107,6 +107,7 @@ class OpenHits:
                     keyword=keyword.get(passage),
                     grant_id=keys.grant_id,
                     release_id=release_id,
+                    text_commitment=keys.text_commitment,
                 )
                 hits.append(hit)
         return hits

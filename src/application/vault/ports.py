@@ -96,8 +96,13 @@ class VaultTransaction(Protocol):
         """Say what it is worth from now on; what it was before is kept with its times."""
         ...
 
-    async def keep_text(self, version: VersionRef, blob: BlobId) -> BlobId | None:
-        """Name the blob of the extracted text; the one it replaces, which nobody names any more."""
+    async def keep_text(
+        self, version: VersionRef, blob: BlobId, commitment: bytes
+    ) -> BlobId | None:
+        """Name the blob of the extracted text, and what stands for that text.
+
+        The blob that it replaces, which nobody names any more.
+        """
         ...
 
     async def erase(self, document: Document) -> Erasure:

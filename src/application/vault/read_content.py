@@ -20,8 +20,10 @@ from domain.identity import (
     VersionRef,
 )
 from domain.vault.document import DocumentNotFound, TextNotReady, Version
+from domain.vault.text_commitment import text_key
 
 TEXT_TYPE = "text/plain; charset=utf-8"
+_TEXT = b"text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,13 @@ class OpenContent:
     _cipher: Cipher
     _leases: Leases
     _failures: ReleaseFailures
+
+    @property
+    def text_key(self) -> bytes | None:
+        """Opens the commitment to the text that this is all of; None for the bytes of a file."""
+        if self._part != _TEXT:
+            return None
+        return text_key(self.release.opened[self.version].content.secret)
 
     def held(self) -> AbstractAsyncContextManager[None]:
         """Show the content to somebody inside of this: it ends with the grant, see `Leases`.
@@ -120,7 +129,7 @@ class ReadContent:
             _caller=caller,
             _owner_id=document.owner_id,
             _blob=blob,
-            _part=b"text" if text else b"content",
+            _part=_TEXT if text else b"content",
             _sealed_length=sealed_length,
             _blobs=self.blobs,
             _cipher=self.cipher,

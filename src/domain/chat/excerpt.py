@@ -15,6 +15,7 @@ class Excerpt:
     `id` names it within one prompt: e1, e2 ... `score` compares excerpts of one prompt, from 0
     to 1. `grant_id` is None where the document is the asker's own; `places` are where in the
     file it stands, by bytes from its start; `field` is the JSON Pointer of the field of a record.
+    `text_commitment` stands for the whole text of the version, as the release has it.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Excerpt:
     grant_id: GrantId | None
     places: Places = ()
     field: str | None = None
+    text_commitment: bytes | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end or len(self.text.encode()) != self.end - self.start:

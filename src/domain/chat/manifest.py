@@ -6,7 +6,8 @@
     model            {name, passed_over, parameters, usage}: who wrote, who could not
     guardrails       {in_force, decisions}
     retrieval        {mode, degraded}
-    passages         [{id, document_id, version, start, end, field, sha256, release_id, grant_id}]
+    passages         [{id, document_id, version, text_commitment, start, end, field, sha256,
+                       release_id, grant_id}]
     earlier_answers  the messages that were in the prompt; what they rest on, this rests on
     answer           {sha256, bytes}
     citations        [{excerpt_id, start, end, answer_start, answer_end, verified}]
@@ -15,6 +16,11 @@
 Offsets are bytes of UTF-8, half-open: of the answer in `sentences` and `answer_...`, else of the
 text of the version. Of a verified citation both spans hold the same bytes. A release is the event
 of that id in the log. There are no fractions, so that RFC 8785 gives the same bytes everywhere.
+
+Of a passage, whose text the asker has, there is the hash; of the whole text of its version a
+commitment alone, which tells those nothing who may not see the rest (see domain/vault/
+text_commitment.py). The same one is in the evidence of the release, to which the log commits. It
+is null where the version was indexed before there were commitments.
 """
 
 from __future__ import annotations
@@ -149,6 +155,7 @@ def _passage(excerpt: Excerpt) -> Json:
         "id": excerpt.id,
         "document_id": str(excerpt.version.document_id),
         "version": excerpt.version.version,
+        "text_commitment": excerpt.text_commitment and excerpt.text_commitment.hex(),
         "start": excerpt.start,
         "end": excerpt.end,
         "field": excerpt.field,

@@ -24,8 +24,13 @@ def evidence_of(
     decision: Decision,
     *,
     uses_refused: frozenset[GrantId] = frozenset(),
+    text_commitment: bytes | None = None,
 ) -> Json:
-    """An owner's own access rests on no grant, so none is told of."""
+    """An owner's own access rests on no grant, so none is told of.
+
+    `text_commitment` stands for the whole text of the version. It decides nothing: it says of
+    which text the version was when it was decided.
+    """
     own = request.person_id == request.owner_id
     held = [] if own else sorted(grants, key=lambda each: each.grant.id)
     return {
@@ -40,6 +45,7 @@ def evidence_of(
             "document_id": str(request.version.document_id),
             "version": request.version.version,
         },
+        "text_commitment": text_commitment and text_commitment.hex(),
         "owner_id": str(request.owner_id),
         "collections": sorted(str(each) for each in request.collections),
         "grants": [_grant(each, at) for each in held],

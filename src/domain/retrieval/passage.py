@@ -49,7 +49,8 @@ class Hit:
 
     `score` runs from 0 to 1 and compares hits of one query only; so do `semantic` and `keyword`,
     what each leg made of the passage, None where it did not find it. `grant_id` is None where
-    the passage is the searcher's own.
+    the passage is the searcher's own. `text_commitment` stands for the whole text of its
+    version, as the release has it.
     """
 
     passage: Passage
@@ -58,6 +59,7 @@ class Hit:
     keyword: float | None = None
     grant_id: GrantId | None
     release_id: ReleaseId
+    text_commitment: bytes | None = None
 
 
 def above(title: str, heading_path: Sequence[str]) -> tuple[str, ...]:

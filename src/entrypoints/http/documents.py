@@ -276,7 +276,11 @@ class DocumentsController(Controller):
         version: AskedVersion = None,
         purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[Any]:
-        """The extracted text in UTF-8, which spans everywhere count in. Each read is a release."""
+        """The extracted text in UTF-8, which spans everywhere count in. Each read is a release.
+
+        The header `X-Text-Key` opens the `text_commitment` that manifests of answers and the log
+        have of this version: HMAC-SHA256 of all of the text, under this key, which is in base64.
+        """
         content = await read_content(
             caller=caller,
             document_id=DocumentId(document_id),

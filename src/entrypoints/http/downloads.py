@@ -37,7 +37,8 @@ async def download(
 ) -> Response[Any]:
     """The whole, one range, or 304: the content of a version never changes.
 
-    Whoever reads holds a promise that the log will say so, before the first byte.
+    Whoever reads holds a promise that the log will say so, before the first byte; whoever reads
+    text, the key to what stands for it in manifests and in the log.
     """
     async with content.watched():
         promise = await promise_entry(caller=caller, event_id=content.release.id)
@@ -49,6 +50,8 @@ async def download(
         "X-Release-Id": str(content.release.id),
         "X-Release-Promise": to_base64(promise.encode()),
     }
+    if content.text_key is not None:
+        headers["X-Text-Key"] = to_base64(content.text_key)
     if is_unchanged(request.headers.get("if-none-match"), etag):
         return Response(None, status_code=304, headers=headers)
     part = byte_range(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.audit.attestation import manifest_digest, open_attestation
 from domain.audit.checkpoint import Checkpoint
+from domain.audit.leaf import commitment
 from domain.audit.note import VerifierKey
 from entrypoints.verifier.answer_releases import check_releases
 from entrypoints.verifier.entry import CheckedEntry
@@ -53,6 +54,8 @@ def check_answer(bundle: Json, key: VerifierKey, findings: Findings) -> Checkpoi
         f"{len(released)} releases to person {manifest['person_id']}, for {manifest['purpose']},"
         f" are in the log; {replayed} decisions were made again, and came out as logged",
     )
+    if manifest["passages"]:
+        findings.ok("content", _committed(manifest))
     told = _Told(manifest, answer, passages, released)
     _check_citations(told)
     _tell_sentences(told, findings)
@@ -76,15 +79,21 @@ class _Told:
         return found[0] if found else None
 
 
-def check_texts(bundle: Json, texts: Mapping[str, bytes], findings: Findings) -> None:
+def check_texts(
+    bundle: Json, texts: Mapping[str, bytes], keys: Mapping[str, bytes], findings: Findings
+) -> None:
     """That what was quoted from stands in these texts of documents, at the very bytes.
 
     `texts` are by document, of the version that was quoted, in UTF-8 as `/v1/documents/{id}/text`
-    gives it. For whoever has the document, and so need not believe what a passage was.
+    gives it. For whoever has the document, and so need not believe what a passage was. `keys`, of
+    some of them, come with the texts, and show that each is the very text that was released, all of
+    it.
     """
     known = {each["document_id"] for each in bundle["manifest"]["passages"]}
     unknown = sorted(texts.keys() - known)
     require(not unknown, "other_document", f"the answer quotes nothing from {unknown}")
+    without = sorted(keys.keys() - texts.keys())
+    require(not without, "other_document", f"there is a key and no text of {without}")
     for each in bundle["manifest"]["passages"]:
         text = texts.get(each["document_id"])
         if text is None:
@@ -93,6 +102,14 @@ def check_texts(bundle: Json, texts: Mapping[str, bytes], findings: Findings) ->
         same = _digest(text[each["start"] : each["end"]]) == each["sha256"]
         require(same, "other_text", f"{where} does not stand in the text of the document")
         findings.ok("text", f"{where} stands in the text of document {each['document_id']}")
+    for document, version in _versions(bundle["manifest"]):
+        if document in keys:
+            _check_whole(bundle["manifest"], document, version, texts[document], keys[document])
+            findings.ok(
+                "whole_text",
+                f"the text of document {document} is, to the last byte, the one that version"
+                f" {version} had when it was released",
+            )
 
 
 def _check_signed(manifest: Json, note: str, key: VerifierKey) -> None:
@@ -190,6 +207,41 @@ def _told(number: int, words: str, over: Sequence[int], told: _Told) -> str:
         named = ", ".join(dict.fromkeys(each["excerpt_id"] for each in cited))
         return f"{sentence} points to {named}, which does NOT say it in these words"
     return f"{sentence} rests on nothing that is cited"
+
+
+def _versions(manifest: Json) -> Sequence[tuple[str, int]]:
+    """Each once, in the order of the passages."""
+    return list(dict.fromkeys((e["document_id"], e["version"]) for e in manifest["passages"]))
+
+
+def _commitments(manifest: Json, document: str, version: int) -> set[str | None]:
+    return {
+        each.get("text_commitment")
+        for each in manifest["passages"]
+        if (each["document_id"], each["version"]) == (document, version)
+    }
+
+
+def _committed(manifest: Json) -> str:
+    """In words, of how many versions it is known which text was meant, and what that shows."""
+    versions = _versions(manifest)
+    without = [each for each in versions if None in _commitments(manifest, *each)]
+    said = (
+        f"of {len(versions) - len(without)} of {len(versions)} versions the manifest names the"
+        " commitment to the whole text that the log has of the release"
+    )
+    if without:
+        said += f"; none is known of {', '.join(f'{document} ({v})' for document, v in without)}"
+    return f"{said}. It tells nothing of the text: to compare, give --text and --text-key"
+
+
+def _check_whole(manifest: Json, document: str, version: int, text: bytes, key: bytes) -> None:
+    committed = _commitments(manifest, document, version)
+    require(
+        committed == {commitment(key, text).hex()},
+        "other_whole_text",
+        f"the text or the key is not that of document {document}, version {version}, as released",
+    )
 
 
 def _rests_on(citation: Json, told: _Told) -> str:

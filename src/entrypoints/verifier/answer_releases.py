@@ -78,13 +78,14 @@ def _assert_released(
             raise NotVerified("not_opened", f"{where} does not say why it was permitted")
         only(shown, "resource", {"document_id", "version", "key", "evidence"})
         only(shown["evidence"], "evidence", {"text", "key"})
-        outcome = json.loads(resource.evidence)["outcome"]
+        evidence = json.loads(resource.evidence)
         for each in passages:
             if (each["document_id"], each["version"]) == (
                 str(resource.document_id),
                 resource.version,
             ):
-                _assert_permitted(where, each, outcome)
+                _assert_permitted(where, each, evidence["outcome"])
+                _assert_same_text(where, each, evidence.get("text_commitment"))
 
 
 def _assert_permitted(where: str, passage: Json, outcome: Json) -> None:
@@ -99,4 +100,13 @@ def _assert_permitted(where: str, passage: Json, outcome: Json) -> None:
         shown is None or (passage["field"] is not None and is_within(passage["field"], shown)),
         "other_field",
         f"{where}: passage {passage['id']} is from a field that was not permitted",
+    )
+
+
+def _assert_same_text(where: str, passage: Json, committed: str | None) -> None:
+    """Neither has one where the version, or the program, is from before there were commitments."""
+    require(
+        passage.get("text_commitment") == committed,
+        "other_text_commitment",
+        f"{where}: passage {passage['id']} names a commitment to another text than was released",
     )

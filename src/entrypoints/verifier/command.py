@@ -10,7 +10,8 @@ from typing import Any
 
 from domain.audit.checkpoint import Checkpoint
 from domain.audit.cosignature import WitnessKey, cosignatures_of
-from domain.audit.note import VerifierKey
+from domain.audit.leaf import KEY_BYTES
+from domain.audit.note import NoteNotValid, VerifierKey, from_base64
 from domain.audit.tlog_proof import TlogProof
 from entrypoints.verifier.answer import FORMAT as ANSWER_FORMAT
 from entrypoints.verifier.answer import check_answer, check_texts
@@ -57,8 +58,8 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
     key = read_key(given.key)
     bundle = json.loads(read_text(Path(given.what)))
     latest = _check_file(key, bundle, findings)
-    if given.text:
-        check_texts(bundle, _texts(given.text), findings)
+    if given.text or given.text_key:
+        check_texts(bundle, _texts(given.text or ()), _text_keys(given.text_key or ()), findings)
     if given.promise is not None:
         check_promise(read_promise(read_text(given.promise), key), bundle, findings)
     if given.checkpoint is not None and latest is not None:
@@ -88,6 +89,20 @@ def _texts(given: Sequence[str]) -> dict[str, bytes]:
             raise NotChecked(f"{each} is not DOCUMENT=FILE")
         texts[document] = read_text(Path(file)).encode()
     return texts
+
+
+def _text_keys(given: Sequence[str]) -> dict[str, bytes]:
+    """Raises NotChecked for what is not DOCUMENT=KEY with a key of 32 bytes in base64."""
+    keys = {}
+    for each in given:
+        document, _, key = each.partition("=")
+        try:
+            keys[document] = from_base64(key)
+        except NoteNotValid as malformed:
+            raise NotChecked("a --text-key is not DOCUMENT=KEY, in base64") from malformed
+        if len(keys[document]) != KEY_BYTES:
+            raise NotChecked(f"the key of a text has {KEY_BYTES} bytes")
+    return keys
 
 
 def _check_service(given: argparse.Namespace, service: Service, findings: Findings) -> None:
@@ -238,6 +253,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="DOCUMENT=FILE",
         help="with the file of an answer: the text of a document, which must hold what is quoted",
+    )
+    parser.add_argument(
+        "--text-key",
+        action="append",
+        metavar="DOCUMENT=KEY",
+        help="with --text: the key that came with the text in X-Text-Key, which shows it is whole",
     )
     parser.add_argument("--run", help="with an address: check the answer of this run")
     parser.add_argument(

@@ -107,6 +107,7 @@ async def test_each_sentence_is_told_with_what_it_rests_on(
         assert (under if each["grant_id"] else "as its owner") in line
         assert "of the log, release 2 of the document" in line
     assert "claims nothing" in said
+    assert "of 2 of 2 versions the manifest names the commitment" in said
     assert manifest["model"]["name"] == "extractive-1"
     assert manifest["purpose"] == "research"
     assert manifest["policy_version"] == "2"
@@ -150,6 +151,8 @@ LIES: dict[str, Callable[[Json], object]] = {
     "another version": lambda m: m["passages"][0].update(version=2),
     "another document": lambda m: m["passages"][0].update(document_id=m["run_id"]),
     "another release": lambda m: m["passages"][0].update(release_id=m["run_id"]),
+    "another text": lambda m: m["passages"][0].update(text_commitment="0" * 64),
+    "no text": lambda m: m["passages"][0].pop("text_commitment"),
     "another passage": lambda m: m["passages"][0].update(sha256="0" * 64),
     "a passage is left out": lambda m: m["passages"].pop(),
     "another run": lambda m: m.update(run_id=m["person_id"]),

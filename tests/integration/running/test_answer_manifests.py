@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
 from pathlib import Path
 
@@ -54,7 +56,14 @@ async def test_an_answer_is_checked_offline_and_at_the_service(
     assert f"rests on document {document['id']}, version 1, bytes 0 to 34" in said
     assert f"under grant {grant['id']}, epoch 1, consent {grant['consent_id']}" in said
 
-    text = (await asha.http.get(f"/v1/documents/{document['id']}/text")).content
+    whole = await asha.http.get(f"/v1/documents/{document['id']}/text")
+    text, text_key = whole.content, whole.headers["x-text-key"]
+    [passage] = bundle["manifest"]["passages"]
+    committed = hmac.digest(base64.b64decode(text_key), text, "sha256").hex()
+    assert passage["text_commitment"] == committed
+    assert text_key not in json.dumps(bundle)
+    raw = await asha.http.get(f"/v1/documents/{document['id']}/content")
+    assert "x-text-key" not in raw.headers
     for content, expected, words in (
         (text, 0, "stands in the text of document"),
         (text.replace(b"north", b"south"), 1, "[other_text]"),
@@ -62,6 +71,23 @@ async def test_an_answer_is_checked_offline_and_at_the_service(
         (place / "text").write_bytes(content)
         status, said, _ = await command(
             *("verify", "answer.json", "--key", "key", "--text", f"{document['id']}=text"),
+            directory=place,
+        )
+        assert (status, words in said) == (expected, True), said
+
+    other_key = base64.b64encode(bytes(32)).decode()
+    for content, key, expected, words in (
+        (text, text_key, 0, "is, to the last byte, the one that version 1 had"),
+        # Every passage stands in it, and it is not the document.
+        (text + b" It died.", text_key, 1, "[other_whole_text]"),
+        (text, other_key, 1, "[other_whole_text]"),
+        (text, "AAAA", 2, "32 bytes"),
+        (text, "no base64", 2, "in base64"),
+    ):
+        (place / "text").write_bytes(content)
+        status, said, _ = await command(
+            *("verify", "answer.json", "--key", "key", "--text", f"{document['id']}=text"),
+            *("--text-key", f"{document['id']}={key}"),
             directory=place,
         )
         assert (status, words in said) == (expected, True), said

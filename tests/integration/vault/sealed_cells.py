@@ -40,6 +40,7 @@ NOT_SEALED = {
     ("idempotency_keys", "request_hash"),
     ("notices", "hash"),
     ("consents", "notice_hash"),
+    ("versions", "text_commitment"),
     ("audit_events", "actor_commitment"),
     ("audit_events", "body_commitment"),
     ("audit_resources", "commitment"),

@@ -40,7 +40,7 @@ WITH living AS MATERIALIZED (
     WHERE g.tenant_id = :tenant AND g.grantee_id = :person AND g.is_counted
       AND g.resource_id = ANY (:documents || ARRAY(SELECT h.collection_id FROM holding h))
 )
-SELECT wanted.document_id, wanted.version AS wanted_version, v.version,
+SELECT wanted.document_id, wanted.version AS wanted_version, v.version, v.text_commitment,
        d.owner_id AS document_owner_id, d.audit_mode,
        clock_timestamp() AS asked_at,
        ARRAY(SELECT i.collection_id FROM holding i WHERE i.document_id = wanted.document_id
