@@ -1,6 +1,7 @@
 -- The releases of one document: by number, then those that wait for one. One statement is one
 -- view of the database, so what is being integrated meanwhile is in one of the halves, never in
--- none. What failed afterwards is told with its release. The queue is short, and read from its own end: no index of releases by document is needed.
+-- none. What failed afterwards is told with its release. The queue is short, and read from its own
+-- end: no index of releases by document is needed.
 (
     SELECT n.release_seq, e.id, e.at, e.actor_id, p.display_name, e.action, e.purpose,
            r.version, r.grant_id, f.event_id AS failure_id, f.reason, fe.at AS failed_at
