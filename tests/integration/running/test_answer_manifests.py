@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import json
+from hashlib import sha256
 from pathlib import Path
 
 from tests.integration.running.people import PURPOSE, Json, Person, json_of, problem_of, signed_up
@@ -107,6 +108,40 @@ async def test_an_answer_is_checked_offline_and_at_the_service(
     (place / "answer.json").write_text(json.dumps(bundle | {"answer": "Nowhere."}))
     status, said, _ = await command("verify", "answer.json", "--key", "key", directory=place)
     assert (status, "[other_answer]" in said) == (1, True)
+
+
+async def test_a_few_passages_do_not_confirm_the_rest_of_the_text(
+    asha: Person, ben: Person
+) -> None:
+    """Whoever may only quote gets what stands for the text, and not the key to try guesses with."""
+    filler = "Nothing was noted that day, and nobody came.\n\n" * 200
+    text = f"The heron nests on the north pier.\n\n{filler}Result of the test: negative."
+    document = await asha.ready(text)
+    await asha.grant(document["id"], ben, actions=["search", "quote"])
+    bundle = await bundle_of(ben, await ask(ben, "Where does the heron nest?"))
+    passage = bundle["manifest"]["passages"][0]
+    path = f"/v1/documents/{document['id']}/text"
+    refused = await ben.http.get(path)
+    problem_of(refused, [404])
+    assert "x-text-key" not in refused.headers
+    own = await asha.http.get(path)
+    key = base64.b64decode(own.headers["x-text-key"])
+    stands_for = passage["text_commitment"]
+    assert stands_for == hmac.digest(key, own.content, "sha256").hex()
+    told = json.dumps(bundle)
+    for secret in (key.hex(), own.headers["x-text-key"], sha256(own.content).hexdigest()):
+        assert secret not in told
+
+
+async def test_the_key_is_gone_with_the_document(asha: Person) -> None:
+    document = await asha.ready("The heron nests on the north pier.")
+    path = f"/v1/documents/{document['id']}"
+    assert (await asha.http.get(f"{path}/text")).headers["x-text-key"]
+    erased = await asha.http.delete(path)
+    assert erased.is_success, erased.text
+    gone = await asha.http.get(f"{path}/text")
+    problem_of(gone, [404])
+    assert "x-text-key" not in gone.headers
 
 
 async def test_a_quoted_field_of_a_record_is_named_and_was_permitted(
