@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from adapters.postgres.blobs import PART_BYTES
 from tests.integration.running.failed_releases import WAYS, Things, accesses_of, things_of
-from tests.integration.running.people import PURPOSE, Person, json_of
+from tests.integration.running.people import PURPOSE, Json, Person, json_of
 from tests.integration.running.program import Program, command
 from tests.integration.running.test_tampered_rows import AT, TEXT, altered
 
@@ -91,7 +92,7 @@ async def test_a_stream_that_is_cut_in_the_middle_is_a_release_that_failed(
     # The owner may prove it, and so may the reader; nobody else learns that it is there.
     proof = f"/v1/audit/events/{failed['failure']['event_id']}/proof"
     for person in (asha, ben):
-        told = json.dumps(json_of(await person.http.get(proof)))
+        told = json.dumps(await _proven(person, proof))
         assert failed["event_id"] in told
         assert "heron" not in told
     bundle = tmp_path / "bundle.json"
@@ -102,6 +103,14 @@ async def test_a_stream_that_is_cut_in_the_middle_is_a_release_that_failed(
     assert status == 0, said
     assert "1 of these releases failed" in said
     assert "altered: 1" in said
+
+
+async def _proven(person: Person, proof: str) -> Json:
+    """Once it is in the log: it was told before."""
+    async with asyncio.timeout(10):
+        while (answer := await person.http.get(proof)).status_code == 409:
+            await asyncio.sleep(0.05)
+    return json_of(answer)
 
 
 async def _receive(person: Person, path: str, received: bytearray) -> None:
