@@ -18,6 +18,7 @@ _SERIAL_MAX = 2_958_466  # 10000-01-01
 _NOT_OF_A_DATE = re.compile(r'"[^"]{0,255}"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]{0,255}\]', re.I)
 _ELAPSED = re.compile(r"\[[hms]+\]", re.I)
 _DURATION = re.compile(r"(-?)PT(\d{1,9})H(\d{1,9})M(\d{1,9})(?:[.,]\d{0,20})?S")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PERCENT_DIGITS = 10
 
 
@@ -27,6 +28,15 @@ class CellKind(Enum):
     NUMBER = 1
     PERCENT = 2
     DATE = 3
+
+
+def number_in(written: str) -> float | None:
+    """The number that a file means, by the form of XML Schema's `double`; None for anything else.
+
+    `float` also takes digits of other scripts, underscores and words, and so loses what they say.
+    """
+    value = float(written) if _NUMBER.fullmatch(written.strip()) else math.inf
+    return value if math.isfinite(value) else None
 
 
 def number_text(value: float) -> str:

@@ -12,6 +12,7 @@ from io import BytesIO
 from adapters.extraction.cell_text import (
     date_text,
     duration_text,
+    number_in,
     number_text,
     percent_text,
     truth_text,
@@ -157,9 +158,8 @@ def _typed(attributes: Attributes) -> str | None:
         return truth_text(attributes.get(f"{_OFFICE}boolean-value") == "true")
     if kind not in {"float", "percentage", "currency"}:
         return attributes.get(f"{_OFFICE}string-value")
-    try:
-        value = float(attributes.get(f"{_OFFICE}value", ""))
-    except ValueError:
+    value = number_in(attributes.get(f"{_OFFICE}value", ""))
+    if value is None:
         return None
     if kind == "percentage":
         return percent_text(value)

@@ -15,6 +15,7 @@ from adapters.extraction.cell_text import (
     CellKind,
     cell_kind,
     date_text,
+    number_in,
     number_text,
     percent_text,
     serial_text,
@@ -110,9 +111,8 @@ class _Book:
         return "" if kind == "e" else self._number(style, written)
 
     def _number(self, style: int, written: str) -> str:
-        try:
-            value = float(written)
-        except ValueError:
+        value = number_in(written)
+        if value is None:
             return written
         kind, code = self.formats[style] if style < len(self.formats) else (CellKind.NUMBER, "")
         if kind is CellKind.DATE:

@@ -194,7 +194,7 @@ def test_shared_strings_keep_their_runs_and_leave_out_readings() -> None:
     parts["xl/worksheets/sheet1.xml"] = sheet_part(
         '<row r="4"><c r="C4" t="s"><v>0</v></c><c t="s"><v>7</v></c><c><v>nan</v></c></row>'
     )
-    assert _rows(_read(container_of(parts), XLSX)) == [("S", 4, "東京")]
+    assert _rows(_read(container_of(parts), XLSX)) == [("S", 4, "東京 | nan")]
 
 
 def test_a_cell_far_away_costs_nothing() -> None:
@@ -297,6 +297,8 @@ _CELLS = st.text(
 
 @given(st.lists(st.lists(_CELLS, min_size=2, max_size=4), min_size=1, max_size=6))
 @example([["0", "A"]])
+@example([["1_0", "\N{TIRHUTA DIGIT ZERO}"]])
+@example([["nan", "infinity"]])
 def test_no_cell_is_lost_whatever_it_holds(rows: list[list[str]]) -> None:
     rows = [["first", "second"], *rows]
     for content, kind in (
