@@ -520,14 +520,13 @@ class Container(containers.DeclarativeContainer):
     )
 
     # Use cases.
-    log_failures = providers.Singleton(LogFailures, releases=releases, new_id=new_id)
     release_failures: providers.Provider[ReleaseFailures] = providers.Singleton(
-        lambda failures: failures, log_failures
+        LogFailures, releases=releases, new_id=new_id
     )
     release_content = providers.Singleton(
         ReleaseContent,
         releases=releases,
-        failures=log_failures,
+        failures=release_failures,
         new_id=new_id,
         gate_seconds_max=settings.provided.gate_seconds_max,
     )

@@ -158,7 +158,7 @@ async def test_an_audit_that_hangs_keeps_nobody_for_long(
             await fail(scene, release, Tampered("cut"))
         took = time.monotonic() - began
     assert kept.value.__notes__, "it was written after all: nothing hung"
-    assert took < scene.container.log_failures().seconds_max + 1.5
+    assert took < scene.container.release_failures().seconds_max + 1.5
 
 
 async def test_whoever_is_cancelled_goes_at_once_and_it_is_written_all_the_same(
@@ -220,7 +220,7 @@ async def test_several_releases_fail_together(
     scene: Scene, administrator: asyncpg.Connection, container: Container
 ) -> None:
     both = [(await released(scene)).id for _ in range(2)]
-    log: LogFailures = container.log_failures()
+    log: LogFailures = container.release_failures()
     await log.log(scene.asha, both, Tampered("cut"), FailureReason.ALTERED)
     told = {each["release_id"] for each in await failures(administrator, scene)}
     assert told == set(both)
