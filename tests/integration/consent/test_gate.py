@@ -78,11 +78,15 @@ class Scene:
             return counted
 
 
-@pytest.fixture
-async def scene(container: Container, tenant_id: TenantId, caller_in: CallerIn) -> Scene:
+async def scene_of(container: Container, tenant_id: TenantId, caller_in: CallerIn) -> Scene:
     asha, ben = await caller_in(tenant_id), await caller_in(tenant_id)
     document = await add_text(container, asha, "The rent is 1,250 euros a month.", "Lease")
     return Scene(container, asha, ben, document)
+
+
+@pytest.fixture
+async def scene(container: Container, tenant_id: TenantId, caller_in: CallerIn) -> Scene:
+    return await scene_of(container, tenant_id, caller_in)
 
 
 @pytest.fixture

@@ -20,16 +20,13 @@ from domain.errors import Invalid
 from domain.identity import PERSONAL_USE, Action, TenantId
 from domain.vault.document import DocumentNotFound
 from entrypoints.container import Container
-from tests.integration.conftest import add_text
-from tests.integration.consent.test_gate import CallerIn, Scene
+from tests.integration.consent.test_gate import CallerIn, Scene, scene_of
 from tests.integration.running.audit_faults import by_error, by_hanging
 
 
 @pytest.fixture
 async def scene(container: Container, tenant_id: TenantId, caller_in: CallerIn) -> Scene:
-    asha, ben = await caller_in(tenant_id), await caller_in(tenant_id)
-    document = await add_text(container, asha, "The rent is 1,250 euros a month.", "Lease")
-    return Scene(container, asha, ben, document)
+    return await scene_of(container, tenant_id, caller_in)
 
 
 @pytest.fixture
