@@ -144,6 +144,7 @@ from application.chat.read_conversations import ReadConversations
 from application.chat.reserve_answer import ReserveAnswer
 from application.chat.select_branch import SelectBranch
 from application.chat.settle_calls import ModelMeter, SettleCalls
+from application.chat.shared_looks import SharedLooks
 from application.chat.spending import ReleaseReservations, Spending
 from application.chat.start_conversation import StartConversation
 from application.chat.start_queued_runs import StartQueuedRuns
@@ -920,7 +921,7 @@ class Container(containers.DeclarativeContainer):
     follow_run = providers.Singleton(
         FollowRun,
         chats=chats,
-        stored=run_events,
+        looks=providers.Singleton(SharedLooks, stored=run_events),
         live=live_runs,
         signals=signals,
         own_keys=own_keys,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,14 +43,17 @@ class PostgresRunEvents:
             .limit(limit)
         )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            asked_at = asyncio.get_running_loop().time()
             run = await read_run(connection, caller, run_id)
             if run is None:
                 return None
+            if run.state is RunState.ACCESS_REVOKED:  # with its events
+                return RunPage(run=run, events=(), asked_at=asked_at)
             rows = (await connection.execute(following)).all()
         events = [
             SealedEvent(number=row.number, type=row.type, sealed=row.sealed_data) for row in rows
         ]
-        return RunPage(run=run, events=events)
+        return RunPage(run=run, events=events, asked_at=asked_at)
 
     async def abandoned(self) -> Sequence[AbandonedRun]:
         with translated_outages():

@@ -11,14 +11,14 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 from application.chat.live_runs import TRUST_SECONDS, LiveRuns
-from application.chat.ports import Chats, RunEvents
+from application.chat.ports import Chats, RunPage
 from application.chat.sealed_chat import SealedChat, sealed_chat
+from application.chat.shared_looks import PAGE_EVENTS, SharedLooks
 from application.ports import Cipher, OwnKeys, Signal, Signals
 from domain.chat.event import AccessRevoked, Event, as_event
 from domain.chat.run import Run, RunNotFound, RunState, Withdrawal
 from domain.identity import Caller, RunId
 
-PAGE_EVENTS = 200
 POLL_SECONDS = 1.0
 
 Events = AsyncGenerator[Event, None]
@@ -29,7 +29,7 @@ class FollowRun:
     """Bounded in memory however slow the reader: nothing is queued for it, it comes and takes."""
 
     chats: Chats
-    stored: RunEvents
+    looks: SharedLooks
     live: LiveRuns
     signals: Signals
     own_keys: OwnKeys
@@ -62,9 +62,11 @@ class FollowRun:
                     number = event.number
                     if event.type.is_terminal:
                         return
-                if page.over_without_events:
-                    return
-                await self._pause(run.id, news, page)
+                else:
+                    if page.over_without_events:
+                        return
+                    if not page.has_more:
+                        await self._pause(run.id, news)
 
     async def _from_memory(self, run_id: RunId, number: int) -> Events:
         """Ends when the store must be asked: the reader is behind, or the run is not trusted."""
@@ -78,33 +80,31 @@ class FollowRun:
             await run.changed(number)
 
     async def _look(self, caller: Caller, run_id: RunId, chat: SealedChat, number: int) -> _Look:
-        page = await self.stored.page(caller, run_id, after=number, limit=PAGE_EVENTS)
+        page = await self.looks.page(caller, run_id, after=number)
         if page is None:  # deleted with its conversation
             raise RunNotFound
         if page.run.state is RunState.ACCESS_REVOKED:
             withdrawal = page.run.withdrawal or Withdrawal(reason="access_revoked")
             last = as_event(number + 1, AccessRevoked(withdrawal=withdrawal))
-            return _Look(events=[last], is_over=True)
-        return _Look(
-            events=[chat.open_event(run_id, each) for each in page.events],
-            is_over=page.run.state.is_over,
-        )
+            return _Look(page, [last])
+        return _Look(page, [chat.open_event(run_id, each) for each in page.events])
 
-    async def _pause(self, run_id: RunId, news: Signal, page: _Look) -> None:
-        """Wait for news, unless there is more to be had right now."""
+    async def _pause(self, run_id: RunId, news: Signal) -> None:
+        """Wait for news, unless they are to be had from memory. What came since the look counts."""
         live = self.live.find(run_id)
-        if not page.events and (live is None or not live.is_trusted):
+        if live is None or not live.is_trusted:
             await news.wait(POLL_SECONDS)
 
 
 class _Look:
     """What the store said, and when: what was permitted then may be shown for a second."""
 
-    def __init__(self, *, events: Sequence[Event], is_over: bool) -> None:
+    def __init__(self, page: RunPage, events: Sequence[Event]) -> None:
         self.events = events
-        self.over_without_events = is_over and not events
+        self.has_more = len(events) == PAGE_EVENTS
+        self.over_without_events = page.run.state.is_over and not events
+        self._asked_at = page.asked_at
         self._loop = asyncio.get_running_loop()
-        self._at = self._loop.time()
 
     def is_fresh(self) -> bool:
-        return self._loop.time() - self._at <= TRUST_SECONDS
+        return self._loop.time() - self._asked_at <= TRUST_SECONDS

@@ -243,10 +243,11 @@ class SealedEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
-    """A run and some of its events, as of one moment."""
+    """A run and some of its events, as of one moment: `asked_at` is a time of the loop's clock."""
 
     run: Run
     events: Sequence[SealedEvent]
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,7 @@ from application.chat.read_conversations import ReadConversations
 from application.chat.reserve_answer import ReserveAnswer
 from application.chat.select_branch import SelectBranch
 from application.chat.settle_calls import SettleCalls
+from application.chat.shared_looks import SharedLooks
 from application.chat.start_conversation import StartConversation
 from application.chat.start_queued_runs import StartQueuedRuns
 from application.chat.write_answer import AnswerLimits
@@ -173,7 +174,9 @@ class Chat:
             queue=self.queue,
             **shared,
         )
-        self.follow_run = FollowRun(stored=stored, live=self.live, signals=self.signals, **shared)
+        self.follow_run = FollowRun(
+            looks=SharedLooks(stored=stored), live=self.live, signals=self.signals, **shared
+        )
         self.answer_again = AnswerAgain(ask_question=self.ask_question, **shared)
         self.select_branch = SelectBranch(chats=self.chats)
         end_queued_run = EndQueuedRun(**shared)

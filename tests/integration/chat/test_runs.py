@@ -344,6 +344,19 @@ async def test_runs_that_wait_for_their_models_are_looked_at_together_and_none_i
     assert 1 <= len(looks) <= seconds / LOOK_SECONDS
 
 
+async def test_those_who_read_one_run_look_for_its_events_together(
+    open_chat: OpenChat, asha: Caller
+) -> None:
+    chat, other = await open_chat(scripted(pause_seconds=0.05)), await open_chat()
+    asked = await chat.ask(asha)
+    with _statements(chat) as said:
+        told = await asyncio.gather(*(other.events(asha, asked.run.id) for _ in range(40)))
+    assert told[0][-1].type == "completed"
+    assert all(each == told[0] for each in told)
+    looks = [each for each in said if "run_events.number >" in each]
+    assert len(told[0]) / 2 < len(looks) < 40 * len(told[0]) / 5
+
+
 @contextmanager
 def _statements(chat: Chat) -> Iterator[list[str]]:
     said: list[str] = []
