@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import pytest
@@ -26,14 +27,24 @@ from tests.integration.openbao import Bao, openbao
 
 
 @pytest.fixture(scope="session")
-async def database(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Database]:
+def places() -> Iterator[Callable[[], Path]]:
+    """Makes directories for data, removed in the end.
+
+    Not pytest's own: as root the embedded database runs as another user, and every session of
+    pytest shuts the directory above all of them to others, those of running sessions too.
+    """
+    with ExitStack() as made:
+        yield lambda: Path(made.enter_context(TemporaryDirectory(prefix="strongroom-test-")))
+
+
+@pytest.fixture(scope="session")
+async def database(places: Callable[[], Path]) -> AsyncIterator[Database]:
     given = os.environ.get("STRONGROOM_TEST_DATABASE_URL")
     if given:
         await migrate(Database.at(given))
         yield Database.at(given)
         return
-    directory: Path = tmp_path_factory.mktemp("database")
-    async with embedded_database(directory) as url:
+    async with embedded_database(places()) as url:
         await migrate(Database.at(url))
         yield Database.at(url)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -29,17 +27,6 @@ async def built_models() -> Path:
     await embedder.warm()
     await embedder.close()
     return models
-
-
-@pytest.fixture(scope="session")
-def places() -> Iterator[Callable[[], Path]]:
-    """Makes directories for data, removed in the end.
-
-    Not pytest's own: as root the embedded database runs as another user, and every session of
-    pytest shuts the directory above all of them to others, those of running sessions too.
-    """
-    with ExitStack() as made:
-        yield lambda: Path(made.enter_context(TemporaryDirectory(prefix="strongroom-test-")))
 
 
 @pytest.fixture
