@@ -1,0 +1,417 @@
+"""What each invariant rests on, how that is taken out, and the test that must fail then.
+
+The numbers are those of the invariants: 1 order of a conversation, 2 resuming, 3 once under a key,
+5 the log fails closed, 6 the log is not rewritten, 7 isolation and authorization, 8 citations, 9
+counted uses, 10 revocation, 11 consent inside search, 12 ciphertexts in their place, 13 rotation,
+14 erasure, 19 secrets, 20 nothing is told of what is hidden, 22 the ledger is what was enforced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """`old` stands in the file exactly once."""
+
+    file: str
+    old: str
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mechanism:
+    """`test` is one of pytest's names: of a test, a file or a directory."""
+
+    invariant: int
+    what: str
+    taken_out: Sequence[Edit]
+    test: str
+
+
+_TAKE_DEKS = "migrations/sql/0005_key_versions.sql"
+_GRANTS = "migrations/sql/0002_grants.sql"
+_GATE = "tests/integration/consent/test_gate.py::test_"
+_RUNS = "tests/integration/chat/test_runs.py::test_"
+_SQL = "src/adapters/postgres/sql"
+
+MECHANISMS = (
+    Mechanism(
+        invariant=1,
+        what="a conversation's row is locked before its messages are numbered",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/chat.py",
+                old="        if lock:\n",
+                new="        if lock and not self:\n",
+            )
+        ],
+        test=_RUNS + "sequences_have_no_gaps_under_thirty_two_writers",
+    ),
+    Mechanism(
+        invariant=2,
+        what="a reader asks for what comes after the number that it has",
+        taken_out=[
+            Edit(
+                file="src/application/chat/follow_run.py",
+                old="after=number)\n        if page",
+                new="after=max(0, number - 1))\n        if page",
+            )
+        ],
+        test=_RUNS + "a_stream_cut_anywhere_goes_on_to_the_byte_in_this_and_in_another_process",
+    ),
+    Mechanism(
+        invariant=3,
+        what="a request under a key takes effect once",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/idempotency.py",
+                old="    if inserted.rowcount == 1:\n",
+                new="    if inserted.rowcount >= 0:\n",
+            )
+        ],
+        test=_RUNS + "sixteen_at_once_with_one_key_are_one_question",
+    ),
+    Mechanism(
+        invariant=5,
+        what="no key without a release",
+        taken_out=[
+            Edit(
+                file=_TAKE_DEKS,
+                old="    IF NOT FOUND THEN\n        RAISE EXCEPTION 'no committed release'",
+                new="    IF false THEN\n        RAISE EXCEPTION 'no committed release'",
+            )
+        ],
+        test=_GATE + "nobody_else_takes_the_keys_of_a_release",
+    ),
+    Mechanism(
+        invariant=5,
+        what="no key before its release is committed",
+        taken_out=[
+            Edit(file=_TAKE_DEKS, old="      AND e.transaction_id <> pg_current_xact_id()\n")
+        ],
+        test=_GATE + "keys_are_not_to_be_had_before_the_release_is_committed",
+    ),
+    Mechanism(
+        invariant=5,
+        what="the keys of a release are taken once",
+        taken_out=[
+            Edit(
+                file=_TAKE_DEKS,
+                old="    INSERT INTO audit_takes (tenant_id, event_id) VALUES (tenant, release);",
+            )
+        ],
+        test=_GATE + "a_release_opens_its_keys_once",
+    ),
+    Mechanism(
+        invariant=5,
+        what="nothing is added to a release once it is committed",
+        taken_out=[
+            Edit(
+                file=_TAKE_DEKS,
+                old="             AND r.transaction_id = e.transaction_id  -- nothing is added",
+                new="  --",
+            )
+        ],
+        test=_GATE + "nothing_is_added_to_a_release_afterwards",
+    ),
+    Mechanism(
+        invariant=5,
+        what="a log that hangs is waited for a bounded time",
+        taken_out=[
+            Edit(
+                file="src/application/consent/release_content.py",
+                old="asyncio.timeout(self.gate_seconds_max)",
+                new="asyncio.timeout(None)",
+            )
+        ],
+        test=_GATE + "an_audit_that_hangs_discloses_nothing_and_is_bounded",
+    ),
+    Mechanism(
+        invariant=6,
+        what="a leaf is in the tree whose root was signed",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/verifier/entry.py",
+                old="    require(included, ",
+                new="    require(True, ",
+            )
+        ],
+        test="tests/unit/entrypoints/verifier/test_verify_command.py",
+    ),
+    Mechanism(
+        invariant=6,
+        what="a log does not shrink",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/verifier/history.py",
+                old="        old.size <= new.size,\n",
+                new="        True,\n",
+            )
+        ],
+        test="tests/integration/audit/test_rewriting_is_detected.py",
+    ),
+    Mechanism(
+        invariant=6,
+        what="a checkpoint begins with exactly the kept one",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/verifier/history.py",
+                old="        is_consistent(\n",
+                new="        True or is_consistent(\n",
+            )
+        ],
+        test="tests/integration/audit/test_witnesses.py",
+    ),
+    Mechanism(
+        invariant=7,
+        what="a run is its owner's",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/chat_rows.py",
+                old="            runs.c.owner_id == caller.person_id,\n",
+            )
+        ],
+        test=_RUNS + "a_run_is_nobody_elses",
+    ),
+    Mechanism(
+        invariant=7,
+        what="row-level security binds the owner of a table as well",
+        taken_out=[
+            Edit(
+                file=_GRANTS,
+                old="    EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', name);\n",
+            )
+        ],
+        test="tests/integration/test_isolation.py",
+    ),
+    Mechanism(
+        invariant=8,
+        what="a quote is verified where its bytes stand in the text",
+        taken_out=[
+            Edit(
+                file="src/domain/chat/citation.py",
+                old="    if excerpt is None or not _stands_at(excerpt, start, end, quote):\n",
+                new="    if excerpt is None:\n",
+            )
+        ],
+        test="tests/unit/domain/chat/test_citations.py",
+    ),
+    Mechanism(
+        invariant=9,
+        what="a use is taken only where there is one",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/spend_uses.sql",
+                old="      AND (g.uses_left IS NULL OR g.uses_left > 0)\n"
+                "      AND (g.interval_uses IS NULL OR j.",
+                new="      AND (g.interval_uses IS NULL OR j.",
+            ),
+            Edit(
+                file=f"{_SQL}/spend_uses.sql",
+                old="g.is_counted AND g.revoked_at IS NULL\n"
+                "      AND (g.uses_left IS NULL OR g.uses_left > 0)\n",
+                new="g.is_counted AND g.revoked_at IS NULL\n",
+            ),
+        ],
+        test=_GATE + "a_grant_for_some_uses_opens_exactly_that_often",
+    ),
+    Mechanism(
+        invariant=9,
+        what="the database refuses a child grant with actions that its parent has not",
+        taken_out=[Edit(file=_GRANTS, old="        AND NEW.actions <@ parent.actions\n")],
+        test="tests/integration/consent/test_sharing_onward.py",
+    ),
+    Mechanism(
+        invariant=10,
+        what="a reader holds its grant FOR SHARE until its release is committed",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/ask_versions.sql",
+                old="    ORDER BY g.id\n    FOR SHARE\n",
+                new="    ORDER BY g.id\n    FOR KEY SHARE\n",
+            )
+        ],
+        test=_GATE + "a_withdrawal_is_not_acknowledged_while_a_reader_is_deciding",
+    ),
+    Mechanism(
+        invariant=10,
+        what="each commit of an answer looks at the grants that it rests on",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/append_run_events.sql",
+                old="AND NOT j.closed AND NOT j.erased\n",
+                new="AND NOT j.erased\n",
+            ),
+            Edit(
+                file=f"{_SQL}/append_run_events.sql",
+                old="WHERE j.state = 'running' AND (j.closed OR j.erased)\n",
+                new="WHERE j.state = 'running' AND j.erased\n",
+            ),
+        ],
+        test="tests/integration/chat/test_taking_back.py",
+    ),
+    Mechanism(
+        invariant=10,
+        what="a withdrawal reaches the answers that are written",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/tombstones.py",
+                old='        "grants": list(grants),\n',
+                new='        "grants": list(grants)[:0],\n',
+            )
+        ],
+        test="tests/integration/chat/test_taking_back.py",
+    ),
+    Mechanism(
+        invariant=10,
+        what="what is shown for long is asked for again, several times a second",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/leases.py",
+                old="LEASE_SECONDS if lease.about in permitted else 0.0)",
+                new="LEASE_SECONDS)",
+            )
+        ],
+        test="tests/integration/vault/test_leases.py",
+    ),
+    Mechanism(
+        invariant=11,
+        what="what may be seen is part of the query",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/visible.sql",
+                old="= ANY(g.actions) AND g.revoked_at IS NULL\n",
+                new="= ANY(g.actions)\n",
+            )
+        ],
+        test="tests/integration/retrieval/test_ranking_sees_what_is_visible.py"
+        " tests/integration/retrieval/test_consent_in_search.py",
+    ),
+    Mechanism(
+        invariant=12,
+        what="a sealed value opens in its own context",
+        taken_out=[
+            Edit(
+                file="src/adapters/encryption/sealed.py",
+                old="encrypt(nonce, plaintext, encode_context(context))",
+                new="encrypt(nonce, plaintext, None)",
+            ),
+            Edit(
+                file="src/adapters/encryption/sealed.py",
+                old="decrypt(nonce, ciphertext, encode_context(context))",
+                new="decrypt(nonce, ciphertext, None)",
+            ),
+        ],
+        test="tests/integration/vault/test_tampering.py",
+    ),
+    Mechanism(
+        invariant=12,
+        what="a message that was cut is noticed by its length",
+        taken_out=[
+            Edit(
+                file="src/adapters/encryption/chunked.py",
+                old="    if sealed_length < HEADER_BYTES or rest < TAG_BYTES:\n",
+                new="    if sealed_length < 0:\n",
+            )
+        ],
+        test="tests/unit/adapters/encryption",
+    ),
+    Mechanism(
+        invariant=13,
+        what="keys move from the old version to the new one",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/rewrapping.py",
+                old="cipher.seal(new_key, secret, context)",
+                new="cipher.seal(old_key, secret, context)",
+            )
+        ],
+        test="tests/integration/vault/rotation/test_rotating_keys.py",
+    ),
+    Mechanism(
+        invariant=13,
+        what="no nonce comes twice",
+        taken_out=[
+            Edit(
+                file="src/adapters/encryption/sealed.py",
+                old="os.urandom(NONCE_BYTES)",
+                new="bytes(NONCE_BYTES)",
+            )
+        ],
+        test="tests/unit/adapters/encryption/test_cipher_values.py",
+    ),
+    Mechanism(
+        invariant=14,
+        what="erasing deletes what opens the log's commitments",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/erasure.py",
+                old='    await connection.execute(_ERASE_OPENINGS, {"document": document.id})\n',
+            )
+        ],
+        test="tests/integration/running/test_erasing.py",
+    ),
+    Mechanism(
+        invariant=14,
+        what="an erasure waits for what is being logged of the document",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/ask_versions.sql",
+                old="    ORDER BY d.id\n    FOR KEY SHARE\n",
+                new="    ORDER BY d.id\n",
+            )
+        ],
+        test=_GATE + "an_erasure_waits_for_what_is_being_logged_and_leaves_nothing_of_it",
+    ),
+    Mechanism(
+        invariant=19,
+        what="a line of the log names the route and not what was asked for",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/http/edge.py",
+                old='            "request_answered",\n',
+                new='            "request_answered", q=scope["query_string"], p=scope["path"],\n',
+            )
+        ],
+        test="tests/integration/running/test_secrets.py",
+    ),
+    Mechanism(
+        invariant=20,
+        what="what does not exist goes the way of what is hidden, and is logged like it",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/ask_versions.sql",
+                old="LEFT JOIN living l ON",
+                new="JOIN living l ON",
+            )
+        ],
+        test=_GATE + "what_does_not_exist_is_refused_along_the_same_path",
+    ),
+    Mechanism(
+        invariant=22,
+        what="a decision asks for the state of the consent",
+        taken_out=[
+            Edit(
+                file="src/domain/consent/decision.py",
+                old="    if held.consent_state not in VALID_STATES:\n",
+                new="    if not held.consent_state:\n",
+            )
+        ],
+        test="tests/unit/domain/consent",
+    ),
+    Mechanism(
+        invariant=22,
+        what="a window is judged by the clock",
+        taken_out=[
+            Edit(
+                file="src/domain/consent/decision.py",
+                old="        return Denial.OUTSIDE_WINDOW\n",
+                new="        pass\n",
+            )
+        ],
+        test="tests/integration/consent/test_ledger_and_log_agree.py",
+    ),
+)
