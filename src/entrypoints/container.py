@@ -49,6 +49,7 @@ from adapters.postgres.keykeeper import PostgresKeykeeper
 from adapters.postgres.keys import LoggedOwnKeys, PostgresKeys, PostgresOwnKeys
 from adapters.postgres.leases import PostgresLeases
 from adapters.postgres.links import PostgresGrantTokens, PostgresLinks
+from adapters.postgres.model_choices import PostgresModelChoices
 from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.person_erasure import PostgresPersonErasure
@@ -129,6 +130,7 @@ from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_anew import AskAnew
 from application.chat.ask_question import AskQuestion, QueueLimits
 from application.chat.cancel_run import CancelRun
+from application.chat.choose_models import ChooseModels
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.end_queued_run import EndQueuedRun
 from application.chat.explain_answer import ExplainAnswer
@@ -137,6 +139,7 @@ from application.chat.follow_run import FollowRun
 from application.chat.guardrails import Guardrails
 from application.chat.live_runs import LiveRuns
 from application.chat.model_chain import ModelChain
+from application.chat.model_choices import ChainOf, ModelChoices
 from application.chat.model_health import ModelHealth
 from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats, ExcerptSource, KeptAnswers, RunEvents, RunLogs
@@ -473,6 +476,11 @@ class Container(containers.DeclarativeContainer):
         lease_seconds=settings.provided.run_lease_seconds,
     )
     chain: providers.Provider[ModelChain] = providers.Singleton(parts.chain, settings)
+    model_choices: providers.Provider[ModelChoices] = providers.Singleton(
+        PostgresModelChoices, engine=engine, evidence=evidence, new_id=new_id
+    )
+    chain_of = providers.Singleton(ChainOf, deployment=chain, choices=model_choices)
+    choose_models = providers.Singleton(ChooseModels, deployment=chain, choices=model_choices)
     model_health: providers.Provider[ModelHealth] = providers.Singleton(parts.health, settings)
     prometheus_models: providers.Provider[PrometheusModelMeter] = providers.Singleton(
         PrometheusModelMeter
@@ -876,8 +884,9 @@ class Container(containers.DeclarativeContainer):
         AnswerQuestion,
         chats=chats,
         excerpts=excerpts,
-        chain=chain,
+        chain_of=chain_of,
         health=model_health,
+        spending=spending,
         settle_calls=providers.Singleton(SettleCalls, spending=spending, meter=model_meter),
         guardrails=guardrails,
         cipher=cipher,
@@ -894,9 +903,7 @@ class Container(containers.DeclarativeContainer):
     start_conversation = providers.Singleton(
         StartConversation, chats=chats, log_writable=log_writable, cipher=cipher, new_id=new_id
     )
-    reserve_answer = providers.Singleton(
-        ReserveAnswer, chain=chain, limits=answer_limits, spending=spending
-    )
+    reserve_answer = providers.Singleton(ReserveAnswer, limits=answer_limits, spending=spending)
     ask_question = providers.Singleton(
         AskQuestion,
         chats=chats,
@@ -904,7 +911,7 @@ class Container(containers.DeclarativeContainer):
         cipher=cipher,
         starter=run_executor,
         new_id=new_id,
-        chain=chain,
+        chain_of=chain_of,
         reserve_answer=reserve_answer,
         rates=rate_limits,
         queue=providers.Singleton(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.engine import transaction, translated_outages
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import spending, usage_ledger
+from adapters.postgres.tables import reservations, spending, usage_ledger
 from application.chat.spending import DAYS_MAX, Bill, LeftReservation, Standing, UsageAsked
 from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.model_call import DailyUsage, ModelCall, NotedCall
@@ -88,6 +88,15 @@ class PostgresSpending:
         caller = of.caller
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await settle(connection, of, calls, currency=self.currency, first_number=first_number)
+
+    async def reserved(self, of: Bill) -> Amount | None:
+        caller = of.caller
+        its = select(reservations.c.tokens, reservations.c.cost_micros).where(
+            reservations.c.tenant_id == caller.tenant_id, reservations.c.run_id == of.run_id
+        )
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            row = (await connection.execute(its)).one_or_none()
+        return None if row is None else Amount(tokens=row.tokens, cost_micros=row.cost_micros)
 
     async def left_over(self) -> Sequence[LeftReservation]:
         with translated_outages():

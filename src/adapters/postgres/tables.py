@@ -115,6 +115,14 @@ purposes = _table(
     key=("code",),
 )
 
+model_chains = _table(
+    "model_chains",
+    _of(Text, "task"),
+    _of(ARRAY(Text), "models"),
+    _refers("tenants"),
+    key=("task",),
+)
+
 people = _table(
     "people",
     _id("id"),

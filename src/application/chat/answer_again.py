@@ -62,8 +62,9 @@ class AnswerAgain:
             before=before.before,
         )
         model = anew.model
-        if model is None and last.run.model in self.ask_question.chain.names:
-            model = last.run.model
+        if model is None:
+            chain = await self.ask_question.chain_of(caller)
+            model = last.run.model if last.run.model in chain.names else None
         return await self.ask_question(
             caller=caller,
             conversation_id=conversation_id,

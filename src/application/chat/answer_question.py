@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from application.chat.failures import RunTooLong, ServerStopping, failure_of
 from application.chat.guardrails import Guardrails
-from application.chat.model_chain import ModelChain
+from application.chat.model_choices import ChainOf
 from application.chat.model_health import ModelHealth
 from application.chat.ports import (
     AskedQuestion,
@@ -24,6 +24,7 @@ from application.chat.ports import (
 )
 from application.chat.sealed_chat import SealedChat
 from application.chat.settle_calls import SettleCalls, bill_of
+from application.chat.spending import Spending
 from application.chat.write_answer import AnswerLimits, WriteAnswer
 from application.ports import Cipher
 from domain.chat.answer import NOTHING_FOUND
@@ -53,15 +54,17 @@ USER = MessageRole.USER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerQuestion:
-    """The models of the chain are tried in its order, beginning with the one that was asked for.
+    """The models of the tenant's chain, as it is when their turn comes, are tried in its order,
+    beginning with the one that was asked for.
 
     `policy_version` is that by which excerpts were released, for the manifest.
     """
 
     chats: Chats
     excerpts: ExcerptSource
-    chain: ModelChain
+    chain_of: ChainOf
     health: ModelHealth
+    spending: Spending
     settle_calls: SettleCalls
     guardrails: Guardrails
     cipher: Cipher
@@ -150,12 +153,14 @@ class AnswerQuestion:
             await self._refuse(run.model, refusal, log)
             return
         write_answer = WriteAnswer(
-            chain=self.chain,
+            chain=await self.chain_of(asked.caller),
             health=self.health,
             guardrails=self.guardrails,
             limits=self.limits,
             chance=self.chance,
             day=bill_of(asked).day,
+            tokens=self.limits.tokens_at_most(question),
+            reserved=await self.spending.reserved(bill_of(asked)),
             calls=calls,
         )
         await write_answer(model=run.model, prompt=prompt, log=log)

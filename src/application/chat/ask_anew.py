@@ -37,9 +37,10 @@ class AskAnew:
 
         With an idempotency key it is left, for the repeat to ask in.
         """
+        chain = await self.ask_question.chain_of(caller)
+        name = chain.named(model)
         if idempotency is None:
-            name = self.ask_question.chain.default if model is None else model
-            await self.reserve_answer.assert_affordable(caller, question, name)
+            await self.reserve_answer.assert_affordable(caller, question, chain, name)
         started = await self.start_conversation(
             caller=caller, title=title_from(question.text), idempotency=_beside(idempotency)
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from application.chat.model_chain import ModelChain
+from application.chat.model_choices import ChainOf
 from application.chat.place_question import place_question
 from application.chat.ports import AskedQuestion, Chats, ChatTransaction, RunStarter, SealedEvent
 from application.chat.reserve_answer import ReserveAnswer
@@ -51,7 +51,7 @@ class AskQuestion:
     cipher: Cipher
     starter: RunStarter
     new_id: NewId
-    chain: ModelChain
+    chain_of: ChainOf
     reserve_answer: ReserveAnswer
     rates: RateLimits
     queue: QueueLimits = field(default_factory=QueueLimits)
@@ -75,8 +75,8 @@ class AskQuestion:
         QueueFull, TooManyRuns, TooMany, ModelUnknown, or BudgetExhausted; then nothing was done.
         """
         await self.rates.attempt(PER_PERSON, str(caller.tenant_id), str(caller.person_id))
-        name = self.chain.default if model is None else model
-        self.chain.beginning_with(name)
+        chain = await self.chain_of(caller)
+        name = chain.named(model)
         chat = await sealed_chat(self.own_keys, self.cipher, caller, conversation_id)
         if chat is None:
             raise ConversationNotFound
@@ -97,7 +97,7 @@ class AskQuestion:
                 caller=caller, question=question, message=message, run=run, key=chat.key
             )
             if claimed == fresh:
-                await self.reserve_answer(tx, asked)
+                await self.reserve_answer(tx, asked, chain)
         if claimed == fresh and run.state is RunState.RUNNING:
             self.starter.start(asked)
         return asked

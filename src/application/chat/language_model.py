@@ -79,6 +79,12 @@ class ModelLockedOut(ModelRefused):
     code = "model_locked_out"
 
 
+class ModelNotInUse(ModelRefused):
+    """The language model is not configured any more, or not chosen."""
+
+    code = "model_not_in_use"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """The next piece of the answer; never empty."""

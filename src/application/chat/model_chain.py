@@ -1,11 +1,12 @@
-"""The models of a deployment, in the order in which they are tried, and what they cost."""
+"""The models of a deployment, or those that a tenant has chosen of them, and what they cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
+from application.chat.absent_model import AbsentModel
 from application.chat.language_model import LanguageModel
 from domain.chat.budget import Amount, Budgets
 from domain.chat.price import PriceTable, Tokens
@@ -20,42 +21,68 @@ class ModelUnknown(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelChain:
-    """The last model should always answer, and cost nothing."""
+    """Models in the order in which they are tried. The last should always answer, at no cost."""
 
     models: Sequence[LanguageModel]
     prices: PriceTable
     budgets: Budgets = field(default_factory=Budgets)
 
     def __post_init__(self) -> None:
-        if not self.models or len(set(self.names)) < len(self.models):
+        if not self.models or len({each.name for each in self.models}) < len(self.models):
             raise ValueError("a chain has models, each with a name of its own")
+
+    def as_chosen(self, names: Sequence[str] | None) -> ModelChain:
+        """These of the models, and the last one after them; None: all, as they are.
+
+        One that is not there any more keeps its place: when its turn comes, the run tells of it.
+        """
+        if names is None:
+            return self
+        *others, last = self.models
+        known = {each.name: each for each in others}
+        chosen = [known.get(name, AbsentModel(name=name)) for name in names if name != last.name]
+        return replace(self, models=[*chosen, last])
 
     @property
     def names(self) -> Sequence[str]:
-        return [each.name for each in self.models]
-
-    @property
-    def default(self) -> str:
-        return self.models[0].name
+        """Of those that there are."""
+        return [each.name for each in self._present]
 
     @property
     def free_model(self) -> str | None:
         """One that costs nothing, where there is one."""
-        return next((each.name for each in self.models if not each.is_metered), None)
+        return next((each.name for each in self._present if not each.is_metered), None)
 
-    def beginning_with(self, name: str) -> Sequence[LanguageModel]:
-        """That model, and those that are tried after it. Raises ModelUnknown."""
+    def named(self, name: str | None) -> str:
+        """The model that is to be tried first; None: the first one. Raises ModelUnknown."""
+        if name is None:
+            return self.models[0].name
         if name not in self.names:
             raise ModelUnknown(field="/model")
-        return self.models[self.names.index(name) :]
+        return name
+
+    def beginning_with(self, name: str) -> Sequence[LanguageModel]:
+        """That model, and those that are tried after it: all, where it is not in the chain any
+        more."""
+        for position, each in enumerate(self.models):
+            if each.name == name:
+                return self.models[position:]
+        return [AbsentModel(name=name), *self.models]
 
     def at_most(self, name: str, tokens: Tokens, day: date) -> Amount | None:
         """What an answer by that model, or by one tried after it, takes; None: nothing at all."""
-        metered = [each.name for each in self.beginning_with(name) if each.is_metered]
-        if not metered:
+        alone = [self.amount_of(each, tokens, day) for each in self.beginning_with(name)]
+        amounts = [each for each in alone if each is not None]
+        if not amounts:
             return None
-        costs = [self.cost_of(each, tokens, day) or 0 for each in metered]
-        return Amount(tokens=tokens.total, cost_micros=max(costs))
+        return Amount(tokens=tokens.total, cost_micros=max(each.cost_micros for each in amounts))
+
+    def amount_of(self, model: LanguageModel, tokens: Tokens, day: date) -> Amount | None:
+        """What an answer by this model takes; None: nothing at all."""
+        if not model.is_metered:
+            return None
+        cost = self.cost_of(model.name, tokens, day) or 0
+        return Amount(tokens=tokens.total, cost_micros=cost)
 
     def cost_of(self, name: str, tokens: Tokens, day: date) -> int | None:
         """In millionths of the currency; None where the price of that day is not known."""
@@ -67,3 +94,7 @@ class ModelChain:
     def is_affordable(self, name: str, day: date) -> bool:
         """Whether it may be called: where money is limited, only what has a price."""
         return not self.budgets.limit_money or self.prices.on(day, name) is not None
+
+    @property
+    def _present(self) -> Sequence[LanguageModel]:
+        return [each for each in self.models if not isinstance(each, AbsentModel)]

@@ -70,6 +70,10 @@ class Spending(Protocol):
         """
         ...
 
+    async def reserved(self, of: Bill) -> Amount | None:
+        """What is set aside for a run; None: nothing."""
+        ...
+
     async def left_over(self) -> Sequence[LeftReservation]:
         """Some reservations of runs that ended a while ago, of every tenant."""
         ...

@@ -27,10 +27,12 @@ from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
 from application.chat.ports import RunLog
 from application.chat.shown_answer import ShownAnswer
+from domain.chat.budget import Amount
 from domain.chat.event import Fallback, Usage
 from domain.chat.model_call import ANSWERED, INTERRUPTED, ModelCall
 from domain.chat.price import MICROS, Tokens
-from domain.chat.prompt import Prompt, tokens_in
+from domain.chat.prompt import Prompt, tokens_at_most, tokens_in
+from domain.chat.question import Question
 from domain.errors import Refusal
 
 _FAILURES = (ModelUnavailable, ModelFailed, ModelRefused)
@@ -40,6 +42,12 @@ class ModelPriceUnknown(ModelRefused):
     """What the language model costs today is not known, and there is a budget to keep."""
 
     code = "model_price_unknown"
+
+
+class ModelNotReserved(ModelRefused):
+    """The chain was changed after the question was asked: so much was not set aside for it."""
+
+    code = "model_not_reserved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +68,15 @@ class AnswerLimits:
     pause_seconds: float = 0.25
     pause_seconds_max: float = 2.0
     model: ModelLimits = field(default_factory=ModelLimits)
+
+    def tokens_at_most(self, question: Question) -> Tokens:
+        """What one call of a model takes."""
+        return tokens_at_most(
+            question,
+            history_tokens_max=self.history_tokens_max,
+            excerpts_max=self.excerpts_max,
+            output_tokens_max=self.model.output_tokens_max,
+        )
 
 
 @dataclass(slots=True)
@@ -83,7 +100,8 @@ class WriteAnswer:
     """Tries the models in order; once something of what one says was shown, no other takes over.
 
     Each call that was made, however it ended, is appended to `calls`. `day` is the one whose
-    prices hold; `chance` gives numbers from 0 to 1, so that those who wait do not wait in step.
+    prices hold, `reserved` what pays for calls of `tokens` at most; `chance` gives numbers from 0
+    to 1, so that those who wait do not wait in step.
     """
 
     chain: ModelChain
@@ -92,6 +110,8 @@ class WriteAnswer:
     limits: AnswerLimits
     chance: Callable[[], float]
     day: date
+    tokens: Tokens
+    reserved: Amount | None
     calls: list[ModelCall]
 
     async def __call__(self, *, model: str, prompt: Prompt, log: RunLog) -> None:
@@ -103,7 +123,7 @@ class WriteAnswer:
                 await self._try(each, prompt, log, answers)
                 return
             except _FAILURES as failure:
-                if isinstance(failure, ModelResting | ModelPriceUnknown):
+                if isinstance(failure, ModelResting | ModelPriceUnknown | ModelNotReserved):
                     self.calls.append(ModelCall(model=each.name, outcome=failure.code))
                 if any(answer.has_begun for answer in answers) or position + 1 == len(models):
                     raise
@@ -118,6 +138,8 @@ class WriteAnswer:
         """Call a model, and again after a pause where that may help and nothing was said."""
         if model.is_metered and not self.chain.is_affordable(model.name, self.day):
             raise ModelPriceUnknown
+        if not self._is_reserved(model):
+            raise ModelNotReserved
         for attempt in range(1, self.limits.attempts_max + 1):
             try:
                 with self.health.calling(model.name):
@@ -128,6 +150,10 @@ class WriteAnswer:
                 if pause is None:
                     raise
             await asyncio.sleep(pause)
+
+    def _is_reserved(self, model: LanguageModel) -> bool:
+        amount = self.chain.amount_of(model, self.tokens, self.day)
+        return amount is None or (self.reserved is not None and self.reserved.covers(amount))
 
     def _pause_after(self, failure: Refusal, attempt: int) -> float | None:
         """Seconds to wait before the same model is tried again; None: it is not."""

@@ -33,6 +33,9 @@ class Amount:
     tokens: int = 0
     cost_micros: int = 0
 
+    def covers(self, other: Amount) -> bool:
+        return other.tokens <= self.tokens and other.cost_micros <= self.cost_micros
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:

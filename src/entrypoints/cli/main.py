@@ -25,6 +25,7 @@ from adapters.postgres.embedded import DatabaseDidNotStart, DataDirectoryInUse  
 from adapters.postgres.guard import DatabaseNotIsolating  # noqa: E402
 from adapters.vault_transit.faults import VaultUnusable  # noqa: E402
 from application.audit.endings import FenceClosed, JournalDamaged  # noqa: E402
+from domain.chat.model_choice import ModelTask  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
 from domain.identity import Role  # noqa: E402
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible  # noqa: E402
@@ -221,6 +222,30 @@ def tenant_create(name: str, sign_up_open: bool) -> None:
     from entrypoints.cli.database import create_named_tenant
 
     click.echo(_run(create_named_tenant(load_settings(), name, sign_up_open=sign_up_open)))
+
+
+@tenant.command("models")
+@click.argument("name")
+@click.argument("models", nargs=-1)
+@click.option("--task", type=click.Choice([each.value for each in ModelTask]), default="answer")
+@click.option("--none", "quoting", is_flag=True, help="No model: passages are quoted.")
+@click.option("--all", "unchosen", is_flag=True, help="Those of the settings again.")
+def tenant_models(
+    name: str, models: tuple[str, ...], task: str, quoting: bool, unchosen: bool
+) -> None:
+    """Choose the MODELS of a tenant, in the order in which they are tried; or show them.
+
+    Quoting comes after the last of them. Servers that run follow from the next answer on.
+    """
+    from entrypoints.cli.model_chain import choose, show
+
+    if bool(models) + quoting + unchosen > 1:
+        raise click.UsageError("Say either MODELS, or --none, or --all.")
+    if models or quoting or unchosen:
+        chosen = None if unchosen else models
+        click.echo(_run(choose(load_settings(), name, ModelTask(task), chosen)))
+    else:
+        click.echo(_run(show(load_settings(), name, ModelTask(task))))
 
 
 @cli.group()

@@ -30,6 +30,7 @@ from entrypoints.http.injected import constant
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
 from entrypoints.http.links import LinksController
 from entrypoints.http.metrics import Metrics, metrics
+from entrypoints.http.model_chains import ModelChainsController
 from entrypoints.http.oauth import OAUTH_ROUTES
 from entrypoints.http.openai_models import ModelsController
 from entrypoints.http.pages import Cursors
@@ -59,6 +60,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     GrantsController,
     ConsentsController,
     LinksController,
+    ModelChainsController,
     PurposesController,
     SearchController,
     FeaturesController,
@@ -144,6 +146,9 @@ EXPOSED = (
     "explain_answer",
     "cancel_run",
     "chain",
+    "chain_of",
+    "choose_models",
+    "model_choices",
     "spending",
     "read_conversations",
     "delete_conversation",

@@ -14,6 +14,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 from litestar.types import Receive
 
+from application.chat import model_chain
 from application.chat.ask_anew import AskAnew
 from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
@@ -75,10 +76,11 @@ async def complete_chat(
     Citations and what was searched are in `strongroom`. Closing the connection stops the answer,
     unless an Idempotency-Key says that the client means to come back: a repeat joins its run.
     """
-    if data.model not in ask_question.chain.names:
-        raise ModelUnknown
     idempotency = idempotency_of(request, idempotency_key, data)
-    asked = await _asked(caller, data, idempotency, ask_question, ask_anew)
+    try:
+        asked = await _asked(caller, data, idempotency, ask_question, ask_anew)
+    except model_chain.ModelUnknown:
+        raise ModelUnknown from None
     run, ignored = asked.run, ignored_in(data)
     left = None
     if idempotency is None:

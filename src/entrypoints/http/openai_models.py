@@ -6,8 +6,9 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from application.chat.model_chain import ModelChain
+from application.chat.model_choices import ChainOf
 from application.retrieval.embedder import Embedder
+from domain.identity import Caller
 from entrypoints.http.injected import Injected
 from entrypoints.http.openai_errors import OPENAI_ERRORS, OpenAIErrorBody
 from entrypoints.http.refusals import HttpRefusal
@@ -46,24 +47,26 @@ class ModelsController(Controller):
 
     @get()
     async def list_models(
-        self, chain: Injected[ModelChain], embedder: Injected[Embedder]
+        self, caller: Injected[Caller], chain_of: Injected[ChainOf], embedder: Injected[Embedder]
     ) -> ModelList:
         """The models that answer, in the order in which they are tried, and the one that embeds."""
-        return ModelList(data=_models(chain, embedder))
+        return ModelList(data=await _models(caller, chain_of, embedder))
 
     @get("/{model:path}")
     async def get_model(
         self,
-        chain: Injected[ModelChain],
+        caller: Injected[Caller],
+        chain_of: Injected[ChainOf],
         embedder: Injected[Embedder],
         model: FromPath[str],
     ) -> ModelShown:
         """One of the models, by its name, which may have slashes in it."""
-        for each in _models(chain, embedder):
+        for each in await _models(caller, chain_of, embedder):
             if each.id == model.removeprefix("/"):
                 return each
         raise ModelUnknown
 
 
-def _models(chain: ModelChain, embedder: Embedder) -> list[ModelShown]:
+async def _models(caller: Caller, chain_of: ChainOf, embedder: Embedder) -> list[ModelShown]:
+    chain = await chain_of(caller)
     return [ModelShown(id=name) for name in (*chain.names, embedder.model)]

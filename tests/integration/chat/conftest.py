@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.encryption.boxes import HpkeBoxes
+from adapters.encryption.canonical_json import canonical_json
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
 from adapters.identifiers import uuid7
@@ -25,8 +27,10 @@ from adapters.memory.scripted_model import ScriptedModel
 from adapters.postgres.audit_probe import PostgresAuditProbe
 from adapters.postgres.chat import PostgresChats
 from adapters.postgres.engine import APPLICATION, Database, transaction
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
+from adapters.postgres.model_choices import PostgresModelChoices
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.signals import PostgresSignals
@@ -36,6 +40,7 @@ from application.chat.answer_again import AnswerAgain
 from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_question import PER_PERSON, AskQuestion, QueueLimits
 from application.chat.cancel_run import CancelRun
+from application.chat.choose_models import ChooseModels
 from application.chat.delete_conversation import DeleteConversation
 from application.chat.end_queued_run import EndQueuedRun
 from application.chat.fail_abandoned_runs import FailAbandonedRuns
@@ -44,6 +49,7 @@ from application.chat.guardrails import Guardrails
 from application.chat.language_model import LanguageModel, Spent, Text
 from application.chat.live_runs import LiveRuns
 from application.chat.model_chain import ModelChain
+from application.chat.model_choices import ChainOf
 from application.chat.model_health import ModelHealth
 from application.chat.ports import AskedQuestion, ExcerptSource
 from application.chat.read_conversations import ReadConversations
@@ -142,14 +148,21 @@ class Chat:
             lease_seconds=self.lease_seconds,
         )
         self.chain = ModelChain(models=self.models, prices=self.prices, budgets=self.budgets)
+        evidence = PostgresEvidence(
+            engine=self.engine, keys=keys, boxes=HpkeBoxes(), canonical=canonical_json
+        )
+        choices = PostgresModelChoices(engine=self.engine, evidence=evidence, new_id=uuid7)
+        chain_of = ChainOf(deployment=self.chain, choices=choices)
+        self.choose_models = ChooseModels(deployment=self.chain, choices=choices)
         self.spending = PostgresSpending(engine=self.engine, currency=self.prices.currency)
         self.meter = PrometheusModelMeter()
         self.health = ModelHealth()
         self.answer = AnswerQuestion(
             chats=self.chats,
             excerpts=self.source or MemoryExcerpts(excerpts=self.excerpts),
-            chain=self.chain,
+            chain_of=chain_of,
             health=self.health,
+            spending=self.spending,
             settle_calls=SettleCalls(spending=self.spending, meter=self.meter),
             guardrails=self.guardrails,
             cipher=cipher,
@@ -166,10 +179,8 @@ class Chat:
         self.ask_question = AskQuestion(
             starter=self.executor,
             new_id=uuid7,
-            chain=self.chain,
-            reserve_answer=ReserveAnswer(
-                chain=self.chain, limits=self.limits, spending=self.spending
-            ),
+            chain_of=chain_of,
+            reserve_answer=ReserveAnswer(limits=self.limits, spending=self.spending),
             rates=MemoryRateLimits({PER_PERSON: self.question_rate}),
             queue=self.queue,
             **shared,

@@ -236,8 +236,8 @@ async def test_what_a_killed_run_had_reserved_is_released_by_the_sweeper(
     await chat.events(asha, running.run.id)
     spent = (await spending_rows(chat, asha))[asha.person_id][0]
     roomy = ModelChain(models=chat.models, prices=chat.prices, budgets=tokens(person=ONE + spent))
-    reserving = replace(chat.ask_question.reserve_answer, chain=roomy)
-    alive = replace(chat.ask_question, chain=roomy, reserve_answer=reserving)
+    asking = chat.ask_question
+    alive = replace(asking, chain_of=replace(asking.chain_of, deployment=roomy))
     doomed = replace(alive, starter=KilledAtOnce())
     release = ReleaseReservations(spending=chat.spending)
 

@@ -36,7 +36,7 @@ def test_the_chain_is_what_was_chosen_and_quoting_at_its_end(tmp_path: Path) -> 
         tmp_path, {"name": "a", "options": SERVER}, {"name": "b", "options": {**SERVER, "key": "k"}}
     )
     assert built.names == ["a", "b", "extractive-1"]
-    assert (built.default, built.free_model) == ("a", "extractive-1")
+    assert (built.named(None), built.free_model) == ("a", "extractive-1")
     assert all(isinstance(each, TracedModel) for each in built.models[:2])
     assert [type(getattr(each, "model", each)) for each in built.models] == [
         OpenAICompatibleModel, OpenAICompatibleModel, ExtractiveModel,

@@ -291,6 +291,7 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     "PUT /v1/purposes/{code}": _always(
         {"json": {"title": "Insurance claims", "dpv_term": "dpv:ServiceProvision"}}
     ),
+    "PUT /v1/model-chains/{task}": _always({"json": {"models": []}}),
     "POST /v1/links": _link,
     "POST /v1/links/redeem": lambda ids, place, kind: [
         {"json": {"token": ids["link_token"]}},

@@ -101,6 +101,7 @@ async def _share(cast: Cast, closed_tenant: str) -> None:
         **await asked(asha, hers["conversation_id"], f"the {WORD} of {PRIVATE}"),
         "chat_id": await _chat_of(asha),
         "model": MODEL,
+        "task": "answer",
         "code": f"claims_{uuid4().hex}",
         "tenant": closed_tenant,
     }
