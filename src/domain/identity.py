@@ -75,6 +75,16 @@ Purpose = NewType("Purpose", str)
 PERSONAL_USE = Purpose("personal_use")
 
 
+class LawfulBasis(StrEnum):
+    """What processing may rest on where it does not rest on consent: Article 6(1) of the GDPR."""
+
+    CONTRACT = "contract"
+    LEGAL_OBLIGATION = "legal_obligation"
+    VITAL_INTERESTS = "vital_interests"
+    PUBLIC_TASK = "public_task"
+    LEGITIMATE_INTERESTS = "legitimate_interests"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """The authenticated person in whose name something is done, in one tenant."""

@@ -69,6 +69,7 @@ from adapters.postgres.vault import PostgresDocuments
 from adapters.postgres.vector_changes import PostgresVectorChanges
 from adapters.postgres.vector_index import PostgresVectorIndex
 from adapters.postgres.vector_route import VectorRoute
+from adapters.postgres.withdrawal_policies import PostgresWithdrawalPolicies
 from adapters.postgres.word_index import PostgresWordIndex
 from adapters.stemming.snowball import SnowballStems
 from adapters.telemetry.embedder_meter import PrometheusEmbedderMeter
@@ -172,12 +173,14 @@ from application.consent.ports import (
     Purposes,
     ReceiptSigner,
     Releases,
+    WithdrawalPolicies,
 )
 from application.consent.redeem_link import RedeemLink
 from application.consent.register_purpose import RegisterPurpose
 from application.consent.release_content import ReleaseContent
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
+from application.consent.set_withdrawal_policy import SetWithdrawalPolicy
 from application.consent.share_by_link import RevokeLink, ShareByLink
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
@@ -386,6 +389,9 @@ class Container(containers.DeclarativeContainer):
     )
     purposes: providers.Provider[Purposes] = providers.Singleton(
         PostgresPurposes, engine=engine, evidence=evidence, new_id=new_id
+    )
+    withdrawal_policies: providers.Provider[WithdrawalPolicies] = providers.Singleton(
+        PostgresWithdrawalPolicies, engine=engine, evidence=evidence, new_id=new_id
     )
     releases: providers.Provider[Releases] = providers.Singleton(
         PostgresReleases, engine=engine, keys=keys, evidence=evidence
@@ -652,6 +658,7 @@ class Container(containers.DeclarativeContainer):
     )
     expire_consents = providers.Singleton(ExpireConsents, consents=consents)
     register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)
+    set_withdrawal_policy = providers.Singleton(SetWithdrawalPolicy, policies=withdrawal_policies)
     export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
     withdraw_consent = providers.Singleton(
         WithdrawConsent,

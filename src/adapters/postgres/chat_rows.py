@@ -9,17 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.tables import grants, messages, run_sources, runs
 from domain.chat.conversation import Conversation
-from domain.chat.message import Message, MessageRole
+from domain.chat.message import Kept, Message, MessageRole
 from domain.chat.run import Run, RunState, Withdrawal
 from domain.identity import (
     Caller,
     ConversationId,
     GrantId,
+    LawfulBasis,
     MessageId,
     PersonId,
     Purpose,
     RunId,
 )
+
+KEPT = (messages.c.kept_at, messages.c.kept_basis, messages.c.kept_reference)
 
 
 async def read_run(connection: AsyncConnection, caller: Caller, run_id: RunId) -> Run | None:
@@ -55,7 +58,7 @@ async def read_run(connection: AsyncConnection, caller: Caller, run_id: RunId) -
 def runs_of(caller: Caller, run_id: RunId) -> Select[Any]:
     answer = and_(messages.c.tenant_id == runs.c.tenant_id, messages.c.id == runs.c.answer_id)
     return (
-        select(runs, messages.c.tombstone)
+        select(runs, messages.c.tombstone, *KEPT)
         .join(messages, answer)
         .where(
             runs.c.tenant_id == caller.tenant_id,
@@ -85,6 +88,7 @@ def run_of(row: Any, ended_grants: Any = ()) -> Run:
         created_at=row.created_at,
         ended_at=row.ended_at,
         withdrawal=withdrawal,
+        kept=_kept(row),
     )
 
 
@@ -100,6 +104,17 @@ def message_of(row: Any) -> Message:
         tombstone=row.tombstone,
         created_at=row.created_at,
         run_id=None if run_id is None else RunId(run_id),
+        kept=_kept(row),
+    )
+
+
+def _kept(row: Any) -> Kept | None:
+    if row.kept_at is None or row.tombstone is not None:
+        return None
+    return Kept(
+        lawful_basis=LawfulBasis(row.kept_basis),
+        reference=row.kept_reference,
+        since=row.kept_at,
     )
 
 

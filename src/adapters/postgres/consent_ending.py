@@ -48,8 +48,11 @@ async def end_consent(
     new_id: NewId,
     consent_id: ConsentId,
     event: ConsentEvent,
+    *,
+    policy_applies: bool,
 ) -> Revocation:
-    """The caller holds the consent by `lock_consent`."""
+    """The caller holds the consent by `lock_consent`. What becomes of finished answers is the
+    tenant's policy where that applies; else they are hidden."""
     await append_event(connection, caller, consent_id, event)
     ended = await _close(connection, caller, consent_id, event.event_time)
     for resting in sorted({grant.consent_id for grant in ended} - {consent_id}):
@@ -59,12 +62,23 @@ async def end_consent(
         caller.tenant_id,
         reason=ACCESS_REVOKED,
         grants=[grant.id for grant in ended],
+        policy_applies=policy_applies,
     )
-    await record_consent_event(connection, caller, sealing, new_id(), consent_id, event, ended)
+    kept_under = None if back.kept_under is None else back.kept_under.claims()
+    answers = {
+        "answers_hidden": back.answers_hidden,
+        "answers_kept": back.answers_kept,
+        "kept_under": kept_under,
+    }
+    await record_consent_event(
+        connection, caller, sealing, new_id(), consent_id, event, ended, answers
+    )
     return Revocation(
         grants=ended,
         streams=back.streams,
         answers_hidden=back.answers_hidden,
+        answers_kept=back.answers_kept,
+        kept_under=back.kept_under,
         last_release_numbers=await _last_numbers(connection, caller, ended),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -41,8 +41,9 @@ async def record_consent_event(
     consent_id: ConsentId,
     event: ConsentEvent,
     about: Sequence[Grant],
+    did: Mapping[str, object] | None = None,
 ) -> None:
-    """`about` are the grants that the event made, or ended."""
+    """`about` are the grants that the event made, or ended; `did` is what else it did."""
     await record_event(
         connection,
         caller,
@@ -60,5 +61,6 @@ async def record_consent_event(
             "event": event.event_state.value,
             "valid_until": event.valid_until and event.valid_until.isoformat(),
             "grants": [{"id": str(grant.id), "epoch": grant.epoch} for grant in about],
+            **(did or {}),
         },
     )

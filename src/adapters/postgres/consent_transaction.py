@@ -241,9 +241,17 @@ class PostgresConsentTransaction:
             await lock_consent(self.connection, self.caller, consent_id)
         return (await events_of(self.connection, self.caller, [consent_id]))[consent_id]
 
-    async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
+    async def end(
+        self, consent_id: ConsentId, event: ConsentEvent, *, policy_applies: bool = True
+    ) -> Revocation:
         return await end_consent(
-            self.connection, self.caller, self.sealing, self.new_id, consent_id, event
+            self.connection,
+            self.caller,
+            self.sealing,
+            self.new_id,
+            consent_id,
+            event,
+            policy_applies=policy_applies,
         )
 
     async def _collection(self, collection_id: UUID) -> SharedResource | None:

@@ -66,7 +66,11 @@ async def erase_document(
         type="key_destroyed",
         at=at,
         resources=[AuditedResource(document_id=document.id, version=0)],
-        body={"destroyed": counted, "residue": residue},
+        body={
+            "destroyed": counted,
+            "residue": residue,
+            "answers_hidden": answers.answers_hidden,
+        },
     )
     hidden = {"grants_closed": len(closed), "answers_hidden": answers.answers_hidden}
     return Erasure(at=at, destroyed=counted | hidden, residue=residue)

@@ -17,6 +17,9 @@ from application.chat.ports import AbandonedRun, RunPage, SealedEvent, WaitingRu
 from domain.chat.run import RunState
 from domain.identity import Caller, PersonId, RunId, TenantId
 
+PAGE_EVENTS = 200
+PAGE_BYTES = 512 * 1024  # and the event that goes beyond it
+
 _ABANDONED = text("SELECT tenant_id, run_id, owner_id FROM abandoned_runs()")
 
 _WAITING = text("SELECT * FROM waiting_runs()")
@@ -28,32 +31,41 @@ class PostgresRunEvents:
 
     engine: AsyncEngine
 
-    async def page(
-        self, caller: Caller, run_id: RunId, *, after: int, limit: int
-    ) -> RunPage | None:
+    async def page(self, caller: Caller, run_id: RunId, *, after: int) -> RunPage | None:
         """The run is read before its events: what was taken back since then is not among them."""
         following = (
-            select(run_events.c.number, run_events.c.type, run_events.c.sealed_data)
+            select(
+                run_events.c.number,
+                run_events.c.type,
+                run_events.c.sealed_data,
+                func.sum(func.octet_length(run_events.c.sealed_data))
+                .over(order_by=run_events.c.number)
+                .label("bytes"),
+            )
             .where(
                 run_events.c.tenant_id == caller.tenant_id,
                 run_events.c.run_id == run_id,
                 run_events.c.number > after,
             )
             .order_by(run_events.c.number)
-            .limit(limit)
+            .limit(PAGE_EVENTS)
+            .subquery()
         )
+        before = following.c.bytes - func.octet_length(following.c.sealed_data)
+        page = select(following).where(before < PAGE_BYTES).order_by(following.c.number)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             asked_at = asyncio.get_running_loop().time()
             run = await read_run(connection, caller, run_id)
             if run is None:
                 return None
             if run.state is RunState.ACCESS_REVOKED:  # with its events
-                return RunPage(run=run, events=(), asked_at=asked_at)
-            rows = (await connection.execute(following)).all()
+                return RunPage(run=run, events=(), has_more=False, asked_at=asked_at)
+            rows = (await connection.execute(page)).all()
         events = [
             SealedEvent(number=row.number, type=row.type, sealed=row.sealed_data) for row in rows
         ]
-        return RunPage(run=run, events=events, asked_at=asked_at)
+        has_more = len(rows) == PAGE_EVENTS or (rows != [] and rows[-1].bytes >= PAGE_BYTES)
+        return RunPage(run=run, events=events, has_more=has_more, asked_at=asked_at)
 
     async def abandoned(self) -> Sequence[AbandonedRun]:
         with translated_outages():

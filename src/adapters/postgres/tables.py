@@ -123,6 +123,16 @@ model_chains = _table(
     key=("task",),
 )
 
+withdrawal_policies = _table(
+    "withdrawal_policies",
+    _of(Text, "answers"),
+    _of(Text, "lawful_basis", optional=True),
+    _of(Text, "reference", optional=True),
+    _time("set_at", now=True),
+    _refers("tenants"),
+    key=(),
+)
+
 people = _table(
     "people",
     _id("id"),
@@ -819,6 +829,9 @@ messages = _table(
     _of(LargeBinary, "sealed_content", optional=True),
     _of(Text, "tombstone", optional=True),
     _time("created_at"),
+    _time("kept_at", optional=True),
+    _of(Text, "kept_basis", optional=True),
+    _of(Text, "kept_reference", optional=True),
     _refers("conversations", "conversation_id", cascade=True),
     _refers("messages", "parent_id"),
     UniqueConstraint("tenant_id", "conversation_id", "sequence", name="messages_sequence_key"),

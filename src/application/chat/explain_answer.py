@@ -10,7 +10,7 @@ from application.chat.sealed_chat import sealed_chat
 from application.ports import Cipher, OwnKeys
 from domain.chat.manifest import Json
 from domain.chat.run import AnswerWithdrawn, Run, RunNotFound
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, NotAllowed, NotFound
 from domain.identity import Caller, RunId
 
 
@@ -20,13 +20,19 @@ class AnswerNotFinished(Conflict):
     code = "answer_not_finished"
 
 
+class PassagesWithdrawn(NotAllowed):
+    """This answer was kept when consent was withdrawn. The passages that it cites are not shown."""
+
+    code = "passages_withdrawn"
+
+
 class ManifestNotFound(NotFound):
     """This answer has no manifest: it broke off before there was anything to tell of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedAnswer:
-    """An answer, its manifest, and the text of the passages that are cited, by their ids."""
+    """An answer, its manifest, and, where asked for, the text of the passages that are cited."""
 
     run: Run
     answer: str = field(repr=False)
@@ -42,8 +48,14 @@ class ExplainAnswer:
     own_keys: OwnKeys
     cipher: Cipher
 
-    async def __call__(self, *, caller: Caller, run_id: RunId) -> ExplainedAnswer:
-        """Raises RunNotFound, AnswerNotFinished, ManifestNotFound, or AnswerWithdrawn."""
+    async def __call__(
+        self, *, caller: Caller, run_id: RunId, with_passages: bool
+    ) -> ExplainedAnswer:
+        """Raises RunNotFound, AnswerNotFinished, ManifestNotFound, or AnswerWithdrawn.
+
+        `with_passages` also PassagesWithdrawn, for one that was kept: they say more than it does,
+        and to show them would be to use the document once more.
+        """
         kept = await self.kept.find(caller, run_id)
         if kept is None:
             raise RunNotFound
@@ -55,6 +67,8 @@ class ExplainAnswer:
             raise AnswerWithdrawn
         if kept.sealed_manifest is None:
             raise ManifestNotFound
+        if with_passages and run.kept is not None:
+            raise PassagesWithdrawn
         chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
         if chat is None:
             raise RunNotFound
@@ -63,5 +77,5 @@ class ExplainAnswer:
             run=run,
             answer=chat.open_message(run.answer_id, kept.sealed_content),
             manifest=explained.manifest,
-            passages=explained.passages,
+            passages=explained.passages if with_passages else {},
         )

@@ -10,8 +10,6 @@ from application.chat.sealed_chat import SealedChat, sealed_chat
 from application.ports import Cipher, OwnKeys
 from domain.chat.event import Event, EventType, as_event, text_of
 
-EVENTS_PER_PAGE = 1_000
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailAbandonedRuns:
@@ -48,8 +46,6 @@ class FailAbandonedRuns:
         )
 
     async def _page(self, abandoned: AbandonedRun, chat: SealedChat, after: int) -> list[Event]:
-        page = await self.stored.page(
-            abandoned.caller, abandoned.run_id, after=after, limit=EVENTS_PER_PAGE
-        )
+        page = await self.stored.page(abandoned.caller, abandoned.run_id, after=after)
         found = page.events if page is not None else ()
         return [chat.open_event(abandoned.run_id, each) for each in found]

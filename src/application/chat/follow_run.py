@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from application.chat.live_runs import TRUST_SECONDS, LiveRuns
 from application.chat.ports import Chats, RunPage
 from application.chat.sealed_chat import SealedChat, sealed_chat
-from application.chat.shared_looks import PAGE_EVENTS, SharedLooks
+from application.chat.shared_looks import SharedLooks
 from application.ports import Cipher, OwnKeys, Signal, Signals
-from domain.chat.event import AccessRevoked, Event, as_event
+from domain.chat.event import AccessRevoked, AnswerKept, Event, as_event
 from domain.chat.run import Run, RunNotFound, RunState, Withdrawal
 from domain.identity import Caller, RunId
 
@@ -58,6 +58,8 @@ class FollowRun:
                 for event in page.events:
                     if not page.is_fresh():
                         break
+                    if event.type.is_terminal and page.kept is not None:
+                        yield as_event(number, AnswerKept(kept=page.kept))
                     yield event
                     number = event.number
                     if event.type.is_terminal:
@@ -101,7 +103,8 @@ class _Look:
 
     def __init__(self, page: RunPage, events: Sequence[Event]) -> None:
         self.events = events
-        self.has_more = len(events) == PAGE_EVENTS
+        self.kept = page.run.kept
+        self.has_more = page.has_more
         self.over_without_events = page.run.state.is_over and not events
         self._asked_at = page.asked_at
         self._loop = asyncio.get_running_loop()

@@ -247,6 +247,7 @@ class RunPage:
 
     run: Run
     events: Sequence[SealedEvent]
+    has_more: bool
     asked_at: float
 
 
@@ -281,16 +282,17 @@ class KeptAnswers(Protocol):
     """Answers with what they were made from, of their owner only."""
 
     async def find(self, caller: Caller, run_id: RunId) -> KeptAnswer | None:
-        """Without content and manifest where a grant that it rests on is not open any more."""
+        """Without content and manifest where a grant that it rests on is not open any more, and
+        it was not kept."""
         ...
 
 
 class RunEvents(Protocol):
     """The stored events of runs."""
 
-    async def page(
-        self, caller: Caller, run_id: RunId, *, after: int, limit: int
-    ) -> RunPage | None: ...
+    async def page(self, caller: Caller, run_id: RunId, *, after: int) -> RunPage | None:
+        """As many as are read in a moment: what is read is shown within a second, or not at all."""
+        ...
 
     async def abandoned(self) -> Sequence[AbandonedRun]: ...
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from application.chat.ports import RunEvents, RunPage
 from domain.identity import Caller, RunId
 
-PAGE_EVENTS = 200
-
 _Place = tuple[Caller, RunId, int]
 
 
@@ -36,4 +34,4 @@ class SharedLooks:
     async def _look(self, place: _Place) -> RunPage | None:
         del self._to_begin[place]
         caller, run_id, after = place
-        return await self.stored.page(caller, run_id, after=after, limit=PAGE_EVENTS)
+        return await self.stored.page(caller, run_id, after=after)

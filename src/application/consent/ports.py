@@ -16,6 +16,7 @@ from domain.consent.grant import Grant
 from domain.consent.link import ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
+from domain.consent.withdrawal_policy import KeepingBasis, WithdrawalPolicy
 from domain.identity import (
     Acr,
     Action,
@@ -167,11 +168,13 @@ class StoppedStream:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
     """What ending a consent did: grants closed, those shared onward too, and answers that rested
-    on them taken back."""
+    on them taken back. `kept_under` says on which basis answers were kept, where any were."""
 
     grants: Sequence[Grant]
     streams: Sequence[StoppedStream]
     answers_hidden: int
+    answers_kept: int
+    kept_under: KeepingBasis | None
     last_release_numbers: Mapping[DocumentId, int]
 
 
@@ -249,9 +252,12 @@ class ConsentTransaction(Protocol):
         ends."""
         ...
 
-    async def end(self, consent_id: ConsentId, event: ConsentEvent) -> Revocation:
+    async def end(
+        self, consent_id: ConsentId, event: ConsentEvent, *, policy_applies: bool = True
+    ) -> Revocation:
         """Append the event to the locked consent, close its grants and those shared onward from
-        them, and hide what rests on them."""
+        them, and hide what rests on them; finished answers are kept where the tenant's policy
+        applies and says so."""
         ...
 
 
@@ -359,6 +365,18 @@ class Purposes(Protocol):
 
     async def put(self, caller: Caller, purpose: RegisteredPurpose) -> None:
         """Add it, or change how it is told. What was agreed keeps the notice it was told in."""
+        ...
+
+
+class WithdrawalPolicies(Protocol):
+    """What each tenant does with finished answers when a consent is withdrawn."""
+
+    async def of(self, caller: Caller) -> WithdrawalPolicy:
+        """That of the caller's tenant; answers are hidden where it never said anything."""
+        ...
+
+    async def put(self, caller: Caller, policy: WithdrawalPolicy) -> None:
+        """From now on, and into the log. The caller may be the operator."""
         ...
 
 

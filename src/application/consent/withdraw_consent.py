@@ -39,8 +39,13 @@ class WithdrawConsent:
     endings_kept: EndingsKept
     new_id: NewId
 
-    async def __call__(self, *, caller: Caller, consent_id: ConsentId) -> RevocationReceipt:
-        """Raises ConsentNotFound unless the caller gave it, ConsentNotInForce if it ended."""
+    async def __call__(
+        self, *, caller: Caller, consent_id: ConsentId, policy_applies: bool = True
+    ) -> RevocationReceipt:
+        """Raises ConsentNotFound unless the caller gave it, ConsentNotInForce if it ended.
+
+        Finished answers are kept where the tenant's policy says so, unless it does not apply.
+        """
         async with self.consents.begin(caller) as tx:
             record = await tx.consent(consent_id)
             grant = await tx.grant_of(consent_id)
@@ -50,7 +55,7 @@ class WithdrawConsent:
             ending = next_event(
                 events, _state(record, caller), by=caller.person_id, at=await tx.now()
             )
-            revocation = await tx.end(consent_id, ending)
+            revocation = await tx.end(consent_id, ending, policy_applies=policy_applies)
         await self.endings_kept()
         signed = await self._signed(caller, consent_id, ending, revocation)
         return RevocationReceipt(revocation=revocation, signed=signed)
@@ -71,6 +76,8 @@ class WithdrawConsent:
             ],
             "streams_end_within_seconds": STREAM_SECONDS_MAX,
             "answers_hidden": revocation.answers_hidden,
+            "answers_kept": revocation.answers_kept,
+            "kept_under": revocation.kept_under and revocation.kept_under.claims(),
             "last_release_numbers": {
                 str(document): number
                 for document, number in revocation.last_release_numbers.items()

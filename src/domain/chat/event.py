@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 from uuid import UUID
 
 from domain.chat.citation import Citation
+from domain.chat.message import Kept
 from domain.chat.run import RunState, Withdrawal
 from domain.identity import ConversationId, DocumentId, MessageId, RunId
 
@@ -29,6 +31,7 @@ class EventType(StrEnum):
     GUARDRAIL = "guardrail"
     USAGE = "usage"
     FALLBACK = "fallback"
+    KEPT = "kept"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -143,6 +146,15 @@ class Fallback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerKept:
+    """The answer stayed when a consent that it rests on was withdrawn. It is no event of the run:
+    it is told before the last one, under the number before that, to whoever reads it again."""
+
+    type: ClassVar[EventType] = EventType.KEPT
+    kept: Kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
     """The answer is whole."""
 
@@ -180,7 +192,16 @@ class AccessRevoked:
 
 Terminal: TypeAlias = Completed | Cancelled | Failed | AccessRevoked
 Fact: TypeAlias = (
-    Queued | RunStarted | Retrieval | TextDelta | Cited | Guardrail | Usage | Fallback | Terminal
+    Queued
+    | RunStarted
+    | Retrieval
+    | TextDelta
+    | Cited
+    | Guardrail
+    | Usage
+    | Fallback
+    | AnswerKept
+    | Terminal
 )
 
 STATE_AFTER: Mapping[EventType, RunState] = {
@@ -223,6 +244,8 @@ def _told(fact: Fact) -> object:
         return problem | {each.name: getattr(fact, each.name) for each in fields(fact)}
     if isinstance(fact, AccessRevoked):
         return fact.withdrawal
+    if isinstance(fact, AnswerKept):
+        return fact.kept
     return fact
 
 
@@ -233,6 +256,8 @@ def _json(told: object) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     if is_dataclass(value):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     raise TypeError(f"{type(value).__name__} is not told in an event")

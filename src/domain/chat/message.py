@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.identity import ConversationId, MessageId, RunId
+from domain.identity import ConversationId, LawfulBasis, MessageId, RunId
 
 
 class MessageRole(StrEnum):
@@ -17,11 +17,22 @@ class MessageRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An answer that stayed when a consent that it rests on was withdrawn: for whoever was
+    answered to read again, and for nothing new. The last withdrawal says why and since when."""
+
+    lawful_basis: LawfulBasis
+    reference: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message as it is stored; `sequence` counts from 1, `parent_id` names what it follows.
 
     `sealed_content` is None while an answer is being written, and where `tombstone` says why
-    it is gone. `run_id` names the run that writes or wrote an answer.
+    it is gone; `kept` says why it is there still. `run_id` names the run that writes or wrote an
+    answer.
     """
 
     id: MessageId
@@ -33,6 +44,7 @@ class Message:
     tombstone: str | None = None
     created_at: datetime
     run_id: RunId | None = None
+    kept: Kept | None = None
 
     def __post_init__(self) -> None:
         if self.sequence < 1:

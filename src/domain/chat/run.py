@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.chat.message import Kept
 from domain.errors import Conflict, NotAllowed, NotFound, TooMany
 from domain.identity import ConversationId, GrantId, MessageId, PersonId, Purpose, RunId
 
@@ -67,7 +68,8 @@ class Withdrawal:
 class Run:
     """One generation: the question, the answer it fills, and how it stands.
 
-    `withdrawal` is there where the answer was taken back; its events are gone, too.
+    `withdrawal` is there where the answer was taken back; its events are gone, too. `kept` is there
+    where it could have been, and stayed.
     """
 
     id: RunId
@@ -83,6 +85,7 @@ class Run:
     created_at: datetime
     ended_at: datetime | None = None
     withdrawal: Withdrawal | None = None
+    kept: Kept | None = None
 
     def assert_replayable(self) -> None:
         """Raises AnswerWithdrawn where there is nothing left to replay."""

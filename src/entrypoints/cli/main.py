@@ -27,7 +27,7 @@ from adapters.vault_transit.faults import VaultUnusable  # noqa: E402
 from application.audit.endings import FenceClosed, JournalDamaged  # noqa: E402
 from domain.chat.model_choice import ModelTask  # noqa: E402
 from domain.errors import Refusal  # noqa: E402
-from domain.identity import Role  # noqa: E402
+from domain.identity import LawfulBasis, Role  # noqa: E402
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible  # noqa: E402
 
 _SAID_PLAINLY = (
@@ -246,6 +246,35 @@ def tenant_models(
         click.echo(_run(choose(load_settings(), name, ModelTask(task), chosen)))
     else:
         click.echo(_run(show(load_settings(), name, ModelTask(task))))
+
+
+@tenant.command("withdrawal-policy")
+@click.argument("name")
+@click.option("--hide", is_flag=True, help="Hide them; the default of every tenant.")
+@click.option(
+    "--keep-on",
+    type=click.Choice([each.value for each in LawfulBasis]),
+    help="Keep them for whoever was answered, on this basis of Article 6(1) of the GDPR.",
+)
+@click.option("--reference", help="Where that is written down, in up to 200 characters.")
+def tenant_withdrawal_policy(
+    name: str, hide: bool, keep_on: str | None, reference: str | None
+) -> None:
+    """Say what becomes of finished answers when a consent is withdrawn, or show it.
+
+    It holds for withdrawals from now on. Erasure hides answers whatever the policy.
+    """
+    from domain.consent.withdrawal_policy import AnswersThen, WithdrawalPolicy
+    from entrypoints.cli.tenants import withdrawal_policy
+
+    if hide and keep_on:
+        raise click.UsageError("--hide and --keep-on exclude each other.")
+    wanted = None
+    if hide or keep_on or reference:
+        answers = AnswersThen.HIDE if hide else AnswersThen.KEEP
+        basis = None if keep_on is None else LawfulBasis(keep_on)
+        wanted = WithdrawalPolicy.of(answers, basis, reference)
+    click.echo(_run(withdrawal_policy(load_settings(), name, wanted)))
 
 
 @cli.group()

@@ -97,9 +97,12 @@ async def _collection_item(container: Container, ending: Ending) -> None:
 
 
 async def _consent(container: Container, ending: Ending) -> None:
+    """Answers are hidden: what the tenant's policy was at the time, the backup may not know."""
     with suppress(NotFound, Conflict):
         await container.withdraw_consent()(
-            caller=_whose(ending), consent_id=ConsentId(UUID(ending.what))
+            caller=_whose(ending),
+            consent_id=ConsentId(UUID(ending.what)),
+            policy_applies=False,
         )
 
 

@@ -46,6 +46,7 @@ from entrypoints.http.streams import StreamLimits
 from entrypoints.http.token_exchange import TokenExchange
 from entrypoints.http.ui_messages import UIMessagesController
 from entrypoints.http.usage import UsageController
+from entrypoints.http.withdrawal_policy import WithdrawalPolicyController
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *ACCOUNT_ROUTES,
@@ -62,6 +63,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     LinksController,
     ModelChainsController,
     PurposesController,
+    WithdrawalPolicyController,
     SearchController,
     FeaturesController,
     ConversationsController,
@@ -130,6 +132,8 @@ EXPOSED = (
     "export_consent",
     "purposes",
     "register_purpose",
+    "withdrawal_policies",
+    "set_withdrawal_policy",
     "revoke_grant",
     "links",
     "share_by_link",

@@ -17,7 +17,7 @@ from domain.chat.message import MessageRole
 from domain.chat.run import WhenBusy
 from domain.identity import PERSONAL_USE, DocumentId, MessageId
 from entrypoints.http.refusals import InvalidFields, WrongField
-from entrypoints.http.runs import RunShown, run_shown
+from entrypoints.http.runs import KeptShown, RunShown, kept_shown, run_shown
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -69,7 +69,8 @@ class ConversationShown(msgspec.Struct, kw_only=True):
 
 class MessageShown(msgspec.Struct, kw_only=True):
     """A message. `content` is null while it is being written, and where `tombstone` says why
-    it is gone: `access_revoked` or `document_erased`. `run_id` is that of an answer."""
+    it is gone: `access_revoked` or `document_erased`. `run_id` is that of an answer; `kept` is
+    there where it outlived the withdrawal of a consent."""
 
     id: UUID
     conversation_id: UUID
@@ -78,6 +79,7 @@ class MessageShown(msgspec.Struct, kw_only=True):
     role: MessageRole
     content: str | None
     tombstone: str | None
+    kept: KeptShown | None
     run_id: UUID | None
     created_at: datetime
 
@@ -158,6 +160,7 @@ def message_shown(opened: OpenMessage) -> MessageShown:
         role=message.role,
         content=opened.content,
         tombstone=message.tombstone,
+        kept=kept_shown(message.kept),
         run_id=message.run_id,
         created_at=message.created_at,
     )

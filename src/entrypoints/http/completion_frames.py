@@ -157,6 +157,7 @@ class GatheredCompletion:
                 retrieval=next(iter(self._told.get(EventType.RETRIEVAL, [])), None),
                 citations=self._told.get(EventType.CITATION, []),
                 fallbacks=fallbacks,
+                kept=next(iter(self._told.get(EventType.KEPT, [])), None),
                 ignored=self.ignored,
             ),
         )

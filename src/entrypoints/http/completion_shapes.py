@@ -139,7 +139,8 @@ class StrongroomFound(msgspec.Struct, kw_only=True):
     """What OpenAI has no name for: where the answer is kept, and what it rests on.
 
     `retrieval`, `citations` and `fallbacks` are what the events of the run say; `ignored` names
-    what was sent without effect.
+    what was sent without effect; `kept` is there where the answer outlived the withdrawal of a
+    consent.
     """
 
     run_id: UUID
@@ -149,6 +150,7 @@ class StrongroomFound(msgspec.Struct, kw_only=True):
     retrieval: dict[str, Any] | None
     citations: list[dict[str, Any]]
     fallbacks: list[dict[str, Any]]
+    kept: dict[str, Any] | None
     ignored: list[str]
 
 

@@ -14,7 +14,8 @@ from application.consent.withdraw_consent import RevocationReceipt
 from domain.consent.grant import INTERVAL_MAX, USES_MAX, VERSIONS_MAX, Grant, UsesPerInterval
 from domain.consent.record import LAWFUL_BASIS, ConsentEvent, ConsentRecord, state_of
 from domain.consent.terms import Terms
-from domain.identity import Acr, Action, Purpose, ResourceKind, ResourceRef
+from domain.consent.withdrawal_policy import DPV_TERMS, KeepingBasis
+from domain.identity import Acr, Action, LawfulBasis, Purpose, ResourceKind, ResourceRef
 from domain.json_pointer import LENGTH_MAX, POINTERS_MAX
 from entrypoints.http.second_factor import CodeText
 
@@ -197,13 +198,28 @@ class StreamShown(msgspec.Struct, kw_only=True):
     ended_at: datetime
 
 
+class KeepingBasisShown(msgspec.Struct, kw_only=True):
+    """On what answers were kept: a basis of Article 6(1) of the GDPR, its term in the Data Privacy
+    Vocabulary, and where it is written down."""
+
+    lawful_basis: LawfulBasis
+    dpv_term: str
+    reference: str
+
+
 class RevocationShown(msgspec.Struct, kw_only=True):
-    """What a withdrawal did. `last_release_numbers` tells up to where each document was read."""
+    """What a withdrawal did. `last_release_numbers` tells up to where each document was read.
+
+    `answers_kept` were finished, and stay with those who were answered, because the tenant's policy
+    says so; `kept_under` says on which basis. The signed receipt says the same.
+    """
 
     grants: list[GrantShown]
     streams: list[StreamShown]
     runs_stopped: int
     answers_hidden: int
+    answers_kept: int
+    kept_under: KeepingBasisShown | None
     last_release_numbers: dict[str, int]
     receipt: str
 
@@ -306,8 +322,20 @@ def revocation_shown(receipt: RevocationReceipt) -> RevocationShown:
         ],
         runs_stopped=len(revocation.streams),
         answers_hidden=revocation.answers_hidden,
+        answers_kept=revocation.answers_kept,
+        kept_under=_basis_shown(revocation.kept_under),
         last_release_numbers={str(document): number for document, number in numbers.items()},
         receipt=receipt.signed,
+    )
+
+
+def _basis_shown(basis: KeepingBasis | None) -> KeepingBasisShown | None:
+    if basis is None:
+        return None
+    return KeepingBasisShown(
+        lawful_basis=basis.lawful_basis,
+        dpv_term=DPV_TERMS[basis.lawful_basis],
+        reference=basis.reference,
     )
 
 

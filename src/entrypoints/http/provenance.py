@@ -71,7 +71,7 @@ class ProvenanceController(Controller):
 
         409 while it is being written, 403 once it was taken back.
         """
-        explained = await explain_answer(caller=caller, run_id=RunId(run_id))
+        explained = await explain_answer(caller=caller, run_id=RunId(run_id), with_passages=False)
         note = await attest_answer(caller=caller, run_id=run_id, manifest=explained.manifest)
         return ManifestShown(manifest=explained.manifest, note=note)
 
@@ -88,9 +88,9 @@ class ProvenanceController(Controller):
 
         That is its manifest, the passages that it cites, and the proofs of their releases. 409
         while it is being written, and until what it rests on is in the log; 403 once it was taken
-        back.
+        back, and `passages_withdrawn` where it was kept when consent was withdrawn.
         """
-        explained = await explain_answer(caller=caller, run_id=RunId(run_id))
+        explained = await explain_answer(caller=caller, run_id=RunId(run_id), with_passages=True)
         proven = await prove_releases(caller=caller, documents=_released(explained.manifest))
         note = await attest_answer(caller=caller, run_id=run_id, manifest=explained.manifest)
         bundle = AnswerBundleShown(

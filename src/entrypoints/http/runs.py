@@ -15,10 +15,11 @@ from application.chat.cancel_run import CancelRun
 from application.chat.follow_run import FollowRun
 from application.chat.ports import Chats
 from application.chat.spending import Spending
+from domain.chat.message import Kept
 from domain.chat.model_call import ANSWERED, ModelCall
 from domain.chat.price import MICROS
 from domain.chat.run import Run, RunNotFound, RunState
-from domain.identity import Caller, RunId
+from domain.identity import Caller, LawfulBasis, RunId
 from entrypoints.http.drain import Drain
 from entrypoints.http.injected import Injected
 from entrypoints.http.query import AfterEvent
@@ -27,8 +28,21 @@ from entrypoints.http.sse import resume_after
 from entrypoints.http.streams import StreamLimits
 
 
+class KeptShown(msgspec.Struct, kw_only=True):
+    """Why an answer stayed when a consent that it rests on was withdrawn, and since when.
+
+    `lawful_basis` is one of Article 6(1) of the GDPR. It is there to be read again by whoever was
+    answered; later questions do not build on it.
+    """
+
+    lawful_basis: LawfulBasis
+    reference: str
+    since: datetime
+
+
 class RunShown(msgspec.Struct, kw_only=True):
-    """A run as it stands. `answer_id` is the message that it writes."""
+    """A run as it stands. `answer_id` is the message that it writes; `kept` is there where that
+    outlived the withdrawal of a consent."""
 
     id: UUID
     conversation_id: UUID
@@ -41,6 +55,7 @@ class RunShown(msgspec.Struct, kw_only=True):
     cancel_requested: bool
     created_at: datetime
     ended_at: datetime | None
+    kept: KeptShown | None
 
 
 class ModelCallShown(msgspec.Struct, kw_only=True):
@@ -110,7 +125,8 @@ class RunsController(Controller):
     ) -> Stream:
         """The events of a run after a number, up to its end; the id of each is its number.
 
-        They are the same bytes live and replayed. 403 once the answer was taken back.
+        They are the same bytes live and replayed. 403 once the answer was taken back. Of one that
+        was kept when consent was withdrawn, an event `kept` says so before the last one.
         """
         number = min(resume_after(last_event_id, after), 2**31 - 1)
         events = await follow_run(caller=caller, run_id=RunId(run_id), after=number)
@@ -158,4 +174,11 @@ def run_shown(run: Run) -> RunShown:
         cancel_requested=run.cancel_requested,
         created_at=run.created_at,
         ended_at=run.ended_at,
+        kept=kept_shown(run.kept),
     )
+
+
+def kept_shown(kept: Kept | None) -> KeptShown | None:
+    if kept is None:
+        return None
+    return KeptShown(lawful_basis=kept.lawful_basis, reference=kept.reference, since=kept.since)

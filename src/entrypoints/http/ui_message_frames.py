@@ -46,6 +46,8 @@ class UIMessageChunks:
                 return self._cited(told)
             case EventType.USAGE:
                 return [{"type": "message-metadata", "messageMetadata": {"usage": told}}]
+            case EventType.KEPT:
+                return [{"type": "message-metadata", "messageMetadata": {"kept": told}}]
             case EventType.COMPLETED:
                 ended = [{"type": "finish-step"}, {"type": "finish", "finishReason": "stop"}]
                 return self._silent() + ended

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import APPLICATION, Database, transaction
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
 from application.chat.language_model import Text
 from application.chat.write_answer import AnswerLimits
@@ -21,6 +21,26 @@ from domain.identity import Caller, RunId
 from tests.integration.chat.conftest import Chat, OpenChat, Shared, idle, scripted
 
 Share = Callable[..., Awaitable[Shared]]
+
+
+@pytest.fixture(params=["hide", "keep"])
+async def policy(request: pytest.FixtureRequest, database: Database, asha: Caller) -> str:
+    """What the tenant does with finished answers; with those that are being written, the same."""
+    if request.param == "keep":
+        connection = await database.connect(APPLICATION)
+        try:
+            async with connection.transaction():
+                tenant = str(asha.tenant_id)
+                await connection.execute("SELECT set_config('app.tenant', $1, true)", tenant)
+                await connection.execute(
+                    "INSERT INTO withdrawal_policies (tenant_id, answers, lawful_basis, reference)"
+                    " VALUES ($1, 'keep', 'legal_obligation', 'Schedule 7.2')",
+                    asha.tenant_id,
+                )
+        finally:
+            await connection.close()
+    return str(request.param)
+
 
 ENDLESS = [Text(f"{number} ") for number in range(2_000)]
 
@@ -38,9 +58,13 @@ async def withdraw(chat: Chat, shared: Shared) -> float:
             text(_REVOKE), {"tenant": owner.tenant_id, "grant": shared.grant_id}
         )
         back = await tombstone_answers(
-            connection, owner.tenant_id, reason="access_revoked", grants=[shared.grant_id]
+            connection,
+            owner.tenant_id,
+            reason="access_revoked",
+            grants=[shared.grant_id],
+            policy_applies=True,
         )
-    assert back.answers_hidden >= 1
+    assert back.answers_hidden + back.answers_kept >= 1
     return asyncio.get_running_loop().time()
 
 
@@ -60,7 +84,12 @@ async def followed(
 @pytest.mark.parametrize("take_back", [withdraw, close_grant])
 @pytest.mark.parametrize("pause_seconds", [0.004, 0.2])
 async def test_nothing_is_said_after_access_ended_and_readers_are_told_within_a_second(
-    open_chat: OpenChat, asha: Caller, share: Share, take_back: object, pause_seconds: float
+    open_chat: OpenChat,
+    asha: Caller,
+    share: Share,
+    policy: str,
+    take_back: object,
+    pause_seconds: float,
 ) -> None:
     shared = await share(asha)
     model = scripted(*ENDLESS, pause_seconds=pause_seconds)
@@ -110,19 +139,38 @@ async def assert_gone(
     assert left == []
 
 
-async def test_a_finished_answer_goes_with_the_consent_it_rested_on(
-    open_chat: OpenChat, asha: Caller, share: Share
+async def assert_kept(chat: Chat, caller: Caller, run_id: RunId) -> None:
+    events = [each async for each in await chat.follow_run(caller=caller, run_id=run_id, after=0)]
+    assert [event.type for event in events[-2:]] == ["kept", "completed"]
+    run = await chat.chats.run(caller, run_id)
+    assert run is not None
+    assert run.state == "completed"
+    messages = await chat.read.messages(
+        caller=caller, conversation_id=run.conversation_id, after=0, limit=10
+    )
+    answer = next(each for each in messages if each.message.id == run.answer_id)
+    assert answer.content
+    assert (answer.message.tombstone, answer.message.kept) == (None, run.kept)
+
+
+async def assert_by(policy: str, chat: Chat, caller: Caller, run_id: RunId) -> None:
+    """Of an answer that was finished before the withdrawal."""
+    await (assert_gone if policy == "hide" else assert_kept)(chat, caller, run_id)
+
+
+async def test_a_finished_answer_goes_with_the_consent_it_rested_on_or_is_kept(
+    open_chat: OpenChat, asha: Caller, share: Share, policy: str
 ) -> None:
     shared = await share(asha)
     chat = await open_chat(excerpts=[shared.excerpt])
     asked = await chat.ask(asha)
     assert (await chat.events(asha, asked.run.id))[-1].type == "completed"
     await withdraw(chat, shared)
-    await assert_gone(chat, asha, asked.run.id)
+    await assert_by(policy, chat, asha, asked.run.id)
 
 
 async def test_a_grant_that_ends_by_itself_ends_the_run(
-    open_chat: OpenChat, asha: Caller, share: Share
+    open_chat: OpenChat, asha: Caller, share: Share, policy: str
 ) -> None:
     shared = await share(asha, days=0.7 / 86_400)
     chat = await open_chat(scripted(*ENDLESS, pause_seconds=0.02), excerpts=[shared.excerpt])
@@ -148,7 +196,7 @@ async def test_a_silent_model_is_stopped_too(
 
 
 async def test_a_document_that_is_erased_takes_the_answer_along(
-    open_chat: OpenChat, asha: Caller, share: Share
+    open_chat: OpenChat, asha: Caller, share: Share, policy: str
 ) -> None:
     shared = await share(asha)
     own = replace(shared.excerpt, grant_id=None)
@@ -180,7 +228,7 @@ async def test_a_document_that_is_erased_takes_the_answer_along(
 
 
 async def test_an_answer_rests_on_what_the_answers_in_its_prompt_rested_on(
-    open_chat: OpenChat, asha: Caller, share: Share
+    open_chat: OpenChat, asha: Caller, share: Share, policy: str
 ) -> None:
     shared = await share(asha)
     limits = AnswerLimits(history_tokens_max=1_000)
@@ -191,16 +239,18 @@ async def test_an_answer_rests_on_what_the_answers_in_its_prompt_rested_on(
     after = await second.ask(asha, asked.run.conversation_id, "And then?")
     await second.events(asha, after.run.id)
     await withdraw(first, shared)
-    await assert_gone(first, asha, asked.run.id)
-    await assert_gone(first, asha, after.run.id)
+    await assert_by(policy, first, asha, asked.run.id)
+    await assert_by(policy, first, asha, after.run.id)
     last = await second.ask(asha, asked.run.conversation_id, "And now?")
     assert (await second.events(asha, last.run.id))[-1].type == "completed"
 
 
-async def test_an_answer_that_ends_while_consent_is_withdrawn_leaves_nothing_behind(
-    open_chat: OpenChat, asha: Caller, share: Share
+async def test_an_answer_that_ends_while_consent_is_withdrawn_is_gone_or_was_finished(
+    open_chat: OpenChat, asha: Caller, share: Share, policy: str, figure: Callable[[str], None]
 ) -> None:
-    """The race of the last commit with the withdrawal: whoever is first, nothing stays."""
+    """The race of the last commit with the withdrawal: whoever is first, nothing stays, but for
+    what is kept, and that is whole."""
+    kept = 0
     for _ in range(20):
         shared = await share(asha)
         chat = await open_chat(
@@ -212,8 +262,14 @@ async def test_an_answer_that_ends_while_consent_is_withdrawn_leaves_nothing_beh
         await anext(following)
         await withdraw(chat, shared)
         await idle(chat)
-        await assert_gone(chat, asha, asked.run.id)
+        run = await chat.chats.run(asha, asked.run.id)
+        if policy == "keep" and run is not None and run.kept is not None:
+            kept += 1
+            await assert_kept(chat, asha, asked.run.id)
+        else:
+            await assert_gone(chat, asha, asked.run.id)
         await following.aclose()
+    figure(f"{policy}: {kept} of 20 answers were finished before their consent was withdrawn")
 
 
 async def test_a_withdrawal_waits_for_a_commit_in_flight_and_takes_what_it_added(

@@ -1,19 +1,22 @@
 -- The last messages before a question on its path, as far as they may go into a prompt: no answer
--- that was taken back, none that rests on a grant which is no longer open.
+-- that was taken back, none that was kept after a withdrawal (it is there to be read again, and for
+-- nothing new), none that rests on a grant which is no longer open.
 WITH RECURSIVE path AS (
-    SELECT m.id, m.parent_id, m.sequence, m.role, m.sealed_content, m.tombstone, 1 AS steps
+    SELECT m.id, m.parent_id, m.sequence, m.role, m.sealed_content, m.tombstone, m.kept_at,
+           1 AS steps
     FROM messages m
     WHERE m.tenant_id = :tenant AND m.conversation_id = :conversation
       AND m.id = CAST(:parent AS uuid)
     UNION ALL
-    SELECT m.id, m.parent_id, m.sequence, m.role, m.sealed_content, m.tombstone, p.steps + 1
+    SELECT m.id, m.parent_id, m.sequence, m.role, m.sealed_content, m.tombstone, m.kept_at,
+           p.steps + 1
     FROM path p JOIN messages m ON m.tenant_id = :tenant AND m.id = p.parent_id
     WHERE p.steps < :steps_max
 )
 SELECT m.id, m.role, m.sealed_content
 FROM path m
 LEFT JOIN runs r ON r.tenant_id = :tenant AND m.role = 'assistant' AND r.answer_id = m.id
-WHERE m.sealed_content IS NOT NULL AND m.tombstone IS NULL
+WHERE m.sealed_content IS NOT NULL AND m.tombstone IS NULL AND m.kept_at IS NULL
   AND NOT EXISTS (
       SELECT 1 FROM run_sources s
       JOIN grants g ON g.tenant_id = s.tenant_id AND g.id = s.grant_id

@@ -292,6 +292,7 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
         {"json": {"title": "Insurance claims", "dpv_term": "dpv:ServiceProvision"}}
     ),
     "PUT /v1/model-chains/{task}": _always({"json": {"models": []}}),
+    "PUT /v1/withdrawal-policy": _always({"json": {"answers": "hide"}}),
     "POST /v1/links": _link,
     "POST /v1/links/redeem": lambda ids, place, kind: [
         {"json": {"token": ids["link_token"]}},

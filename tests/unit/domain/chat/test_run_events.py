@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from domain.chat.citation import Citation
 from domain.chat.event import (
     STATE_AFTER,
     AccessRevoked,
+    AnswerKept,
     Cancelled,
     Cited,
     Completed,
@@ -31,11 +33,13 @@ from domain.chat.event import (
     as_event,
     text_of,
 )
+from domain.chat.message import Kept
 from domain.chat.run import AnswerWithdrawn, Run, RunState, Withdrawal
 from domain.identity import (
     ConversationId,
     DocumentId,
     GrantId,
+    LawfulBasis,
     MessageId,
     PersonId,
     Purpose,
@@ -75,6 +79,16 @@ TOLD = [
         {"mode", "degraded", "excerpts"},
     ),
     (TextDelta(text="ü"), {"text"}),
+    (
+        AnswerKept(
+            kept=Kept(
+                lawful_basis=LawfulBasis.CONTRACT,
+                reference="Clause 4",
+                since=datetime(2026, 11, 29, tzinfo=UTC),
+            )
+        ),
+        {"lawful_basis", "reference", "since"},
+    ),
     (
         Cited(
             citation=Citation(
