@@ -112,12 +112,19 @@ async def test_a_stranger_finds_nothing_and_the_attempt_is_recorded(scene: Scene
 
 
 async def test_what_does_not_exist_is_refused_along_the_same_path(scene: Scene) -> None:
+    resources = (
+        "SELECT count(*) FROM audit_events e JOIN audit_resources r"
+        " ON r.tenant_id = e.tenant_id AND r.event_id = e.id WHERE e.type = 'denial'"
+    )
+    with pytest.raises(NotFound):
+        await scene.read(scene.ben)
+    assert await scene.count(resources) == 1
     missing = VersionRef(document_id=DocumentId(uuid7()), version=1)
     with pytest.raises(NotFound):
         await scene.container.gate()(
             caller=scene.ben, action=Action.READ, purpose=CARE, versions=[missing]
         )
-    assert await scene.events("denial") == 1
+    assert await scene.events("denial") == await scene.count(resources) == 2
 
 
 async def test_a_grant_opens_for_its_purpose_alone(scene: Scene) -> None:
