@@ -60,6 +60,9 @@ SEALED_ELSEWHERE = {("answer_manifests", "sealed_manifest"), ("runs", "sealed_te
 MOVED = sorted({table for table, _ in SEALED} | {"versions", "blobs", "audit_resources"})
 
 
+_OF_NO_TENANT = "NOT EXISTS (SELECT FROM tenants n WHERE n.tenant_id = t.tenant_id)"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One sealed value: where it is, what it is, and the reader that opens it."""
@@ -103,7 +106,8 @@ class Superuser:
             await self.connection.execute(f"{query} ('{{{','.join(map(str, tenants))}}}')")
 
     async def put_back(self, move: Move) -> None:
-        """The rows of the tables that a move was about."""
+        """The rows of the tables that a move was about; what it put under a tenant that there is
+        none of is not left there, where whoever goes through all tenants would come upon it."""
         whole = " ".join(str(step) for step in move.steps)
         async with self.connection.transaction():
             for table in MOVED:
@@ -111,10 +115,16 @@ class Superuser:
                     kept = f"kept_{table}"
                     await self.connection.execute(
                         f"DELETE FROM {table} t WHERE tenant_id IN (SELECT tenant_id FROM {kept})"
+                        f" OR {_OF_NO_TENANT}"
                     )
                     await self.connection.execute(
                         f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {kept}"
                     )
+
+    async def of_no_tenant(self) -> int:
+        """Rows that a move left behind."""
+        counts = [f"SELECT count(*) FROM {table} t WHERE {_OF_NO_TENANT}" for table in MOVED]
+        return int(await self.connection.fetchval(f"SELECT ({') + ('.join(counts)})"))
 
     async def _swap(self, swap: Swap) -> None:
         table, column = swap.table, swap.column

@@ -184,6 +184,7 @@ async def test_no_row_stands_in_for_another(world: World, figure: Callable[[str]
             await world.root.put_back(each)
     for name, read in world.asha.readers.items():
         assert await read() == world.truth[name], "all was put back"
+    assert await world.root.of_no_tenant() == 0, "and nothing was left in other places"
     figure(world.told())
     assert (world.accepted, world.untouched) == ([], [])
 
