@@ -102,6 +102,13 @@ class KeyReused(Refusal):
     code = "idempotency_key_reused"
 
 
+class KeyInUse(Conflict):
+    """The first request with this Idempotency-Key is still under way; try again in a moment."""
+
+    code = "idempotency_key_in_use"
+    retry_after_seconds = 1
+
+
 class TooMany(Refusal):
     """Too many requests; try again later."""
 

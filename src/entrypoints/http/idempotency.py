@@ -12,13 +12,17 @@ from litestar.params import HeaderParameter
 from application.ports import Idempotency
 from entrypoints.http.refusals import InvalidFields, WrongField
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 KEY_LENGTH_MAX = 255
 
 IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(
-        name="Idempotency-Key",
-        description="Repeated with the same key, a request takes effect once.",
+        name=IDEMPOTENCY_KEY,
+        description="Repeated with the same key, a request takes effect once, and each repeat is "
+        "answered with what came of it. With another body it is refused: 422. One that arrives "
+        "while the first is under way waits for it, for 2 seconds at most; then 409, code "
+        "`idempotency_key_in_use`, whatever its body, and `Retry-After`.",
     ),
 ]
 """A handler's `idempotency_key: IdempotencyKey = None`."""

@@ -23,6 +23,7 @@ from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
 from entrypoints.http.access import is_public
+from entrypoints.http.idempotency import IDEMPOTENCY_KEY
 from entrypoints.http.problems import MEDIA_TYPE, Problem
 
 
@@ -91,6 +92,9 @@ _PROBLEMS = {
     "NotFound": "It does not exist, or you may not see it.",
     "TooLarge": "The body is larger than this route accepts.",
     "UnsupportedType": "The body has another content type than this route reads.",
+    "KeyInUse": "The present state does not admit this. Where the code is `idempotency_key_in_use`, "
+    "the first request with this Idempotency-Key is under way: `Retry-After` says when to try again.",
+    "KeyReused": "This Idempotency-Key came with another request before.",
     "TooMany": "Too many requests; `Retry-After` says when to try again.",
     "Unavailable": "A part that is needed does not answer. Nothing was changed, unless the code is "
     "`outcome_unknown`.",
@@ -139,6 +143,9 @@ def _complete(
     if "requestBody" in operation:
         responses.setdefault("413", _ref(told("TooLarge")))
         responses.setdefault("415", _ref(told("UnsupportedType")))
+    if any(each["name"] == IDEMPOTENCY_KEY for each in operation.get("parameters", ())):
+        responses.setdefault("409", _ref(told("KeyInUse")))
+        responses.setdefault("422", _ref(told("KeyReused")))
     responses.setdefault("429", _ref(told("TooMany")))
     responses.setdefault("503", _ref(told("Unavailable")))
     responses.setdefault("default", _ref(told("Problem")))

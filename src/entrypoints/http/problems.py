@@ -208,7 +208,7 @@ def _headers(refusal: Refusal) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(refusal, errors.StepUpRequired):
         return {"WWW-Authenticate": f'Bearer error="{refusal.code}", acr_values="{Acr.MFA}"'}
-    if isinstance(refusal, errors.TooMany | errors.Unavailable):
+    if isinstance(refusal, errors.TooMany | errors.Unavailable | errors.KeyInUse):
         return {"Retry-After": str(max(1, refusal.retry_after_seconds))}
     if isinstance(refusal, WrongContentType):
         return {"Accept": ", ".join(refusal.accepted)}

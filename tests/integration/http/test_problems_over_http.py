@@ -44,6 +44,7 @@ REFUSALS: dict[str, tuple[Callable[[], errors.Refusal], int]] = {
     "too_large": (errors.TooLarge, 413),
     "unsupported_type": (errors.UnsupportedType, 415),
     "idempotency_key_reused": (errors.KeyReused, 422),
+    "idempotency_key_in_use": (errors.KeyInUse, 409),
     "too_many_requests": (lambda: errors.TooMany(retry_after_seconds=7), 429),
     "unavailable": (lambda: errors.Unavailable(retry_after_seconds=3), 503),
 }
@@ -117,6 +118,7 @@ async def test_refusals_carry_the_headers_that_clients_act_on(serve: Any) -> Non
         )
         assert (await get("/refuse/too_many_requests")).headers["retry-after"] == "7"
         assert (await get("/refuse/unavailable")).headers["retry-after"] == "3"
+        assert (await get("/refuse/idempotency_key_in_use")).headers["retry-after"] == "1"
 
 
 async def test_a_refusal_that_blames_a_field_points_at_it(serve: Any) -> None:

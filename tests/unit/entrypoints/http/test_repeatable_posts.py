@@ -41,3 +41,10 @@ def test_a_post_takes_a_key_or_says_why_not(app: Litestar) -> None:
     }
     assert len(posts) > 25
     assert {path for path, takes in posts.items() if not takes} == set(WITHOUT)
+
+
+def test_what_takes_a_key_says_how_a_repeat_can_be_refused(app: Litestar) -> None:
+    for operations in openapi_document(app)["paths"].values():
+        for operation in operations.values():
+            if any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ())):
+                assert {"409", "422"} <= operation["responses"].keys()
