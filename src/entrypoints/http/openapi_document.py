@@ -92,8 +92,9 @@ _PROBLEMS = {
     "NotFound": "It does not exist, or you may not see it.",
     "TooLarge": "The body is larger than this route accepts.",
     "UnsupportedType": "The body has another content type than this route reads.",
-    "KeyInUse": "The present state does not admit this. Where the code is `idempotency_key_in_use`, "
-    "the first request with this Idempotency-Key is under way: `Retry-After` says when to try again.",
+    "KeyInUse": "The present state does not admit this. Where the code is "
+    "`idempotency_key_in_use`, the first request with this Idempotency-Key is under way, and "
+    "`Retry-After` says when to try again.",
     "KeyReused": "This Idempotency-Key came with another request before.",
     "TooMany": "Too many requests; `Retry-After` says when to try again.",
     "Unavailable": "A part that is needed does not answer. Nothing was changed, unless the code is "
