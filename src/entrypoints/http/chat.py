@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from adapters.memory.rate_limits import LimitReached
@@ -39,7 +40,7 @@ from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 from entrypoints.http.rate_limits import limit_reached
-from entrypoints.http.run_streams import native_stream
+from entrypoints.http.run_streams import EVENT_STREAM, native_stream
 from entrypoints.http.runs import wants_stream
 from entrypoints.http.streams import StreamLimits
 
@@ -55,6 +56,16 @@ BranchName = Annotated[
     QueryParameter(description="A message: only those are listed that lead to it, and itself."),
 ]
 QUESTION_BODY_BYTES_MAX = 256 * 1024
+
+
+_STREAMED = {
+    200: ResponseSpec(
+        str,
+        generate_examples=False,
+        media_type=EVENT_STREAM,
+        description="To who accepts `text/event-stream`: the events of the run.",
+    )
+}
 
 
 class ConversationsController(Controller):
@@ -198,6 +209,7 @@ class ConversationsController(Controller):
         "/{conversation_id:uuid}/messages",
         status_code=202,
         request_max_body_size=QUESTION_BODY_BYTES_MAX,
+        responses=_STREAMED,
         opt={"example": {"content": "How much is the deposit?"}},
     )
     async def ask(
@@ -236,6 +248,7 @@ class ConversationsController(Controller):
         "/{conversation_id:uuid}/messages/{message_id:uuid}/answers",
         status_code=202,
         request_max_body_size=QUESTION_BODY_BYTES_MAX,
+        responses=_STREAMED,
         opt={"example": {}},
     )
     async def answer_again(

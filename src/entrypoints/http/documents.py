@@ -45,7 +45,7 @@ from entrypoints.http.document_shapes import (
     progress_shown,
     version_shown,
 )
-from entrypoints.http.downloads import download
+from entrypoints.http.downloads import PARTLY, download
 from entrypoints.http.drain import Drain
 from entrypoints.http.etags import etag_of, expectation
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
@@ -211,7 +211,7 @@ class DocumentsController(Controller):
         )
         return _answer(described)
 
-    @get("/{document_id:uuid}/content", opt=WITH_GRANT_TOKEN)
+    @get("/{document_id:uuid}/content", responses=PARTLY, opt=WITH_GRANT_TOKEN)
     async def get_content(
         self,
         request: Request[Any, Any, Any],
@@ -265,7 +265,7 @@ class DocumentsController(Controller):
         )
         return _answer(described, status=202)
 
-    @get("/{document_id:uuid}/text", opt=WITH_GRANT_TOKEN)
+    @get("/{document_id:uuid}/text", responses=PARTLY, opt=WITH_GRANT_TOKEN)
     async def get_text(
         self,
         request: Request[Any, Any, Any],

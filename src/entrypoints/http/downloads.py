@@ -11,6 +11,7 @@ import structlog
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 from litestar.enums import MediaType
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
@@ -27,6 +28,17 @@ from entrypoints.http.ranges import byte_range
 from entrypoints.http.streams import disconnected
 
 _log = structlog.get_logger(__name__)
+
+PARTLY = {
+    206: ResponseSpec(
+        bytes,
+        generate_examples=False,
+        media_type="application/octet-stream",
+        description="The range that was asked for.",
+    ),
+    304: ResponseSpec(None, generate_examples=False, description="The client has this version."),
+}
+"""What `download` answers beside the whole."""
 
 
 async def download(

@@ -2,7 +2,7 @@
 
 Litestar describes parameters, bodies and results. Added here: an example of each JSON body (a
 handler's `opt={"example": {...}}`), the shape of every error, who needs a token, uploads (whose
-bodies handlers read themselves), and that unknown fields are refused.
+bodies handlers read themselves), the headers of responses, and that unknown fields are refused.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ from litestar.typing import FieldDefinition
 from entrypoints.http.access import is_public
 from entrypoints.http.idempotency import IDEMPOTENCY_KEY
 from entrypoints.http.problems import MEDIA_TYPE, Problem
+from entrypoints.http.response_headers import (
+    header_components,
+    headers_of_operation,
+    headers_of_problem,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,10 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     }
-    components["responses"] = {name: _problem_response(text) for name, text in _PROBLEMS.items()}
+    components["headers"] = header_components()
+    components["responses"] = {
+        name: _problem_response(name, text) for name, text in _PROBLEMS.items()
+    }
     document["security"] = [{"bearer": []}]
     for route in app.routes:
         item = document.get("paths", {}).get(getattr(route, "path_format", None) or "/")
@@ -81,6 +89,7 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
             for method, (handler, _) in route.route_handler_map.items():
                 if operation := item.get(method.lower()):
                     _complete(operation, handler, components, has_path="{" in route.path_format)
+                    _declare_headers(operation, f"{method} {route.path_format}")
     return _with_plain_names(document)
 
 
@@ -152,6 +161,12 @@ def _complete(
     responses.setdefault("default", _ref(told("Problem")))
 
 
+def _declare_headers(operation: dict[str, Any], name: str) -> None:
+    for response in operation["responses"].values():
+        if "$ref" not in response:
+            response["headers"] = headers_of_operation(name)
+
+
 def _error_names(handler: HTTPRouteHandler, components: dict[str, Any]) -> Callable[[str], str]:
     """How a route's errors are called in the document: as problems, unless its
     `opt={"error_shape": SomeStruct}` says that each of them has this shape instead."""
@@ -164,6 +179,7 @@ def _error_names(handler: HTTPRouteHandler, components: dict[str, Any]) -> Calla
     for name, text in _PROBLEMS.items():
         components["responses"][f"{shape.__name__}{name}"] = {
             "description": text,
+            "headers": headers_of_problem(name, to_openai=True),
             "content": content,
         }
     return lambda name: f"{shape.__name__}{name}"
@@ -185,9 +201,13 @@ def _upload_body(upload: Upload, schemas: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
 
 
-def _problem_response(description: str) -> dict[str, Any]:
+def _problem_response(name: str, description: str) -> dict[str, Any]:
     schema = {"$ref": _REF.format(name="Problem")}
-    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return {
+        "description": description,
+        "headers": headers_of_problem(name),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
 
 
 def _ref(response: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Controller, Response, get, put
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from application.vault.declare_schema import DeclareSchema
@@ -61,7 +62,11 @@ class SchemasController(Controller):
     path = "/v1/schemas"
     tags = ("Schemas",)
 
-    @put("/{schema_name:str}", opt={"example": EXAMPLE})
+    @put(
+        "/{schema_name:str}",
+        responses={201: ResponseSpec(SchemaShown, description="It was declared, or anew.")},
+        opt={"example": EXAMPLE},
+    )
     async def put_schema(
         self,
         caller: Injected[Caller],

@@ -42,6 +42,8 @@ class Cell:
     row: Row
     role: str
     requests: int = 0
+    headers: set[tuple[int, str]] = field(default_factory=set)
+    """With which status each came."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -123,6 +125,7 @@ async def _send(cast: Cast, cell: Cell, kind: str, ids: Ids, number: int) -> htt
     path = template.format_map({**ids, "level": "0", "index": "000.p/1"})
     answer = await http.request(method, path, **options)
     cell.requests += 1
+    cell.headers |= {(answer.status_code, name.lower()) for name in answer.headers}
     if row.operation in (_ASKING, _ANSWERING) and answer.status_code == 202:
         await follow(http, json_of(answer)["run"]["id"])
     return answer

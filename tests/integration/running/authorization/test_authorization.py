@@ -69,6 +69,33 @@ def test_the_whole_matrix_was_tried(
     assert (wrong, uncovered) == ([], set())
 
 
+def test_no_header_is_sent_that_the_document_does_not_declare(
+    cells: list[Cell], api: Json, figure: Callable[[str], None]
+) -> None:
+    declared = {name: each["responses"] for name, each in operations(api)}
+    sent = {(cell.row.operation, *each) for cell in cells for each in cell.headers}
+    undeclared = {
+        (operation, status, header)
+        for operation, status, header in sent
+        if header not in _OF_HTTP and header not in _headers_of(declared[operation], status, api)
+    }
+    own = {header for _, _, header in sent if header.startswith("x-")}
+    figure(f"{len(sent)} headers by operation and status, {len(own)} of our own: {sorted(own)}")
+    assert {"x-request-id", "x-release-id", "x-release-promise", "x-text-key"} <= own
+    assert undeclared == set()
+
+
+def _headers_of(responses: Json, status: int, api: Json) -> set[str]:
+    response = responses.get(str(status)) or responses["default"]
+    if "$ref" in response:
+        response = api["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    return {name.lower() for name in response["headers"]}
+
+
+_OF_HTTP = {"connection", "content-length", "content-type", "date", "server", "transfer-encoding"}
+"""By these HTTP says how a body is sent."""
+
+
 async def test_a_search_finds_what_is_shared_and_nothing_else(cast: Cast) -> None:
     searched = {"query": SHARED, "mode": "keyword", "purpose": PURPOSE}
     for role, http in cast.clients.items():

@@ -17,6 +17,7 @@ from entrypoints.http.health import Health
 from entrypoints.http.metrics import Metrics
 from entrypoints.http.openapi_document import openapi_document
 from entrypoints.http.pages import Cursors
+from entrypoints.http.response_headers import OPERATIONS
 from entrypoints.settings import Settings
 
 
@@ -52,6 +53,21 @@ def test_every_json_body_has_an_example_that_would_be_accepted(app: Litestar) ->
             read_value(handler.opt["example"], body.annotation)
             examples += 1
     assert examples >= 6
+
+
+def test_headers_are_declared_by_routes_that_there_are(app: Litestar) -> None:
+    document = openapi_document(app)
+    there = {
+        f"{method.upper()} {path}"
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    assert there >= OPERATIONS
+    text = document["paths"]["/v1/documents/{document_id}/text"]["get"]["responses"]["200"]
+    assert text["headers"]["X-Text-Key"] == {"$ref": "#/components/headers/X-Text-Key"}
+    assert "32 bytes" in document["components"]["headers"]["X-Text-Key"]["description"]
+    content = document["paths"]["/v1/documents/{document_id}/content"]["get"]["responses"]["200"]
+    assert "X-Text-Key" not in content["headers"]
 
 
 def test_every_operation_says_what_it_does_in_a_sentence(app: Litestar) -> None:
