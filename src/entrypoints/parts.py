@@ -11,10 +11,10 @@ from adapters.extraction.process import ProcessExtractor
 from adapters.models.prices import price_table
 from adapters.reranking.http_rerank import HttpReranker, rerank_client
 from adapters.telemetry.language_model import TracedModel
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import LanguageModel, ModelLimits
 from application.chat.model_chain import ModelChain
 from application.chat.model_health import ModelHealth
-from application.chat.write_answer import AnswerLimits
 from application.retrieval.embedder import Embedder
 from application.retrieval.guarded_embedder import EmbedderMeter, GuardedEmbedder
 from application.retrieval.reranker import Reranker
@@ -169,6 +169,7 @@ def health(settings: Settings) -> ModelHealth:
 def answer_limits(settings: Settings) -> AnswerLimits:
     return AnswerLimits(
         first_piece_seconds_max=settings.model_first_token_seconds_max,
+        hedge_seconds=settings.model_hedge_seconds,
         piece_seconds_max=settings.model_token_seconds_max,
         run_seconds_max=settings.run_seconds_max,
         history_tokens_max=settings.history_tokens_max if settings.chosen_models else 0,

@@ -144,6 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     models: tuple[ModelChoice, ...] = ()
     model_first_token_seconds_max: Seconds = 30.0
     model_token_seconds_max: Seconds = 30.0
+    # Where the first model says nothing for so long, the next one is called beside it.
+    model_hedge_seconds: Annotated[float, Meta(ge=0.05, le=600)] | None = None
     model_output_tokens_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_048
     model_attempts_max: Annotated[int, Meta(ge=1, le=5)] = 2
     model_failures_max: Count = 5
@@ -211,6 +213,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("model_key is set, but model_url is not")
         if self.models and self.model_url is not None:
             raise ValueError("models and model_url both name what answers: set one of them")
+        hedge, longest = self.model_hedge_seconds, self.model_first_token_seconds_max
+        if hedge is not None and hedge >= longest:
+            raise ValueError(
+                "model_hedge_seconds: no model is waited for so long; set less than"
+                f" model_first_token_seconds_max, which is {longest:g}"
+            )
         if len({each.name for each in self.models}) < len(self.models):
             raise ValueError("models: each of them has a name of its own")
         if self.vault_url is not None and not _is_heard_by_nobody(self.vault_url):

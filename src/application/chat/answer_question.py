@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from application.chat.answer_limits import AnswerLimits
+from application.chat.call_model import CallModel
 from application.chat.failures import RunTooLong, ServerStopping, failure_of
 from application.chat.guardrails import Guardrails
 from application.chat.model_choices import ChainOf
@@ -25,7 +27,7 @@ from application.chat.ports import (
 from application.chat.sealed_chat import SealedChat
 from application.chat.settle_calls import SettleCalls, bill_of
 from application.chat.spending import Spending
-from application.chat.write_answer import AnswerLimits, WriteAnswer
+from application.chat.write_answer import WriteAnswer
 from application.ports import Cipher
 from domain.chat.answer import NOTHING_FOUND
 from domain.chat.event import (
@@ -152,18 +154,25 @@ class AnswerQuestion:
         if refusal is not None:
             await self._refuse(run.model, refusal, log)
             return
+        chain = await self.chain_of(asked.caller)
         write_answer = WriteAnswer(
-            chain=await self.chain_of(asked.caller),
+            chain=chain,
             health=self.health,
-            guardrails=self.guardrails,
             limits=self.limits,
             chance=self.chance,
-            day=bill_of(asked).day,
             tokens=self.limits.tokens_at_most(question),
             reserved=await self.spending.reserved(bill_of(asked)),
-            calls=calls,
+            call=CallModel(
+                chain=chain,
+                guardrails=self.guardrails,
+                limits=self.limits,
+                day=bill_of(asked).day,
+                prompt=prompt,
+                log=log,
+                calls=calls,
+            ),
         )
-        await write_answer(model=run.model, prompt=prompt, log=log)
+        await write_answer(model=run.model, log=log)
 
     async def _refuse(self, model: str, refusal: Guardrail, log: RunLog) -> None:
         """No model is asked, and so none takes anything."""

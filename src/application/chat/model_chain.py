@@ -69,20 +69,31 @@ class ModelChain:
                 return self.models[position:]
         return [AbsentModel(name=name), *self.models]
 
-    def at_most(self, name: str, tokens: Tokens, day: date) -> Amount | None:
-        """What an answer by that model, or by one tried after it, takes; None: nothing at all."""
-        alone = [self.amount_of(each, tokens, day) for each in self.beginning_with(name)]
-        amounts = [each for each in alone if each is not None]
+    def at_most(self, name: str, tokens: Tokens, day: date, *, hedged: bool) -> Amount | None:
+        """What an answer by that model, or by one tried after it, takes; None: nothing at all.
+
+        `hedged`: two of them may be called beside each other.
+        """
+        models = self.beginning_with(name)
+        together = [hedged_in(models)] if hedged else []
+        ways = [*([each] for each in models), *together]
+        amounts = [found for way in ways if (found := self.amount_of(way, tokens, day))]
         if not amounts:
             return None
-        return Amount(tokens=tokens.total, cost_micros=max(each.cost_micros for each in amounts))
+        return Amount(
+            tokens=max(each.tokens for each in amounts),
+            cost_micros=max(each.cost_micros for each in amounts),
+        )
 
-    def amount_of(self, model: LanguageModel, tokens: Tokens, day: date) -> Amount | None:
-        """What an answer by this model takes; None: nothing at all."""
-        if not model.is_metered:
+    def amount_of(
+        self, models: Sequence[LanguageModel], tokens: Tokens, day: date
+    ) -> Amount | None:
+        """What calls of these models take together; None: nothing at all."""
+        metered = [each.name for each in models if each.is_metered]
+        if not metered:
             return None
-        cost = self.cost_of(model.name, tokens, day) or 0
-        return Amount(tokens=tokens.total, cost_micros=cost)
+        cost = sum(self.cost_of(each, tokens, day) or 0 for each in metered)
+        return Amount(tokens=tokens.total * len(metered), cost_micros=cost)
 
     def cost_of(self, name: str, tokens: Tokens, day: date) -> int | None:
         """In millionths of the currency; None where the price of that day is not known."""
@@ -98,3 +109,9 @@ class ModelChain:
     @property
     def _present(self) -> Sequence[LanguageModel]:
         return [each for each in self.models if not isinstance(each, AbsentModel)]
+
+
+def hedged_in(models: Sequence[LanguageModel]) -> Sequence[LanguageModel]:
+    """The two that may be called beside each other. The last one is no hedge: it is there for when
+    all else has failed, and would always be the first to speak."""
+    return models[:2] if len(models) > 2 else []

@@ -14,6 +14,9 @@ ANSWERED = "answered"
 INTERRUPTED = "interrupted"
 """The outcome of the call during which the run ended, by whatever else."""
 
+HEDGED = "hedged"
+"""The outcome of the call that was stopped because one beside it had spoken first."""
+
 ABANDONED = "abandoned"
 """The outcome of calls that nobody can tell of: their process has gone."""
 

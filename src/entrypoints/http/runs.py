@@ -59,7 +59,8 @@ class RunShown(msgspec.Struct, kw_only=True):
 
 
 class ModelCallShown(msgspec.Struct, kw_only=True):
-    """A call to a model. `outcome` is `answered`, or the code of what went wrong.
+    """A call to a model. `outcome` is `answered`, the code of what went wrong, or
+    `hedged`: it was slow, and stopped when another model began to answer.
 
     `cost` is null where no price of that day is known; `estimated`: the model did not say what it
     took. `first_token_seconds` is null where nothing came.

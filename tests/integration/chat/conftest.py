@@ -37,6 +37,7 @@ from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
 from adapters.telemetry.model_meter import PrometheusModelMeter
 from application.chat.answer_again import AnswerAgain
+from application.chat.answer_limits import AnswerLimits
 from application.chat.answer_question import AnswerQuestion
 from application.chat.ask_question import PER_PERSON, AskQuestion, QueueLimits
 from application.chat.cancel_run import CancelRun
@@ -59,7 +60,6 @@ from application.chat.settle_calls import SettleCalls
 from application.chat.shared_looks import SharedLooks
 from application.chat.start_conversation import StartConversation
 from application.chat.start_queued_runs import StartQueuedRuns
-from application.chat.write_answer import AnswerLimits
 from application.ports import Idempotency
 from application.vault.key_service import KeyService
 from domain.chat.branch import Position

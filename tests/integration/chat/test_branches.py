@@ -12,8 +12,8 @@ from adapters.identifiers import uuid7
 from adapters.postgres.engine import transaction
 from adapters.postgres.tombstones import tombstone_answers
 from application.chat.answer_again import AskedAnew
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import ModelLimits, Piece, Spent, Text
-from application.chat.write_answer import AnswerLimits
 from application.ports import Tampered
 from domain.chat.branch import (
     Branch,

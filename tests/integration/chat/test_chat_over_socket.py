@@ -21,8 +21,8 @@ from adapters.identifiers import uuid7
 from adapters.tokens.access_tokens import JwtAccessTokens
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.ports import Authenticated
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import Text
-from application.chat.write_answer import AnswerLimits
 from domain.identity import Caller, RunId, SessionId
 from entrypoints.http.runs import RunsController
 from entrypoints.http.sockets import REFUSED_MAX, converse

@@ -29,8 +29,8 @@ from adapters.guardrails.secrets import Secrets
 from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.memory.excerpts import MemoryExcerpts
 from adapters.postgres.engine import Database
+from application.chat.answer_limits import AnswerLimits
 from application.chat.guardrails import Guardrails
-from application.chat.write_answer import AnswerLimits
 from domain.chat.event import Event
 from domain.chat.question import Question
 from domain.identity import Action, Caller, Purpose, VersionRef

@@ -13,6 +13,7 @@ import pytest
 from adapters.guardrails.grounding import Grounding
 from adapters.guardrails.links import Links
 from adapters.guardrails.secrets import Secrets
+from application.chat.answer_limits import AnswerLimits
 from application.chat.guardrails import Guardrails
 from application.chat.language_model import (
     ModelLimits,
@@ -22,7 +23,6 @@ from application.chat.language_model import (
     Spent,
     Text,
 )
-from application.chat.write_answer import AnswerLimits
 from domain.chat.event import Event
 from domain.chat.excerpt import Excerpt
 from domain.chat.prompt import Prompt

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from adapters.memory.scripted_model import ScriptedModel
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import (
     ModelBrokeOff,
     ModelFailed,
@@ -23,7 +24,6 @@ from application.chat.language_model import (
     Text,
 )
 from application.chat.model_chain import ModelUnknown
-from application.chat.write_answer import AnswerLimits
 from domain.breaker import BreakerLimits, BreakerState
 from domain.chat.budget import Budget, Budgets
 from domain.chat.prompt import Prompt

@@ -14,9 +14,9 @@ from adapters.identifiers import uuid7
 from adapters.postgres import run_log
 from adapters.postgres.engine import APPLICATION, Database
 from adapters.postgres.run_watch import LOOK_SECONDS
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import ModelFailed, ModelUnavailable, Text
 from application.chat.live_runs import TRUST_SECONDS
-from application.chat.write_answer import AnswerLimits
 from domain.chat.conversation import ConversationNotFound
 from domain.chat.run import RunAlreadyActive, RunNotFound
 from domain.errors import KeyReused

@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from adapters.postgres.engine import APPLICATION, Database, transaction
 from adapters.postgres.tombstones import DOCUMENT_ERASED, tombstone_answers
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import Text
-from application.chat.write_answer import AnswerLimits
 from domain.chat.event import Event
 from domain.chat.run import AnswerWithdrawn
 from domain.identity import Caller, RunId

@@ -28,6 +28,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ({"STRONGROOM_LOG_FORMAT": "xml"}, ["log_format", "'xml'", "STRONGROOM_LOG_FORMAT"]),
         ({"STRONGROOM_PROT": "1"}, ["prot", "STRONGROOM_PROT", "Did you mean port?"]),
         ({"STRONGROOM_MODEL_URL": "http://localhost"}, ["model_url and model go together"]),
+        ({"STRONGROOM_MODEL_HEDGE_SECONDS": "30"}, ["model_hedge_seconds", "less than", "30"]),
         (
             {"STRONGROOM_DATABASE_URL": "mysql://x"},
             ["database_url", "STRONGROOM_DATABASE_URL", "postgres(ql)?://"],
