@@ -50,8 +50,9 @@ class Hedged:
     second: Upstream
 
     async def calls(self, caller: Caller, run_id: RunId) -> list[tuple[str, str]]:
+        """By model: which of two ended first is chance."""
         noted = await self.chat.spending.of_run(caller, run_id)
-        return [(each.call.model, each.call.outcome) for each in noted]
+        return sorted((each.call.model, each.call.outcome) for each in noted)
 
 
 OpenHedged = Callable[..., Awaitable[Hedged]]
@@ -97,7 +98,8 @@ async def test_a_slow_first_model_is_overtaken_and_its_connection_closed_at_once
     opened.append(both)
     run_id = (await both.chat.ask(asha)).run.id
     assert await told(both.chat, asha, run_id) == ([("m0", "m1", "hedged")], "one two")
-    slow, quick = [each.call for each in await both.chat.spending.of_run(asha, run_id)]
+    noted = [each.call for each in await both.chat.spending.of_run(asha, run_id)]
+    slow, quick = sorted(noted, key=lambda each: each.model)
     assert (slow.model, slow.outcome, slow.is_estimated) == ("m0", "hedged", True)
     assert (slow.tokens.input > 100, slow.tokens.output, slow.cost_micros) == (
         True, 0, slow.tokens.input,
@@ -147,7 +149,7 @@ async def test_a_first_model_that_speaks_after_all_stops_its_hedge(
     opened.append(both)
     run_id = (await both.chat.ask(asha)).run.id
     assert await told(both.chat, asha, run_id) == ([], "one two")
-    assert await both.calls(asha, run_id) == [("m1", "hedged"), ("m0", "answered")]
+    assert await both.calls(asha, run_id) == [("m0", "answered"), ("m1", "hedged")]
 
 
 async def test_of_two_that_speak_at_the_same_moment_one_is_heard(
@@ -181,7 +183,7 @@ async def test_a_hedge_that_fails_does_not_disturb_the_first_model(
     both = await hedged(saying(OK, HEDGE * 3, chunk("late"), *END), status(500))
     run_id = (await both.chat.ask(asha)).run.id
     assert await told(both.chat, asha, run_id) == ([], "late")
-    assert await both.calls(asha, run_id) == [("m1", "model_unavailable"), ("m0", "answered")]
+    assert await both.calls(asha, run_id) == [("m0", "answered"), ("m1", "model_unavailable")]
 
 
 async def test_a_first_model_that_fails_leaves_the_floor_to_its_hedge(
@@ -217,7 +219,7 @@ async def test_a_first_model_that_is_tried_again_is_hedged_from_its_first_call_o
     both = await hedged(say, STALL, limits=limits)
     run_id = (await both.chat.ask(asha)).run.id
     assert await told(both.chat, asha, run_id) == ([], "again")
-    assert sorted(await both.calls(asha, run_id)) == [
+    assert await both.calls(asha, run_id) == [
         ("m0", "answered"), ("m0", "model_broke_off"), ("m1", "hedged"),
     ]  # fmt: skip
 
@@ -245,7 +247,7 @@ async def test_cancelling_during_a_hedge_closes_both_connections(
         await both.first.gone.wait()
         await both.second.gone.wait()
     await idle(both.chat)
-    assert sorted(await both.calls(asha, run_id)) == [("m0", "interrupted"), ("m1", "interrupted")]
+    assert await both.calls(asha, run_id) == [("m0", "interrupted"), ("m1", "interrupted")]
     assert (await both.chat.events(asha, run_id))[-1].type == "cancelled"
     assert (await spending_rows(both.chat, asha))[asha.person_id][1] == 0
 

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.running.people import Person, json_of, problem_of, signed_in, signed_up
 from tests.integration.running.program import Program, command, ending
 from tests.integration.running.test_model_failures import LEASE, QUESTION, QUOTED, ask
-from tests.scripted_upstream import answering, upstream
+from tests.scripted_upstream import OK, Upstream, answering, saying, upstream
 
 PATH = "/v1/model-chains/answer"
 EMBEDDER = "all-MiniLM-L6-v2-int8-1"
@@ -26,6 +26,7 @@ class Served:
 
     program: Program
     ada: Person
+    first: Upstream
 
     async def tenant_models(self, *arguments: str) -> tuple[int, str]:
         status, said, _ = await command(
@@ -38,11 +39,14 @@ class Served:
 @pytest.fixture(scope="module")
 async def served(built_models: Path, places: Callable[[], Path]) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
-        program = Program(places(), models=built_models)
-        chain = []
-        for name in ALL[:2]:
-            server = await stack.enter_async_context(upstream(answering(name)))
-            chain.append({"name": name, "options": {"url": server.url, "model": name}})
+        program = Program(places(), models=built_models, model_hedge_seconds=5.0)
+        first, second = [
+            await stack.enter_async_context(upstream(answering(name))) for name in ALL[:2]
+        ]
+        chain = [
+            {"name": name, "options": {"url": server.url, "model": name}}
+            for name, server in zip(ALL, (first, second), strict=False)
+        ]
         program.settings["models"] = json.dumps(chain)
         await stack.enter_async_context(ending(program))
         await program.start()
@@ -55,7 +59,7 @@ async def served(built_models: Path, places: Callable[[], Path]) -> AsyncIterato
         )  # fmt: skip
         tokens = await signed_in(ada.http, ada.email)
         ada.http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
-        yield Served(program, ada)
+        yield Served(program, ada, first)
 
 
 async def models_of(person: Person) -> list[str]:
@@ -107,9 +111,6 @@ async def test_what_cannot_be_chosen_is_named_and_changes_nothing(
 
 async def test_an_operator_chooses_models_beside_a_server_that_follows(served: Served) -> None:
     order = "tried in this order: "
-    assert await served.tenant_models() == (
-        0, f"nothing is chosen; {order}first, second, extractive-1\n",
-    )  # fmt: skip
     assert await served.tenant_models("second", "first") == (
         0, f"{order}second, first, extractive-1\n",
     )  # fmt: skip
@@ -117,7 +118,24 @@ async def test_an_operator_chooses_models_beside_a_server_that_follows(served: S
     status, said = await served.tenant_models("first", "third")
     assert status == 2
     assert "third: This deployment has no such model." in " ".join(said.replace("│", " ").split())
-    assert (await served.tenant_models("--none"))[1] == f"{order}extractive-1\n"
-    assert (await served.tenant_models("first", "--all"))[0] == 2
-    assert (await served.tenant_models("--all"))[0] == 0
+    back = f"nothing is chosen; {order}first, second, extractive-1\n"
+    assert await served.tenant_models("--all") == (0, back)
     assert (await ask(served.ada)).text == "first"
+
+
+async def test_a_slow_first_model_is_overtaken_where_that_is_set(served: Served) -> None:
+    served.first.say = saying(OK, 60.0)
+    asked = await ask(served.ada)
+    served.first.say = answering("first")
+    assert asked.text == "second"
+    (fallback,) = asked.of("fallback")
+    assert fallback == {"from": "first", "to": "second", "reason": "hedged"}
+    run_id = asked.of("run_started")[0]["run_id"]
+    run = json_of(await served.ada.http.get(f"/v1/runs/{run_id}"))
+    assert run["answered_by"] == "second"
+    assert sorted((each["model"], each["outcome"]) for each in run["calls"]) == [
+        ("first", "hedged"),
+        ("second", "answered"),
+    ]
+    metrics = (await served.ada.http.get("/metrics")).text
+    assert 'strongroom_model_calls_total{model="first",outcome="hedged"} 1.0' in metrics
