@@ -15,10 +15,10 @@ import pytest
 from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.postgres.person_erasure import PostgresPersonErasure
+from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import ModelLimits, Piece, Spent, Text
 from application.chat.ports import AskedQuestion, SealedEvent
 from application.chat.sealed_chat import SealedChat
-from application.chat.answer_limits import AnswerLimits
 from domain.chat.prompt import Prompt
 from domain.consent.grant import Grant
 from domain.identity import Action, Caller, MessageId, RunId, VersionRef
