@@ -2,9 +2,9 @@
 
     python -m benchmarks audited_release [--rounds N] [--reads N]
 
-Every side locks the grant, decides and unwraps the key, on one document, 32 readers at a time.
-"Without audit" takes the key in the transaction that decided. The hash chain does the same, and
-adds an entry to a chain whose last link it holds a lock on: what an audit that cannot be rewritten
+Every side asks, decides, locks the grant and unwraps the key, of one document, by 32 readers.
+"Without audit" takes the key in the statement that locks. The hash chain does the same, and adds
+an entry to a chain whose last link it holds a lock on: what an audit that cannot be rewritten
 costs where the reader itself puts it in order. Ours runs with its sequencer beside it.
 """
 
@@ -18,7 +18,6 @@ from hashlib import sha256
 
 from adapters.identifiers import uuid7
 from adapters.postgres.driver import Driver, Row, driver_transaction
-from adapters.postgres.gate import PostgresReleaseTransaction
 from benchmarks.deployment import PURPOSE, fresh_deployment, shared_document, two_people
 from benchmarks.measure import ROUNDS_MIN, Figures, Goal, by_turns, report
 from domain.consent.decision import AccessRequest, decide
@@ -52,7 +51,12 @@ _PREPARE = (
           AND (k.kind = 'metadata' OR (k.kind = 'content' AND k.version = wanted))
     $$""",
 )
-_TAKE = "SELECT * FROM bench_take($1, $2)"
+_TAKE = """
+    SELECT k.* FROM (
+        SELECT hold_release($1, $2, ARRAY[$3::uuid], '{}', '{}',
+                            ARRAY[$5::uuid], ARRAY[$6::integer], '{}', '{}') OFFSET 0) AS held
+    CROSS JOIN LATERAL bench_take($3, $4) AS k
+"""
 _LAST = "SELECT hash FROM bench_chain WHERE tenant_id = $1 FOR UPDATE"
 _LINK = (
     "WITH entry AS (INSERT INTO bench_entries VALUES ($1, $2, $3))"
@@ -138,11 +142,14 @@ async def _read(
     *,
     link: Callable[[Driver, Caller, VersionRef], Awaitable[None]] | None = None,
 ) -> None:
+    """As the gate does it: ask, decide, and hold what was decided on where it takes effect.
+
+    What takes effect here is that the keys are taken, in one statement; with a link, in the
+    transaction of that link.
+    """
     releases = container.releases()
-    sealing = await releases.evidence.sealing(caller)
-    async with driver_transaction(container.engine(), caller) as driver:
-        tx = PostgresReleaseTransaction(driver=driver, caller=caller, sealing=sealing)
-        (asked,) = await tx.ask([version])
+    async with releases.begin(caller) as attempt:
+        (asked,) = await attempt.ask([version])
         request = AccessRequest(
             person_id=caller.person_id,
             action=Action.READ,
@@ -150,11 +157,16 @@ async def _read(
             version=version,
             owner_id=asked.owner_id,
         )
-        assert decide(request, asked.grants, asked.at).permitted
-        if link is not None:
-            await link(driver, caller, version)
+        decision = decide(request, asked.grants, asked.at)
+        assert decision.grant is not None
         of = (version.document_id, version.version)
-        rows = await driver.connection.fetch(_TAKE, *of, record_class=Row)
+        taking = (caller.tenant_id, caller.person_id, *of, decision.grant.id, decision.grant.epoch)
+        if link is None:
+            rows = await attempt.driver.connection.fetch(_TAKE, *taking, record_class=Row)
+    if link is not None:
+        async with driver_transaction(container.engine(), caller) as driver:
+            await link(driver, caller, version)
+            rows = await driver.connection.fetch(_TAKE, *taking, record_class=Row)
     keys = await releases.keys.unwrap(caller.tenant_id, rows)
     assert len(keys) == 2
 

@@ -1,8 +1,8 @@
 """Statements straight to the driver, for the release gate: there is no other hot path like it.
 
-Each round trip that is spared is a tenth of what a release costs. So a transaction is entered with
-its BEGIN, a statement that is a transaction of its own needs neither BEGIN nor COMMIT, and rows are
-taken as the driver gives them.
+A statement that is a transaction of its own needs neither BEGIN nor COMMIT, and holds nothing
+while this process is busy. Where several are one transaction, it is entered with its BEGIN. Rows
+are taken as the driver gives them.
 """
 
 from __future__ import annotations

@@ -22,12 +22,11 @@ from adapters.postgres.evidence import EvidenceKey, PostgresEvidence, Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.tables import audit_leaves
-from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing
+from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing, Outdated
 from application.ports import DataKey, OpenedVersion
 from domain.audit.leaf import DENIAL, NO_VERSION, RELEASE, RELEASE_FAILED
 from domain.consent.decision import ConsentedGrant
 from domain.consent.failure import FailureReason
-from domain.consent.grant import Grant
 from domain.consent.record import ConsentState
 from domain.errors import Unavailable
 from domain.identity import (
@@ -39,10 +38,12 @@ from domain.identity import (
     PersonId,
     Purpose,
     ReleaseId,
+    ResourceKind,
     VersionRef,
 )
 
 LOG_POLL_SECONDS = 0.05
+OUTDATED = "SR001"  # as hold_release says it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,10 @@ class PostgresReleases:
     evidence: PostgresEvidence
 
     @asynccontextmanager
-    async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseTransaction]:
+    async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseAttempt]:
         sealing = await self.evidence.sealing(caller)
-        async with driver_transaction(self.engine, caller) as driver:
-            yield PostgresReleaseTransaction(driver=driver, caller=caller, sealing=sealing)
+        async with driver_of(self.engine) as driver:
+            yield PostgresReleaseAttempt(driver=driver, caller=caller, sealing=sealing)
 
     async def make_evidence_keys(self, caller: Caller, versions: Sequence[VersionRef]) -> None:
         await self.evidence.make_missing(caller, [each.document_id for each in versions])
@@ -146,8 +147,8 @@ class PostgresReleases:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresReleaseTransaction:
-    """`ReleaseTransaction` on one open transaction."""
+class PostgresReleaseAttempt:
+    """`ReleaseAttempt` on one connection, in no transaction: each statement is one of its own."""
 
     driver: Driver
     caller: Caller
@@ -192,17 +193,6 @@ class PostgresReleaseTransaction:
             at=at,
         )
 
-    async def spend_uses(self, grants: Sequence[Grant]) -> frozenset[GrantId]:
-        chains = [(grant.id, link) for grant in grants for link in (*grant.ancestors, grant.id)]
-        values = {
-            "tenant": self.caller.tenant_id,
-            "grants": [grant_id for grant_id, _ in chains],
-            "links": [link for _, link in chains],
-        }
-        await self.driver.rows("lock_uses", values)
-        spent = await self.driver.rows("spend_uses", values)
-        return frozenset(GrantId(each.grant_id) for each in spent)
-
     async def record(
         self,
         release_id: ReleaseId,
@@ -237,7 +227,40 @@ class PostgresReleaseTransaction:
             body={"denied": sorted(reasons)} if reasons else {},
         )
         async with recording():
-            await self.driver.rows("record_event", values)
+            try:
+                await self.driver.rows("record_release", values | self._held(told))
+            except asyncpg.PostgresError as error:
+                if error.sqlstate != OUTDATED:
+                    raise
+                refused = (error.detail or "").split()
+                raise Outdated(frozenset(GrantId(UUID(each)) for each in refused)) from None
+
+    def _held(self, told: Mapping[VersionRef, Decided]) -> dict[str, object]:
+        """What must still be so when it is written: the documents are there and where they are
+        granted, and the grants are open, or have a use left, which is then taken."""
+        granted = [(ref, each.decision.grant) for ref, each in told.items() if each.decision.grant]
+        items = {
+            (grant.resource.id, ref.document_id)
+            for ref, grant in granted
+            if grant.resource.kind is ResourceKind.COLLECTION
+        }
+        grants = {grant.id: grant for _, grant in granted}
+        open_, counted = (
+            [grant for grant in grants.values() if grant.is_counted is is_counted]
+            for is_counted in (False, True)
+        )
+        chains = [(grant.id, link) for grant in counted for link in (*grant.ancestors, grant.id)]
+        return {
+            "held_documents": sorted(
+                {ref.document_id for ref in told if ref in self.evidence_keys}
+            ),
+            "held_collections": [collection for collection, _ in items],
+            "held_items": [document for _, document in items],
+            "held_grants": [grant.id for grant in open_],
+            "held_epochs": [grant.epoch for grant in open_],
+            "counted_grants": [grant_id for grant_id, _ in chains],
+            "counted_links": [link for _, link in chains],
+        }
 
 
 def _newest_of_each(versions: Iterable[VersionRef]) -> Collection[VersionRef]:

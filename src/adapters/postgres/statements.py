@@ -18,7 +18,8 @@ def statement(name: str) -> TextClause:
 # `visible` is the only place where it is written down who may find what: in the open index, or in
 # the sealed one.
 _PART = re.compile(
-    r"^/\* (visible|candidate_vectors|tell_version_features|run_endings)( sealed)? \*/$",
+    r"^/\* (visible|candidate_vectors|tell_version_features|run_endings|record_event)"
+    r"( sealed)? \*/$",
     re.MULTILINE,
 )
 

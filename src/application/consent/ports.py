@@ -42,14 +42,24 @@ class EvidenceKeyMissing(Exception):
     """What is asked for has no key yet that its evidence could be sealed to."""
 
 
+class Outdated(Exception):
+    """What was decided on has changed meanwhile. Nothing was written: ask and decide again.
+
+    `refused` are the grants that had no use left, if that is why.
+    """
+
+    def __init__(self, refused: frozenset[GrantId]) -> None:
+        super().__init__("what was decided on has changed")
+        self.refused = refused
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedVersion:
     """A version with its owner, and the grants that the asker holds on it.
 
     `wanted` is what was asked for, which may have been the current version, whichever that is.
     What does not exist is nobody's, and so is decided, and written down, like what is hidden.
-    The grants under which nothing is counted are locked against revocation until the transaction
-    ends. `collections` are those that hold it, and that something is granted on.
+    Nothing of it is locked. `collections` are those that hold it, and that something is granted on.
     `wait_for_log` says that its owner wants a release in the log before anything is shown.
     `text_commitment` stands for its whole text, where that is there.
     """
@@ -81,19 +91,17 @@ class Decided:
     text_commitment: bytes | None = None
 
 
-class ReleaseTransaction(Protocol):
-    """One transaction of the gate."""
+class ReleaseAttempt(Protocol):
+    """The gate at work: ask, decide, record, and again where what was asked has changed.
+
+    Nothing is locked in between.
+    """
 
     async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
         """Each of them once, whether it exists or not. One clock, the database's, says when.
 
         Raises EvidenceKeyMissing, having decided nothing.
         """
-        ...
-
-    async def spend_uses(self, grants: Sequence[Grant]) -> frozenset[GrantId]:
-        """Take one use from each of these and from all they come from, where every one of a
-        chain is still open and has one; those whose chain gave."""
         ...
 
     async def record(
@@ -107,7 +115,10 @@ class ReleaseTransaction(Protocol):
     ) -> None:
         """Write the release, or the denial where nothing is permitted, and queue it for the log.
 
-        `at` is the time that was decided by; None where there was nothing to decide.
+        One transaction: it locks what the decision rests on against revocation and erasure, makes
+        sure that it still stands, takes a use from each counted grant and from all that it comes
+        from, and is committed. `at` is the time that was decided by; None where there was nothing
+        to decide. Raises Outdated, having changed nothing, and Unavailable.
         """
         ...
 
@@ -115,7 +126,7 @@ class ReleaseTransaction(Protocol):
 class Releases(Protocol):
     """Where releases are written, and where their keys are had."""
 
-    def begin(self, caller: Caller) -> AbstractAsyncContextManager[ReleaseTransaction]: ...
+    def begin(self, caller: Caller) -> AbstractAsyncContextManager[ReleaseAttempt]: ...
 
     async def make_evidence_keys(self, caller: Caller, versions: Sequence[VersionRef]) -> None:
         """For those of these that have none: nothing is locked while the key service is asked."""

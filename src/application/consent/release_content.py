@@ -11,25 +11,21 @@ from application.consent.ports import (
     AskedVersion,
     Decided,
     EvidenceKeyMissing,
+    Outdated,
     Releases,
-    ReleaseTransaction,
 )
 from application.ports import NewId, Release
-from domain.consent.decision import AccessRequest, Decision, decide
+from domain.consent.decision import AccessRequest, decide
 from domain.consent.evidence import evidence_of
 from domain.consent.failure import FailureReason
-from domain.consent.grant import Grant
 from domain.errors import NotFound, Unavailable
 from domain.identity import Action, Caller, GrantId, Purpose, ReleaseId, VersionRef
 from domain.json_pointer import Pointers
 
-Asked = Mapping[VersionRef, AskedVersion]
-Requests = Mapping[VersionRef, AccessRequest]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseContent:
-    """`ReleaseGate`: decide, write the release, commit, and only then take the keys."""
+    """`ReleaseGate`: decide, commit the release, and only then take the keys."""
 
     releases: Releases
     failures: LogFailures
@@ -89,31 +85,43 @@ class ReleaseContent:
         versions: Sequence[VersionRef],
         fields: Mapping[VersionRef, Pointers],
     ) -> tuple[Mapping[VersionRef, Decided], bool]:
-        async with self.releases.begin(caller) as tx:
-            asked = {each.version: each for each in await tx.ask(versions)}
-            requests = {
-                version: _request(caller, action, purpose, each, fields.get(each.wanted))
-                for version, each in asked.items()
-            }
-            decisions, refused = await _decide_and_spend(tx, asked, requests)
-            decided = {
-                version: Decided(
-                    decision=decisions[version],
-                    evidence=evidence_of(
-                        requests[version],
-                        each.grants,
-                        each.at,
-                        decisions[version],
-                        uses_refused=refused,
-                        text_commitment=each.text_commitment,
-                    ),
-                    text_commitment=each.text_commitment,
-                )
-                for version, each in asked.items()
-            }
-            latest = max((each.at for each in asked.values()), default=None)
-            await tx.record(release_id, action=action, purpose=purpose, at=latest, decided=decided)
-        return decided, any(each.wait_for_log for each in asked.values())
+        refused: frozenset[GrantId] = frozenset()
+        async with self.releases.begin(caller) as attempt:
+            while True:  # until what was decided on stands; each time, somebody else got through
+                asked = {each.version: each for each in await attempt.ask(versions)}
+                decided = {
+                    version: _decided(
+                        _request(caller, action, purpose, each, fields.get(each.wanted)),
+                        each,
+                        refused,
+                    )
+                    for version, each in asked.items()
+                }
+                latest = max((each.at for each in asked.values()), default=None)
+                try:
+                    await attempt.record(
+                        release_id, action=action, purpose=purpose, at=latest, decided=decided
+                    )
+                except Outdated as outdated:
+                    refused |= outdated.refused
+                else:
+                    return decided, any(each.wait_for_log for each in asked.values())
+
+
+def _decided(request: AccessRequest, asked: AskedVersion, refused: frozenset[GrantId]) -> Decided:
+    decision = decide(request, asked.grants, asked.at, uses_refused=refused)
+    return Decided(
+        decision=decision,
+        evidence=evidence_of(
+            request,
+            asked.grants,
+            asked.at,
+            decision,
+            uses_refused=refused,
+            text_commitment=asked.text_commitment,
+        ),
+        text_commitment=asked.text_commitment,
+    )
 
 
 def _request(
@@ -140,32 +148,3 @@ def _reason_of(error: Exception) -> FailureReason | None:
     if isinstance(error, TimeoutError):
         return FailureReason.TOO_LATE
     return FailureReason.KEYS_UNAVAILABLE if isinstance(error, Unavailable) else None
-
-
-async def _decide_and_spend(
-    tx: ReleaseTransaction, asked: Asked, requests: Requests
-) -> tuple[Mapping[VersionRef, Decision], frozenset[GrantId]]:
-    """One release takes one use from each counted grant it rests on.
-
-    Where there is none left after all, it is decided again without that grant: each time round
-    there is one grant less to choose from.
-    """
-    refused: frozenset[GrantId] = frozenset()
-    spent: set[GrantId] = set()
-    while True:
-        decisions = {
-            version: decide(request, asked[version].grants, asked[version].at, uses_refused=refused)
-            for version, request in requests.items()
-        }
-        wanted: dict[GrantId, Grant] = {
-            decision.grant.id: decision.grant
-            for decision in decisions.values()
-            if decision.grant is not None and decision.grant.is_counted
-        }
-        for paid in spent:
-            wanted.pop(paid, None)
-        if not wanted:
-            return decisions, refused
-        given = await tx.spend_uses([wanted[grant_id] for grant_id in sorted(wanted)])
-        spent |= given
-        refused |= wanted.keys() - given

@@ -28,9 +28,9 @@ from entrypoints.worker.sequencer import Sequencer
 from tests.integration.audit.conftest import CallerIn, TestedLog
 
 WRITERS = 32
-RELEASES_EACH = 12  # at least, and until enough kills have landed
-RELEASES_EACH_MAX = 200
-KILLS_MIN = 4
+RELEASES_EACH = 12
+RELEASES_EACH_MAX = 100
+KILLS = 4
 
 
 async def test_nothing_is_lost_twice_or_out_of_number_while_sequencers_are_killed(
@@ -39,19 +39,17 @@ async def test_nothing_is_lost_twice_or_out_of_number_while_sequencers_are_kille
     documents = [log.document, await log.another_document()]
     sequencers = [database.engine(SEQUENCER, pool_size=2) for _ in range(2)]
     released: list[tuple[str, Document]] = []
-    releases, kills = 0, 0
+    kills = 0
 
     async def write(number: int) -> None:
-        nonlocal releases
         for turn in range(RELEASES_EACH_MAX):
-            if turn >= RELEASES_EACH and kills >= KILLS_MIN:
+            if turn >= RELEASES_EACH and kills >= KILLS:
                 return
             # One in four names both documents; the others take turns.
             both = (number + turn) % 4 == 0
             named = documents if both else [documents[(number + turn) % 2]]
             release = await log.release(*named)
             released.extend((str(release.id), each) for each in named)
-            releases += 1
 
     async def keep_integrating(integrate: IntegrateEntries) -> None:
         while True:
@@ -81,7 +79,7 @@ async def test_nothing_is_lost_twice_or_out_of_number_while_sequencers_are_kille
         while not writers.done():
             victim = asyncio.create_task(keep_integrating(integrates[1]))
             signs = asyncio.create_task(signing.wait())
-            await asyncio.wait({victim, signs}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({victim, signs}, timeout=2, return_when=asyncio.FIRST_COMPLETED)
             signs.cancel()
             kills += signing.is_set()
             signing.clear()
@@ -103,7 +101,7 @@ async def test_nothing_is_lost_twice_or_out_of_number_while_sequencers_are_kille
     )
     assert [row["leaf_index"] for row in leaves] == list(range(len(events)))
     assert Counter(row["event_id"] for row in leaves) == Counter(row["id"] for row in events)
-    assert sum(row["type"] == "release" for row in events) == releases
+    assert sum(row["type"] == "release" for row in events) == len({event for event, _ in released})
     for document in documents:
         numbered = await log.rows(
             "SELECT release_seq, event_id FROM audit_numbers"
@@ -115,7 +113,7 @@ async def test_nothing_is_lost_twice_or_out_of_number_while_sequencers_are_kille
         assert {str(row["event_id"]) for row in numbered} == ids
     await _tree_is_that_of_the_leaves(log, [row["leaf"] for row in leaves])
     await _checkpoints_are_one_history(log)
-    assert kills >= KILLS_MIN
+    assert kills >= KILLS
 
 
 async def test_a_sequencer_that_dies_before_its_commit_leaves_everything_to_the_next(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,9 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.identifiers import uuid7
+from adapters.postgres.driver import driver_transaction
 from adapters.postgres.engine import Database, transaction
-from application.consent.ports import Decided
-from domain.consent.decision import Decision
+from adapters.postgres.gate import PostgresReleaseAttempt
+from application.consent.ports import AskedVersion, Decided, Outdated, ReleaseAttempt
+from domain.consent.decision import AccessRequest, decide
 from domain.consent.grant import Grant, GrantAlreadyRevoked
 from domain.consent.terms import Terms
 from domain.errors import NotFound, Unavailable
@@ -186,14 +190,14 @@ async def test_a_withdrawal_waits_for_readers_and_stops_those_that_come_later(
 
     acknowledged = asyncio.Event()
     readers = [asyncio.create_task(keep_reading()) for _ in range(6)]
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(10):
+        while await scene.events("release") < 6:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     await scene.withdraw(grant)
     acknowledged.set()
     await asyncio.sleep(0.3)
     stop.set()
     await asyncio.gather(*readers)
-    released = await scene.events("release")
-    assert released > 0
     assert late == 0
     after = """
         SELECT count(*) FROM audit_events e, grants g
@@ -202,15 +206,110 @@ async def test_a_withdrawal_waits_for_readers_and_stops_those_that_come_later(
     assert await scene.count(after) == 0
 
 
-async def test_a_withdrawal_is_not_acknowledged_while_a_reader_is_deciding(scene: Scene) -> None:
-    """Whoever was asked before the withdrawal is done before it is answered."""
+@asynccontextmanager
+async def releasing(scene: Scene, caller: Caller) -> AsyncIterator[ReleaseId]:
+    """A release, or a denial, that was written and is not committed before this ends."""
+    releases = scene.container.releases()
+    sealing = await releases.evidence.sealing(caller)
+    async with driver_transaction(scene.container.engine(), caller) as driver:
+        attempt = PostgresReleaseAttempt(driver=driver, caller=caller, sealing=sealing)
+        yield await record(attempt, scene, caller, await attempt.ask([scene.version]))
+
+
+async def waits_for_a_lock(scene: Scene, change: asyncio.Task[Any]) -> bool:
+    """Once it does; False where it is done without. A slow one is not taken for one that waits."""
+    async with asyncio.timeout(4):
+        while not change.done():
+            if await scene.count("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                return True
+    return False
+
+
+async def record(
+    attempt: ReleaseAttempt, scene: Scene, caller: Caller, asked: Sequence[AskedVersion]
+) -> ReleaseId:
+    """Decide on what was asked, however long ago, and record it."""
+    release_id, (about,) = ReleaseId(uuid7()), asked
+    request = AccessRequest(
+        person_id=caller.person_id,
+        action=Action.READ,
+        purpose=CARE,
+        version=about.version,
+        owner_id=about.owner_id,
+        collections=about.collections,
+    )
+    decided = Decided(decision=decide(request, about.grants, about.at), evidence={})
+    await attempt.record(
+        release_id,
+        action=Action.READ,
+        purpose=CARE,
+        at=about.at,
+        decided={about.version: decided},
+    )
+    return release_id
+
+
+async def test_a_withdrawal_is_not_acknowledged_while_a_release_is_written(scene: Scene) -> None:
     grant = await scene.share()
-    async with scene.container.releases().begin(scene.ben) as tx:
-        await tx.ask([scene.version])
+    async with releasing(scene, scene.ben):
         withdrawal = asyncio.create_task(scene.withdraw(grant))
-        await asyncio.sleep(0.3)
-        assert not withdrawal.done()
+        assert await waits_for_a_lock(scene, withdrawal)
     await withdrawal
+    assert await scene.events("release") == 1
+
+
+async def test_readers_do_not_wait_for_each_other(scene: Scene) -> None:
+    await scene.share()
+    async with releasing(scene, scene.ben), asyncio.timeout(3):
+        assert await scene.read(scene.ben)
+
+
+async def _withdraw(scene: Scene) -> Callable[[], Awaitable[object]]:
+    grant = await scene.share()
+    return lambda: scene.withdraw(grant)
+
+
+async def _erase(scene: Scene) -> Callable[[], Awaitable[object]]:
+    await scene.share()
+    erase = scene.container.erase_document()
+    return lambda: erase(caller=scene.asha, document_id=scene.document.id)
+
+
+async def _take_out(scene: Scene) -> Callable[[], Awaitable[object]]:
+    collection = await scene.container.add_collection()(caller=scene.asha, title="Flat")
+    where = {"caller": scene.asha, "collection_id": collection, "document_id": scene.document.id}
+    await scene.container.put_in_collection()(**where)
+    await scene.share(resource=ResourceRef(kind=ResourceKind.COLLECTION, id=collection))
+    take_out = scene.container.take_from_collection()
+    return lambda: take_out(**where)
+
+
+async def _use_up(scene: Scene) -> Callable[[], Awaitable[object]]:
+    await scene.share(max_uses=1)
+    return lambda: scene.read(scene.ben)
+
+
+async def _let_expire(scene: Scene) -> Callable[[], Awaitable[object]]:
+    await scene.share(expires_at=datetime.now(UTC) + timedelta(milliseconds=600))
+    return lambda: asyncio.sleep(0.7)
+
+
+@pytest.mark.parametrize("of", [_withdraw, _erase, _take_out, _use_up, _let_expire])
+async def test_what_changes_between_asking_and_releasing_is_not_released(
+    scene: Scene, of: Callable[[Scene], Awaitable[Callable[[], Awaitable[object]]]]
+) -> None:
+    """Nothing is locked while it is decided: the statement that writes makes sure of it."""
+    change = await of(scene)
+    async with scene.container.releases().begin(scene.ben) as attempt:
+        asked = await attempt.ask([scene.version])
+        await change()
+        before = await scene.events("release")
+        with pytest.raises(Outdated):
+            await record(attempt, scene, scene.ben, asked)
+    assert await scene.events("release") == before
+    with pytest.raises(NotFound):
+        await scene.read(scene.ben)
+    assert await scene.events("release") == before
 
 
 async def _released(scene: Scene) -> ReleaseId:
@@ -229,16 +328,8 @@ async def test_a_release_opens_its_keys_once(scene: Scene) -> None:
 
 
 async def test_nobody_else_takes_the_keys_of_a_release(scene: Scene) -> None:
-    release_id = ReleaseId(uuid7())
-    async with scene.container.releases().begin(scene.asha) as tx:
-        asked = await tx.ask([scene.version])
-        await tx.record(
-            release_id,
-            action=Action.READ,
-            purpose=CARE,
-            at=asked[0].at,
-            decided={scene.version: Decided(decision=Decision(), evidence=None)},
-        )
+    async with releasing(scene, scene.asha) as release_id:
+        pass
     with pytest.raises(Unavailable) as refused:
         await scene.container.releases().take_keys(scene.ben, release_id)
     assert "no committed release" in str(refused.value.__cause__)
@@ -309,16 +400,8 @@ async def test_a_release_holds_for_thirty_seconds_and_not_in_advance(scene: Scen
 
 async def test_nothing_is_added_to_a_release_afterwards(scene: Scene, container: Container) -> None:
     other = await add_text(container, scene.asha, "Another secret.", "Other")
-    release_id = ReleaseId(uuid7())
-    async with container.releases().begin(scene.asha) as tx:
-        asked = await tx.ask([scene.version])
-        await tx.record(
-            release_id,
-            action=Action.READ,
-            purpose=CARE,
-            at=asked[0].at,
-            decided={scene.version: Decided(decision=Decision(), evidence=None)},
-        )
+    async with releasing(scene, scene.asha) as release_id:
+        pass
     names = {"tenant": scene.asha.tenant_id, "event": release_id, "document": other.id}
     async with transaction(
         container.engine(), scene.asha.tenant_id, scene.asha.person_id
@@ -337,18 +420,9 @@ async def test_an_erasure_waits_for_what_is_being_logged_and_leaves_nothing_of_i
     stranger = await caller_in(scene.asha.tenant_id)
     who = {"its owner": scene.asha, "a grantee": scene.ben, "a stranger": stranger}[reader]
     erase = container.erase_document()
-    async with container.releases().begin(who) as tx:
-        (asked,) = await tx.ask([scene.version])
+    async with releasing(scene, who):
         erasing = asyncio.create_task(erase(caller=scene.asha, document_id=scene.document.id))
-        await asyncio.wait({erasing}, timeout=0.3)
-        await tx.record(
-            ReleaseId(uuid7()),
-            action=Action.READ,
-            purpose=CARE,
-            at=asked.at,
-            decided={scene.version: Decided(decision=Decision(), evidence=None)},
-        )
-        assert not erasing.done()
+        assert await waits_for_a_lock(scene, erasing)
     receipt = await erasing
     assert not any(receipt.erasure.residue.values()), receipt.erasure.residue
     left = await scene.count(
