@@ -86,7 +86,10 @@ class Shelves:
         if topic is not None:
             place = np.argsort(self.clustered.nearest[topic])
             order = order[np.argsort(place[topics[order]], kind="stable")]
-        documents = np.sort(order[:count])
+        return await self.asker_of(np.sort(order[:count]))
+
+    async def asker_of(self, documents: NDArray[np.int64]) -> Asker:
+        """Somebody who sees these documents, by their sorted numbers."""
         passages = (
             documents[:, None] * PASSAGES_PER_DOCUMENT + np.arange(PASSAGES_PER_DOCUMENT)
         ).ravel()

@@ -49,13 +49,18 @@ class VectorRoute:
     The rest was measured: the graph may hand out one entry for `entry_cost` visible passages, and
     visit `visited_per_entry` for each of these, which is about what it takes. Visiting one took as
     long as comparing eight vectors that lie together. `overfetch` times as many as are wanted are
-    taken, for the order in which they come is only nearly right.
+    expected among them, for the order in which they come is only nearly right.
+
+    How many are handed out depends on what is visible and the size of the table, and not on what
+    lies about the question: `spare` times as many as it takes where hidden ones lie by chance. More
+    spare lets more hidden ones lie there before the graph comes short, which time does tell.
     """
 
     exact_passages_max: int = EXACT_PASSAGES_MAX
     entry_cost: float = 80.0
     visited_per_entry: float = 10.0
     overfetch: float = 1.5
+    spare: float = 2.0
 
     def values(
         self, found: Row[Any] | None, per_leg: int, vector: str | None, dimensions: int
@@ -68,6 +73,7 @@ class VectorRoute:
             "exact_max": self.exact_passages_max,
             "entry_cost": self.entry_cost,
             "visited_per_entry": self.visited_per_entry,
+            "spare": self.spare,
             "fetched": math.ceil(per_leg * self.overfetch),
             "graph": found.graph if found is not None and has_graph else None,
             "near": vector if has_graph else None,

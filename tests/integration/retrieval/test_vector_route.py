@@ -18,7 +18,7 @@ from adapters.postgres.engine import APPLICATION, Database, transaction
 from adapters.postgres.migrate import migrate
 from adapters.postgres.passages import PostgresPassages, search_values
 from adapters.postgres.statements import statement
-from adapters.postgres.vector_route import PLANNING, VectorRoute
+from adapters.postgres.vector_route import BY_DEFAULT, PLANNING, VectorRoute
 from adapters.telemetry.search_meter import PrometheusSearchMeter
 from application.retrieval.passages import Candidates
 from domain.identity import Action, Caller, DocumentId
@@ -231,17 +231,56 @@ async def test_one_or_the_other_is_run_whatever_the_planner_believes(library: Li
         if fresh_statistics:
             await library.run("ANALYZE passage_vectors, documents")
         for route, asked in ((ALWAYS, True), (NEVER, False)):
-            explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('search').text}")
-            (row,) = await _rows(library, asha, centre, route, explained)
-            plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
             scans = {
                 node["Index Name"]: node["Actual Loops"]
-                for node in _nodes(plan[0]["Plan"])
+                for node in await _plan(library, asha, centre, route)
                 if node.get("Relation Name") == "passage_vectors"
                 and (node["Actual Loops"] or "near" in node["Index Name"])
             }
             assert scans.pop("passage_vectors_near_idx") == (1 if asked else 0)
             assert bool(scans) is not asked
+
+
+async def test_comparing_all_reads_the_same_whether_hidden_ones_lie_about_a_question_or_none(
+    library: Library,
+) -> None:
+    """Row by row: what a stranger could measure as time."""
+    asha, ben = await library.person(), await library.person()
+    shelf = Shelf(library, 60)
+    here, elsewhere = shelf.centre(), shelf.centre()
+    for centre in (here, elsewhere):
+        await shelf.add(asha, centre, 30)
+        await library.share(ben, await shelf.add(ben, centre, 30), asha)
+    hidden = [await shelf.add(ben, here, 60) for _ in range(4)]
+    plans = [await _plan(library, asha, each, BY_DEFAULT) for each in (here, elsewhere)]
+    assert _read(plans[0]) == _read(plans[1])
+    await library.share(ben, hidden[0], asha)
+    shown = await _plan(library, asha, here, BY_DEFAULT)
+    assert _read(shown) != _read(plans[0]), "what is read would not tell anything"
+
+
+async def test_the_graph_hands_out_as_many_whether_hidden_ones_lie_about_a_question_or_none(
+    library: Library,
+) -> None:
+    asha, ben = await library.person(), await library.person()
+    shelf = Shelf(library, 61)
+    here, elsewhere = shelf.centre(), shelf.centre()
+    for centre in (here, elsewhere):
+        for _ in range(3):  # more than are handed out, however much other tests left behind
+            await shelf.add(asha, centre, 200)
+    await shelf.add(ben, here, 200)
+    met = {}
+    for name, centre in (("here", here), ("elsewhere", elsewhere)):
+        found = await _candidates(library, asha, centre, ALWAYS)
+        assert found.vectors is VectorReason.GRAPH
+        nodes = await _plan(library, asha, centre, ALWAYS)
+        (scan,) = [each for each in nodes if each.get("Index Name") == "passage_vectors_near_idx"]
+        (visible,) = [each for each in nodes if each.get("Subplan Name") == "CTE near"]
+        met[name] = scan["Actual Rows"] - visible["Actual Rows"]
+        assert scan.get("Rows Removed by Filter", 0) == 0
+        handed_out = met.setdefault("handed out", scan["Actual Rows"])
+        assert scan["Actual Rows"] == handed_out
+    assert met["elsewhere"] == 0 < met["here"], "nothing hidden lay among what was handed out"
 
 
 async def _candidates(
@@ -275,6 +314,30 @@ async def _rows(
             tables=(await connection.execute(PLANNING)).one(),
         )
         return (await connection.execute(asked, values)).all()
+
+
+async def _plan(
+    library: Library, caller: Caller, question: Numbers, route: VectorRoute
+) -> list[dict[str, Any]]:
+    """The nodes of the search as it was run."""
+    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('search').text}")
+    (row,) = await _rows(library, caller, question, route, explained)
+    plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
+    return _nodes(plan[0]["Plan"])
+
+
+def _read(nodes: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """How many rows each node took and gave, and how often it was run."""
+    counts = (
+        "Actual Rows",
+        "Actual Loops",
+        "Rows Removed by Filter",
+        "Rows Removed by Join Filter",
+    )
+    return [
+        (node["Node Type"], node.get("Index Name"), *(node.get(count) for count in counts))
+        for node in nodes
+    ]
 
 
 def _unit(vectors: NDArray[Any]) -> Numbers:

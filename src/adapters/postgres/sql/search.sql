@@ -107,8 +107,11 @@ WITH asked AS MATERIALIZED (
 ), route AS MATERIALIZED (
     -- How to compare them (ADR-0030). To have an entry of the graph handed out takes as long as to
     -- compare :entry_cost vectors, so that `entries_max` of them are no dearer than comparing all.
-    -- The graph is asked where these will do, if what is visible lies in it by chance.
+    -- The graph is asked where these will do, if what is visible lies in it by chance. It then hands
+    -- out `entries`, whatever lies where: :spare times as many as that takes, of those it may.
     SELECT r.visible, r.entries_max,
+           least(r.entries_max, ceil(CAST(:spare AS float8) * CAST(:fetched AS float8)
+               * greatest(CAST(:total AS float8) / nullif(r.visible, 0), 1)))::bigint AS entries,
            CASE WHEN CAST(:vector AS halfvec) IS NULL THEN 'not_asked'
                 WHEN CAST(:named AS bigint[]) IS NOT NULL THEN 'vector_store'
                 WHEN r.visible <= CAST(:exact_max AS bigint) THEN 'few_visible'
@@ -135,22 +138,28 @@ WITH asked AS MATERIALIZED (
         OFFSET 0
     ) p
     WHERE r.fields IS NOT NULL
-), near AS MATERIALIZED (
-    -- The graph hands out the nearest, whoever's they are; consent is looked at entry by entry, and
-    -- the scan goes on until enough were visible, or its bound is reached. The order is nearly right.
-    SELECT x.passage_id, -(x.embedding::halfvec(384) <#> CAST(:near AS halfvec(384))) AS score
+), nearest AS MATERIALIZED (
+    -- The graph hands out the nearest, whoever's they are, nearly in order, and always as many as
+    -- was decided before: if it went on until enough were visible, its time would count the hidden
+    -- ones that lie about the question. Whose they are is looked at afterwards.
+    SELECT x.passage_id, x.document_id, x.version, x.model,
+           -(x.embedding::halfvec(384) <#> CAST(:near AS halfvec(384))) AS score
     FROM passage_vectors x
     WHERE EXISTS (SELECT FROM started) AND vector_dims(x.embedding) = 384
-      AND x.tenant_id = :tenant AND x.model = :model
+      AND x.tenant_id = :tenant
+    ORDER BY x.embedding::halfvec(384) <#> CAST(:near AS halfvec(384))
+    LIMIT (SELECT entries FROM route)
+), near AS MATERIALIZED (
+    SELECT x.passage_id, x.score
+    FROM nearest x
+    WHERE x.model = :model
       AND CASE WHEN (x.document_id, x.version) IN
                     (SELECT document_id, version FROM read WHERE fields IS NULL) THEN true
           ELSE x.passage_id IN (SELECT id FROM parts) END
-    ORDER BY x.embedding::halfvec(384) <#> CAST(:near AS halfvec(384))
-    LIMIT CAST(:fetched AS bigint)
 ), method AS MATERIALIZED (
     -- Never silently short: the graph has the word only if it found as many as are wanted, or all
-    -- that are visible, among no more entries than it was trusted with. Past its bound it hands out
-    -- what it happens to have seen.
+    -- that are visible, among no more entries than it was trusted with (those of other tenants count).
+    -- Past its bound it hands out what it happens to have seen.
     SELECT reason = 'graph' AS is_graph, reason NOT IN ('graph', 'vector_store') AS is_exact, reason
     FROM (
         SELECT CASE WHEN r.reason <> 'graph' THEN r.reason
