@@ -33,6 +33,7 @@ class Mechanism:
 
 _TAKE_DEKS = "migrations/sql/0005_key_versions.sql"
 _GRANTS = "migrations/sql/0002_grants.sql"
+_RELEASE = "migrations/sql/0029_release_in_one_statement.sql"
 _GATE = "tests/integration/consent/test_gate.py::test_"
 _RUNS = "tests/integration/chat/test_runs.py::test_"
 _SQL = "src/adapters/postgres/sql"
@@ -192,15 +193,15 @@ MECHANISMS = (
         what="a use is taken only where there is one",
         taken_out=[
             Edit(
-                file=f"{_SQL}/spend_uses.sql",
-                old="      AND (g.uses_left IS NULL OR g.uses_left > 0)\n"
-                "      AND (g.interval_uses IS NULL OR j.",
-                new="      AND (g.interval_uses IS NULL OR j.",
+                file=_RELEASE,
+                old="          AND (g.uses_left IS NULL OR g.uses_left > 0)\n"
+                "          AND (g.interval_uses IS NULL OR j.",
+                new="          AND (g.interval_uses IS NULL OR j.",
             ),
             Edit(
-                file=f"{_SQL}/spend_uses.sql",
+                file=_RELEASE,
                 old="g.is_counted AND g.revoked_at IS NULL\n"
-                "      AND (g.uses_left IS NULL OR g.uses_left > 0)\n",
+                "          AND (g.uses_left IS NULL OR g.uses_left > 0)\n",
                 new="g.is_counted AND g.revoked_at IS NULL\n",
             ),
         ],
@@ -217,12 +218,18 @@ MECHANISMS = (
         what="a reader holds its grant FOR SHARE until its release is committed",
         taken_out=[
             Edit(
-                file=f"{_SQL}/ask_versions.sql",
-                old="    ORDER BY g.id\n    FOR SHARE\n",
-                new="    ORDER BY g.id\n",
+                file=_RELEASE,
+                old="        ORDER BY g.id\n        FOR SHARE;\n",
+                new="        ORDER BY g.id;\n",
             )
         ],
-        test=_GATE + "a_withdrawal_is_not_acknowledged_while_a_reader_is_deciding",
+        test=_GATE + "a_withdrawal_is_not_acknowledged_while_a_release_is_written",
+    ),
+    Mechanism(
+        invariant=10,
+        what="what was decided on is looked at once more where the release is written",
+        taken_out=[Edit(file=_RELEASE, old="    IF NOT stands THEN\n", new="    IF false THEN\n")],
+        test=_GATE + "what_changes_between_asking_and_releasing_is_not_released",
     ),
     Mechanism(
         invariant=10,
@@ -347,9 +354,9 @@ MECHANISMS = (
         what="an erasure waits for what is being logged of the document",
         taken_out=[
             Edit(
-                file=f"{_SQL}/ask_versions.sql",
-                old="    ORDER BY d.id\n    FOR KEY SHARE\n",
-                new="    ORDER BY d.id\n",
+                file=_RELEASE,
+                old="    ORDER BY d.id\n    FOR KEY SHARE;\n",
+                new="    ORDER BY d.id;\n",
             )
         ],
         test=_GATE + "an_erasure_waits_for_what_is_being_logged_and_leaves_nothing_of_it",
@@ -371,9 +378,9 @@ MECHANISMS = (
         what="what does not exist goes the way of what is hidden, and is logged like it",
         taken_out=[
             Edit(
-                file=f"{_SQL}/ask_versions.sql",
-                old="LEFT JOIN living l ON",
-                new="JOIN living l ON",
+                file=_RELEASE,
+                old="        LEFT JOIN documents d ON d.tenant_id = tenant AND d.id = wanted",
+                new="        JOIN documents d ON d.tenant_id = tenant AND d.id = wanted",
             )
         ],
         test=_GATE + "what_does_not_exist_is_refused_along_the_same_path",
