@@ -157,13 +157,13 @@ WITH asked AS MATERIALIZED (
                     (SELECT document_id, version FROM read WHERE fields IS NULL) THEN true
           ELSE x.passage_id IN (SELECT id FROM parts) END
 ), method AS MATERIALIZED (
-    -- Never silently short: the graph has the word only if it found as many as are wanted, or all
-    -- that are visible, among no more entries than it was trusted with (those of other tenants count).
-    -- Past its bound it hands out what it happens to have seen.
+    -- Never silently short: the graph has the word only if it found more than are wanted, for its
+    -- order is only nearly right, or all that are visible, among no more entries than it was trusted
+    -- with (those of other tenants count). Past its bound it hands out what it happens to have seen.
     SELECT reason = 'graph' AS is_graph, reason NOT IN ('graph', 'vector_store') AS is_exact, reason
     FROM (
         SELECT CASE WHEN r.reason <> 'graph' THEN r.reason
-                    WHEN f.found < least(CAST(:per_leg AS bigint), r.visible)
+                    WHEN f.found < least(CAST(:fetched AS bigint), r.visible)
                          OR f.entries NOT BETWEEN f.found AND r.entries_max
                         THEN 'graph_came_short'  -- also where the server does not count (track_counts)
                     ELSE 'graph' END AS reason
