@@ -160,10 +160,14 @@ WITH asked AS MATERIALIZED (
     -- Never silently short: the graph has the word only if it found more than are wanted, for its
     -- order is only nearly right, or all that are visible, among no more entries than it was trusted
     -- with (those of other tenants count). Past its bound it hands out what it happens to have seen.
+    -- Where fewer than two thirds are visible of what would be by chance, hidden ones lie all about
+    -- the question, and what is visible lies where the graph was seen to miss some of it.
     SELECT reason = 'graph' AS is_graph, reason NOT IN ('graph', 'vector_store') AS is_exact, reason
     FROM (
         SELECT CASE WHEN r.reason <> 'graph' THEN r.reason
-                    WHEN f.found < least(CAST(:fetched AS bigint), r.visible)
+                    WHEN f.found < least(greatest(CAST(:fetched AS float8), r.entries * r.visible
+                                                  / greatest(CAST(:total AS float8), 1) * 2 / 3),
+                                         r.visible)
                          OR f.entries NOT BETWEEN f.found AND r.entries_max
                         THEN 'graph_came_short'  -- also where the server does not count (track_counts)
                     ELSE 'graph' END AS reason
