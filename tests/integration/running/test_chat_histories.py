@@ -137,6 +137,7 @@ async def judged(
     assert landed.total() == len(faults)
 
 
+@pytest.mark.slow
 async def test_a_kill_loses_doubles_and_reorders_nothing(
     processes: TwoProcesses, figure: Callable[[str], None]
 ) -> None:

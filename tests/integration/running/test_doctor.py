@@ -45,6 +45,7 @@ async def _broken(program: Program) -> AsyncIterator[None]:
         await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_deployment_is_examined_beside_its_server(own: Program) -> None:
     await own.running()
     status, said, _ = await command("doctor", directory=own.data_dir, data_dir=own.data_dir)

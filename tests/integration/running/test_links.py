@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from domain.consent.link import PASS_CODE_ATTEMPTS
 from tests.integration.running.people import (
@@ -189,6 +190,7 @@ async def test_a_link_to_some_fields_shows_no_others(running: Program) -> None:
             assert (await http.get(path, params=purpose)).status_code == 401  # used up
 
 
+@pytest.mark.slow
 async def test_many_redeemers_at_two_servers_never_get_more_than_allowed(
     places: Callable[[], Path], own: Program, figure: Callable[[str], None]
 ) -> None:

@@ -344,6 +344,7 @@ async def effects(processes: TwoProcesses, rounds: int, figure: Callable[[str], 
     assert {name: set(found) for name, found in counted.items()} == {name: {1} for name in KINDS}
 
 
+@pytest.mark.slow
 async def test_whatever_was_asked_is_done_once_when_its_reply_is_lost(
     processes: TwoProcesses, figure: Callable[[str], None]
 ) -> None:

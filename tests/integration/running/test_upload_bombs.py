@@ -25,6 +25,7 @@ ANSWER_SECONDS_MAX = 5.0
 NAMES = [*list(BOMBS)[::3], *list(HARMLESS)[::3]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unfailing")
 async def test_neighbours_go_on_while_bombs_are_ingested(
     running: Program, asha: Person, ben: Person, figure: Callable[[str], None]

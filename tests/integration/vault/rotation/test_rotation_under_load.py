@@ -155,6 +155,7 @@ async def rewrappers(container: Container, database: Database) -> AsyncIterator[
             await process.wait()
 
 
+@pytest.mark.slow
 async def test_rotation_survives_kills_under_load(
     container: Container,
     database: Database,
