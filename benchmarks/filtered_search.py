@@ -113,10 +113,10 @@ async def _asked(made: Shelves, case: Case, questions: int) -> dict[str, list[Se
                     else:
                         compare = side == "raw, all compared"
                         ask = _raw(raw[side], case.asker, owner, question, compare=compare)
-                    forbidden = changing.forbidden() if side == OURS else frozenset()
-                    began = time.perf_counter()
-                    found, method = await ask()
-                    seconds = time.perf_counter() - began
+                    with changing.forbidden() as forbidden:
+                        began = time.perf_counter()
+                        found, method = await ask()
+                        seconds = time.perf_counter() - began
                     stable = [each for each in found if each in case.asker.visible]
                     allowed = case.asker.visible | changing.ever - forbidden
                     seen[side].append(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,10 +57,22 @@ class Changing:
 
     ever: frozenset[int]
     withdrawn: set[int] = field(default_factory=set)
+    _looks: list[set[int]] = field(default_factory=list)
 
-    def forbidden(self) -> frozenset[int]:
-        """To a search that begins now, unless they are given again before it ends."""
-        return frozenset(self.withdrawn)
+    @contextmanager
+    def forbidden(self) -> Iterator[set[int]]:
+        """To a search within: in the end those that were withdrawn all the while."""
+        looked = set(self.withdrawn)
+        self._looks.append(looked)
+        try:
+            yield looked
+        finally:
+            self._looks.remove(looked)
+
+    def given(self, passages: set[int]) -> None:
+        """They are about to be, so that no search within may be blamed for finding them."""
+        for each in (self.withdrawn, *self._looks):
+            each -= passages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,7 +144,7 @@ class Shelves:
                 for each, passages in numbers.items():
                     if done.is_set():
                         return
-                    state.withdrawn -= passages
+                    state.given(passages)
                     given = await self._share(
                         asker.caller, ResourceKind.DOCUMENT, self.document_ids[each]
                     )
