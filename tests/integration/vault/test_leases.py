@@ -106,7 +106,7 @@ async def showing(shared: Shared, release: Release) -> AsyncIterator[asyncio.Tas
 
 async def test_what_is_being_shown_ends_as_soon_as_the_grant_does(shared: Shared) -> None:
     grant = await shared.grant()
-    shared.leases.look_seconds = 0.9 * LEASE_SECONDS
+    shared.leases.look_seconds = 0.65 * LEASE_SECONDS  # the first look opens a connection
     async with (
         shared.leases.signals.listening(),
         showing(shared, await shared.release()) as shown,
