@@ -31,8 +31,8 @@ import numpy as np
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.vector_route import BY_DEFAULT, VectorRoute
 from benchmarks.clustered import MODEL, PASSAGES_PER_DOCUMENT, Vectors
-from benchmarks.hidden_or_absent import DISTANCE_MAX, Times
-from benchmarks.measure import Goal, Measured, percentile, report
+from benchmarks.hidden_or_absent import DISTANCE_MAX, Times, figures_of
+from benchmarks.measure import Goal, Measured, report
 from benchmarks.shelves import Asker, Shelves, shelves
 from domain.identity import Action
 from domain.retrieval.query import SearchQuery
@@ -131,13 +131,7 @@ def _report(
     load_before: tuple[float, float, float],
     chance: random.Random,
 ) -> None:
-    values: dict[str, dict[str, list[float]]] = {"auc": {}, "auc_distance": {}, "p50_ms": {}}
-    for name, found in times.items():
-        area, (low, high) = found.auc(), found.interval(chance)
-        values["auc"][name] = [low, area, high]
-        values["auc_distance"][name] = [abs(area - 0.5)]
-        values["p50_ms"][f"{name}: here"] = [percentile(found.hidden, 50)]
-        values["p50_ms"][f"{name}: elsewhere"] = [percentile(found.absent, 50)]
+    values = figures_of(times, chance, ("here", "elsewhere"))
     # With all of a topic hidden the graph comes short, and that is told: it has no goal.
     told = f"{SHARES[-1]:.0%} of a topic hidden, graph"
     goals = [

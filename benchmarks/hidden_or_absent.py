@@ -193,16 +193,24 @@ def _auc(above: Sequence[float], below: Sequence[float]) -> float:
     return (ranks - least) / (len(above) * len(below))
 
 
-def _report(
-    times: dict[str, Times], load_before: tuple[float, float, float], chance: random.Random
-) -> None:
+def figures_of(
+    times: dict[str, Times], chance: random.Random, kinds: tuple[str, str] = ("hidden", "absent")
+) -> dict[str, dict[str, list[float]]]:
+    """What time told: the area with its interval, how far it is from 0.5, and both medians."""
     values: dict[str, dict[str, list[float]]] = {"auc": {}, "auc_distance": {}, "p50_ms": {}}
     for name, found in times.items():
         area, (low, high) = found.auc(), found.interval(chance)
         values["auc"][name] = [low, area, high]
         values["auc_distance"][name] = [abs(area - 0.5)]
-        values["p50_ms"][f"{name}: hidden"] = [percentile(found.hidden, 50)]
-        values["p50_ms"][f"{name}: absent"] = [percentile(found.absent, 50)]
+        for kind, taken in zip(kinds, (found.hidden, found.absent), strict=True):
+            values["p50_ms"][f"{name}: {kind}"] = [percentile(taken, 50)]
+    return values
+
+
+def _report(
+    times: dict[str, Times], load_before: tuple[float, float, float], chance: random.Random
+) -> None:
+    values = figures_of(times, chance)
     goals = [Goal(figure="auc_distance", side=name, at_most=DISTANCE_MAX) for name in times]
     measured = Measured(name="hidden_or_absent", values=values, load_before=load_before)
     report(measured, goals=goals, notes=NOTES)
