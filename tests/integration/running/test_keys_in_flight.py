@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 from uuid import uuid4
 
 import asyncpg
@@ -48,6 +49,17 @@ async def until_in_flight(looking: asyncpg.Connection, waiting: int = 1) -> None
     raise AssertionError("nobody waits")
 
 
+@asynccontextmanager
+async def in_flight(program: Program, person: Person) -> AsyncIterator[InFlight]:
+    """A first request that cannot go on within."""
+    begun = json_of(await person.http.post("/v1/conversations", json={}))
+    ask = Asking(person, begun["id"])
+    async with held(program, begun["id"]) as looking:
+        first = asyncio.create_task(ask())
+        await until_in_flight(looking)
+        yield InFlight(ask, first, looking)
+
+
 class Asking:
     """One conversation, one key."""
 
@@ -64,15 +76,19 @@ class Asking:
         return answer, time.monotonic() - began
 
 
+class InFlight(NamedTuple):
+    """How to repeat it, the first request itself, and a connection to look on with."""
+
+    ask: Asking
+    first: asyncio.Task[tuple[httpx2.Response, float]]
+    looking: asyncpg.Connection
+
+
 async def test_repeats_of_a_request_in_flight_wait_a_while_and_are_told_to_come_again(
     running: Program, asha: Person, figure: Callable[[str], None]
 ) -> None:
-    begun = json_of(await asha.http.post("/v1/conversations", json={}))
-    ask = Asking(asha, begun["id"])
-    async with held(running, begun["id"]) as looking:
+    async with in_flight(running, asha) as (ask, first, _):
         until = time.monotonic() + HELD_SECONDS
-        first = asyncio.create_task(ask())
-        await until_in_flight(looking)
         repeats = [asyncio.create_task(ask()) for _ in range(REPEATS)]
         other = asyncio.create_task(ask("Something else?"))
         answered = await asyncio.gather(*repeats, other)
@@ -101,11 +117,7 @@ async def test_repeats_of_a_request_in_flight_wait_a_while_and_are_told_to_come_
 async def test_a_repeat_is_answered_as_the_first_where_that_ends_in_time(
     running: Program, asha: Person
 ) -> None:
-    begun = json_of(await asha.http.post("/v1/conversations", json={}))
-    ask = Asking(asha, begun["id"])
-    async with held(running, begun["id"]) as looking:
-        first = asyncio.create_task(ask())
-        await until_in_flight(looking)
+    async with in_flight(running, asha) as (ask, first, looking):
         repeats = [asyncio.create_task(ask()) for _ in range(3)]
         other = asyncio.create_task(ask("Something else?"))
         await until_in_flight(looking, 2)
@@ -121,11 +133,7 @@ async def test_a_repeat_is_answered_as_the_first_where_that_ends_in_time(
 async def test_where_the_first_comes_to_nothing_a_repeat_takes_its_place(
     running: Program, asha: Person
 ) -> None:
-    begun = json_of(await asha.http.post("/v1/conversations", json={}))
-    ask = Asking(asha, begun["id"])
-    async with held(running, begun["id"]) as looking:
-        first = asyncio.create_task(ask())
-        await until_in_flight(looking)
+    async with in_flight(running, asha) as (ask, first, looking):
         # The first dies as a process that is killed would: its transaction is rolled back.
         ended = await looking.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
