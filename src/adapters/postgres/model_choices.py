@@ -15,7 +15,7 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.tables import model_chains
 from application.ports import NewId
 from domain.chat.model_choice import ModelTask
-from domain.identity import OPERATOR, Caller
+from domain.identity import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +35,7 @@ class PostgresModelChoices:
         return models
 
     async def put(self, caller: Caller, task: ModelTask, models: Sequence[str] | None) -> None:
-        by_operator = caller.person_id == OPERATOR
-        sealing = (
-            self.evidence.for_operators if by_operator else await self.evidence.sealing(caller)
-        )
+        sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             if models is None:
                 change = delete(model_chains).where(

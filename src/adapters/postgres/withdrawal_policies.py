@@ -14,7 +14,7 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.tables import withdrawal_policies
 from application.ports import NewId
 from domain.consent.withdrawal_policy import AnswersThen, KeepingBasis, WithdrawalPolicy
-from domain.identity import OPERATOR, Caller, LawfulBasis, TenantId
+from domain.identity import Caller, LawfulBasis, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,6 @@ class PostgresWithdrawalPolicies:
             return await withdrawal_policy(connection, caller.tenant_id)
 
     async def put(self, caller: Caller, policy: WithdrawalPolicy) -> None:
-        by_operator = caller.person_id == OPERATOR
         basis = policy.keep_on
         told = {
             "answers": policy.answers,
@@ -39,9 +38,7 @@ class PostgresWithdrawalPolicies:
             "set_at": func.clock_timestamp(),
         }
         row = upsert(withdrawal_policies).values(tenant_id=caller.tenant_id, **told)
-        sealing = (
-            self.evidence.for_operators if by_operator else await self.evidence.sealing(caller)
-        )
+        sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             await connection.execute(
                 row.on_conflict_do_update(index_elements=["tenant_id"], set_=told)

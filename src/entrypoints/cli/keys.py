@@ -11,6 +11,7 @@ from domain.identity import PersonId, TenantId
 from entrypoints.cli.database import DEFAULT_TENANT
 from entrypoints.cli.deployment import beside_a_server
 from entrypoints.cli.steps import say
+from entrypoints.cli.tenants import tenant_named
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 
@@ -18,13 +19,13 @@ from entrypoints.settings import Settings
 async def rotate(
     settings: Settings, *, tenant_name: str | None, email: str | None, root: bool
 ) -> None:
-    """Raises PersonUnknown for a tenant or a person that is not there, and NothingToRotate."""
+    """Raises TenantUnknown, PersonUnknown and NothingToRotate."""
     async with beside_a_server(settings) as container:
         keykeeper = container.keykeeper()
         if root:
             version = await keykeeper.rotate_root()
         else:
-            tenant_id = await _tenant(container, tenant_name or DEFAULT_TENANT)
+            tenant_id = await tenant_named(container, tenant_name or DEFAULT_TENANT)
             subject_id = None if email is None else await _person(container, tenant_id, email)
             version = await keykeeper.rotate(tenant_id, subject_id)
         say(f"version {version} is active; rewrapping what lies under older ones")
@@ -34,7 +35,7 @@ async def rotate(
 async def status(settings: Settings, tenant_name: str) -> Sequence[str]:
     """Lines to be read by a person."""
     async with beside_a_server(settings) as container:
-        tenant_id = await _tenant(container, tenant_name)
+        tenant_id = await tenant_named(container, tenant_name)
         return [_told(each) for each in await container.keykeeper().versions(tenant_id)]
 
 
@@ -42,13 +43,6 @@ def _told(version: KeyVersion) -> str:
     whose = "" if version.subject_id is None else f" of {version.subject_id}"
     state = "active" if version.active else "only unwraps"
     return f"{version.key} key{whose}, version {version.version}: {state}, wraps {version.wraps:,}"
-
-
-async def _tenant(container: Container, name: str) -> TenantId:
-    found = await container.accounts().tenant_named(name)
-    if found is None:
-        raise PersonUnknown("There is no tenant of this name.")
-    return found.id
 
 
 async def _person(container: Container, tenant_id: TenantId, email: str) -> PersonId:

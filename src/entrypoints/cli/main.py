@@ -265,7 +265,7 @@ def tenant_withdrawal_policy(
     It holds for withdrawals from now on. Erasure hides answers whatever the policy.
     """
     from domain.consent.withdrawal_policy import AnswersThen, WithdrawalPolicy
-    from entrypoints.cli.tenants import withdrawal_policy
+    from entrypoints.cli.withdrawal_policy import withdrawal_policy
 
     if hide and keep_on:
         raise click.UsageError("--hide and --keep-on exclude each other.")

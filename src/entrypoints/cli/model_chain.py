@@ -7,19 +7,17 @@ from collections.abc import Sequence
 import rich_click as click
 
 from application.chat.model_chain import ModelChain
-from domain.accounts.person import PersonUnknown
 from domain.chat.model_choice import ChainNotUsable, ModelTask
 from domain.errors import Fault
-from domain.identity import OPERATOR, Caller, Role
 from entrypoints.cli.deployment import beside_a_server
-from entrypoints.container import Container
+from entrypoints.cli.tenants import operator_in
 from entrypoints.settings import Settings
 
 
 async def show(settings: Settings, tenant_name: str, task: ModelTask) -> str:
     """A line to be read by a person."""
     async with beside_a_server(settings) as container:
-        caller = await _operator(container, tenant_name)
+        caller = await operator_in(container, tenant_name)
         chosen = await container.model_choices().find(caller, task)
         return _told(chosen, await container.chain_of()(caller, task))
 
@@ -29,7 +27,7 @@ async def choose(
 ) -> str:
     """Raises UsageError, which says of each model that cannot be chosen why."""
     async with beside_a_server(settings) as container:
-        caller = await _operator(container, tenant_name)
+        caller = await operator_in(container, tenant_name)
         try:
             chain = await container.choose_models()(caller=caller, task=task, models=models)
         except ChainNotUsable as wrong:
@@ -51,10 +49,3 @@ def _told(chosen: Sequence[str] | None, chain: ModelChain) -> str:
     gone = [name for name in chosen if name not in chain.names]
     skipped = f"; not in the settings, and skipped: {', '.join(gone)}" if gone else ""
     return tried + skipped
-
-
-async def _operator(container: Container, tenant_name: str) -> Caller:
-    found = await container.accounts().tenant_named(tenant_name)
-    if found is None:
-        raise PersonUnknown("There is no tenant of this name.")
-    return Caller(tenant_id=found.id, person_id=OPERATOR, role=Role.ADMIN)

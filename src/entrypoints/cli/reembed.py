@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.accounts.person import PersonUnknown
 from domain.errors import Conflict
-from domain.identity import TenantId
 from domain.retrieval.embedding_model import ModelState, in_state
 from entrypoints.cli.deployment import beside_a_server
-from entrypoints.container import Container
+from entrypoints.cli.tenants import tenant_named
 from entrypoints.settings import Settings
 
 TOLD = {
@@ -29,7 +27,7 @@ class MoveNotPossible(Conflict):
 async def status(settings: Settings, tenant_name: str) -> Sequence[str]:
     """Lines to be read by a person."""
     async with beside_a_server(settings) as container:
-        tenant_id = await _tenant(container, tenant_name)
+        tenant_id = await tenant_named(container, tenant_name)
         models = await container.embedding_models().of(tenant_id)
         wanted = container.embedder().model
         lines = []
@@ -50,7 +48,7 @@ async def status(settings: Settings, tenant_name: str) -> Sequence[str]:
 async def start(settings: Settings, tenant_name: str) -> str:
     """Raises MoveNotPossible."""
     async with beside_a_server(settings) as container:
-        tenant_id, embedder = await _tenant(container, tenant_name), container.embedder()
+        tenant_id, embedder = await tenant_named(container, tenant_name), container.embedder()
         models = container.embedding_models()
         if not await models.arrive(tenant_id, embedder.model, embedder.dimensions, again=True):
             raise MoveNotPossible(
@@ -66,10 +64,3 @@ def _waiting(wanted: str, states: dict[str, ModelState]) -> str:
     if wanted in states:
         return f"{wanted} is in the settings, and served before: `strongroom reembed start` returns"
     return f"{wanted} is in the settings: a server begins with it soon"
-
-
-async def _tenant(container: Container, name: str) -> TenantId:
-    found = await container.accounts().tenant_named(name)
-    if found is None:
-        raise PersonUnknown("There is no tenant of this name.")
-    return found.id

@@ -1,16 +1,11 @@
-"""What an operator says about a tenant, beside a server that runs or without one."""
+"""What becomes of a tenant's finished answers after a withdrawal: show it, change it."""
 
 from __future__ import annotations
 
 from domain.consent.withdrawal_policy import DPV_TERMS, WithdrawalPolicy
-from domain.errors import NotFound
-from domain.identity import OPERATOR, Caller
 from entrypoints.cli.deployment import beside_a_server
+from entrypoints.cli.tenants import operator_in
 from entrypoints.settings import Settings
-
-
-class TenantUnknown(NotFound):
-    """There is no tenant of this name."""
 
 
 async def withdrawal_policy(
@@ -18,14 +13,10 @@ async def withdrawal_policy(
 ) -> str:
     """The policy in words, after it was changed if one is wanted. Raises TenantUnknown."""
     async with beside_a_server(settings) as container:
-        tenant = await container.accounts().tenant_named(tenant_name)
-        if tenant is None:
-            raise TenantUnknown
-        operator = Caller(tenant_id=tenant.id, person_id=OPERATOR)
-        policies = container.withdrawal_policies()
+        operator = await operator_in(container, tenant_name)
         if wanted is not None:
-            await policies.put(operator, wanted)
-        return _told(await policies.of(operator))
+            await container.set_withdrawal_policy()(caller=operator, policy=wanted)
+        return _told(await container.withdrawal_policies().of(operator))
 
 
 def _told(policy: WithdrawalPolicy) -> str:
