@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
@@ -20,6 +22,37 @@ from adapters.postgres.engine import Database
 from adapters.postgres.migrate import migrate
 asyncio.run(migrate(Database.at(sys.argv[1])))
 print("alembic" in sys.modules)
+"""
+
+_IS_VALID = (
+    "SELECT indisvalid FROM pg_index WHERE indexrelid = 'passage_vectors_near_idx'::regclass"
+)
+_FILL = """
+    SET session_replication_role = replica;
+    DROP INDEX passage_vectors_near_idx;
+    ALTER TABLE passage_vectors SET (parallel_workers = 1);
+    INSERT INTO passage_vectors
+    SELECT u, u, u, 1, n, 'some', ARRAY(SELECT random() + n FROM generate_series(1, 384))
+    FROM generate_series(1, 50) AS n, gen_random_uuid() AS u
+"""
+_BUILDS = f"""
+import asyncio, sys
+from pathlib import Path
+from adapters.postgres.embedded import embedded_database
+from adapters.postgres.engine import Database
+from adapters.postgres.migrate import migrate
+
+async def main():
+    async with embedded_database(Path(sys.argv[1])) as url:
+        database = Database.at(url)
+        await migrate(database)
+        connection = await database.connect("postgres")
+        await connection.execute({_FILL!r})
+        await migrate(database)
+        print(await connection.fetchval({_IS_VALID!r}))
+        await connection.close()
+
+asyncio.run(main())
 """
 
 
@@ -49,20 +82,17 @@ async def test_a_graph_that_somebody_died_building_is_built_anew_while_others_wr
 ) -> None:
     """As a build that was killed leaves it: there, and not valid."""
     await migrate(empty)
-    valid = (
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'passage_vectors_near_idx'::regclass"
-    )
     connection = await empty.connect("postgres")
     try:
-        assert await connection.fetchval(valid) is True
+        assert await connection.fetchval(_IS_VALID) is True
         await connection.execute(
-            valid.replace("SELECT indisvalid FROM", "UPDATE").replace(
+            _IS_VALID.replace("SELECT indisvalid FROM", "UPDATE").replace(
                 " WHERE", " SET indisvalid = false WHERE"
             )
         )
         before = await connection.fetchval("SELECT 'passage_vectors_near_idx'::regclass::oid")
         await asyncio.gather(migrate(empty), migrate(empty))
-        assert await connection.fetchval(valid) is True
+        assert await connection.fetchval(_IS_VALID) is True
         assert (
             await connection.fetchval("SELECT 'passage_vectors_near_idx'::regclass::oid") != before
         )
@@ -70,6 +100,20 @@ async def test_a_graph_that_somebody_died_building_is_built_anew_while_others_wr
         await check(empty)
     finally:
         await connection.close()
+
+
+def test_a_graph_is_built_where_shared_memory_is_small(tmp_path: Path) -> None:
+    """As in a container: 64 MB, unless somebody asked for more."""
+    if os.geteuid() != 0:
+        pytest.skip("small shared memory needs a mount of its own, and only root makes one")
+    small = 'mount -t tmpfs -o size=8m,mode=1777 strongroom-test /dev/shm && exec "$@"'
+    own = ["unshare", "--mount", "sh", "-c", small, "sh"]
+    if subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    tmp_path.chmod(0o755)
+    building = [*own, sys.executable, "-c", _BUILDS, str(tmp_path / "data")]
+    built = subprocess.run(building, capture_output=True, text=True, check=False)
+    assert built.stdout == "True\n", built.stderr[-2_000:]
 
 
 def _loads_alembic(database: Database) -> bool:

@@ -8,6 +8,7 @@ leaves an index that is not valid: it is never asked, and made anew by the next 
 from __future__ import annotations
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.engine import OWNER
@@ -33,6 +34,7 @@ _SETTINGS = (
             2 * pg_table_size('public.passage_vectors') / 1024, {KIB_MIN}), {KIB_MAX}) || 'kB',
         false)""",
 )
+_NO_SPACE = "53100"
 _ABANDONED = "DROP INDEX CONCURRENTLY IF EXISTS public.passage_vectors_near_idx"
 _BUILD = (
     "CREATE INDEX CONCURRENTLY passage_vectors_near_idx ON public.passage_vectors"
@@ -56,8 +58,19 @@ async def build_graph(connection: AsyncConnection) -> None:
     try:
         for setting in _SETTINGS:
             await own.execute(text(setting))
-        await own.execute(text(_ABANDONED))
-        await own.execute(text(_BUILD))
-        await own.execute(text(_NO_SAMPLES))
+        try:
+            await _build(own)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _NO_SPACE:
+                raise
+            # A container has 64 MB of shared memory unless it is told otherwise; one process
+            # alone needs none, and takes longer.
+            await own.execute(text("SET max_parallel_maintenance_workers = 0"))
+            await _build(own)
     finally:
         await own.execute(_UNLOCK)
+
+
+async def _build(own: AsyncConnection) -> None:
+    for statement in (_ABANDONED, _BUILD, _NO_SAMPLES):
+        await own.execute(text(statement))
