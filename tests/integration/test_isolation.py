@@ -63,6 +63,38 @@ async def test_no_statistics_are_kept_of_what_may_be_erased(engine: AsyncEngine)
         assert (await connection.execute(sampled)).scalars().all() == []
 
 
+async def test_every_key_begins_with_the_tenant(engine: AsyncEngine) -> None:
+    """One over all tenants tells whether somebody else has such a row, and a reference is checked
+    without regard to row-level security. Ours alone: the names of the tenants themselves."""
+    across = text("""
+        SELECT format('%s.%s', k.conrelid::regclass, k.conname) FROM pg_constraint k
+        JOIN pg_attribute t ON t.attrelid = k.conrelid AND t.attname = 'tenant_id'
+        JOIN pg_class c ON c.oid = k.conrelid AND c.relnamespace = 'public'::regnamespace
+        WHERE k.contype IN ('p', 'u', 'f') AND k.conkey[1] <> t.attnum
+        UNION
+        SELECT i.indexrelid::regclass::text FROM pg_index i
+        JOIN pg_attribute t ON t.attrelid = i.indrelid AND t.attname = 'tenant_id'
+        JOIN pg_class c ON c.oid = i.indrelid AND c.relnamespace = 'public'::regnamespace
+        WHERE i.indisunique AND i.indkey[0] <> t.attnum
+    """)
+    async with engine.connect() as connection:
+        found = set((await connection.execute(across)).scalars())
+    assert found == {"tenants.tenants_name_key", "tenants_name_key"}
+
+
+async def test_functions_of_the_owner_look_nowhere_but_in_our_schema(engine: AsyncEngine) -> None:
+    """Else who calls one chooses, by a search path or a temporary table, what it reads."""
+    query = text("""
+        SELECT p.oid::regprocedure::text, coalesce(array_to_string(p.proconfig, '; '), '')
+        FROM pg_proc p
+        WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace
+    """)
+    async with engine.connect() as connection:
+        functions = [(row[0], row[1]) for row in await connection.execute(query)]
+    assert len(functions) > 20
+    assert [each for each in functions if "search_path=public, pg_temp" not in each[1]] == []
+
+
 async def test_no_table_shows_a_row_of_another_tenant(
     database: Database, engine: AsyncEngine, tenant_id: TenantId, caller_in: CallerIn
 ) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.util import CommandError
 
@@ -27,6 +28,13 @@ print("alembic" in sys.modules)
 _IS_VALID = (
     "SELECT indisvalid FROM pg_index WHERE indexrelid = 'passage_vectors_near_idx'::regclass"
 )
+_GRANT_OF_ANOTHER_AGE = """
+    INSERT INTO grants (tenant_id, id, consent_id, owner_id, grantor_id, grantee_id,
+                        resource_kind, resource_id, actions, purpose, not_before, expires_at,
+                        is_counted, created_at)
+    SELECT u, u, u, u, u, u, 'document', u, '{read}', 'care', '-infinity', now() + interval '1 day',
+           false, now() FROM gen_random_uuid() AS u
+"""
 _FILL = """
     SET session_replication_role = replica;
     DROP INDEX passage_vectors_near_idx;
@@ -98,6 +106,30 @@ async def test_a_graph_that_somebody_died_building_is_built_anew_while_others_wr
         )
         await migrate(empty)
         await check(empty)
+    finally:
+        await connection.close()
+
+
+async def test_a_grant_that_began_in_another_age_is_mended_and_none_comes_after_it(
+    empty: Database,
+) -> None:
+    await migrate(empty)
+    connection = await empty.connect("postgres")
+    try:
+        await connection.execute("""
+            UPDATE alembic_version SET version_num = '0029';
+            ALTER TABLE grants DROP CONSTRAINT grants_finite_check;
+            SET session_replication_role = replica;
+        """)
+        await connection.execute(_GRANT_OF_ANOTHER_AGE)
+        await connection.execute("SET session_replication_role = origin")
+        await migrate(empty)
+        assert await connection.fetchval("SELECT not_before = to_timestamp(0) FROM grants") is True
+        with pytest.raises(asyncpg.CheckViolationError, match="does it change"):
+            await connection.execute("UPDATE grants SET not_before = '-infinity'")
+        await connection.execute("SET session_replication_role = replica")
+        with pytest.raises(asyncpg.CheckViolationError, match="finite"):
+            await connection.execute(_GRANT_OF_ANOTHER_AGE)
     finally:
         await connection.close()
 

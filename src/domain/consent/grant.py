@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from domain.errors import Conflict, Invalid, NotFound
 from domain.identity import (
@@ -20,6 +20,7 @@ from domain.identity import (
 )
 from domain.json_pointer import POINTERS_MAX, Pointers, covers, parse
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DURATION_MAX = timedelta(days=366 * 10)
 USES_MAX = 1_000_000
 INTERVAL_MAX = timedelta(days=366)
@@ -31,6 +32,12 @@ class GrantMustEndLater(Invalid):
     """A grant must end after it begins."""
 
     code = "grant_must_end_later"
+
+
+class GrantMustBeginInOurAge(Invalid):
+    """A grant begins in 1970 or later."""
+
+    code = "grant_must_begin_in_our_age"
 
 
 class GrantMustEndInTheFuture(Invalid):
@@ -191,6 +198,12 @@ class Grant:
         if self.revoked_at is not None:
             raise GrantAlreadyRevoked
         return replace(self, revoked_at=at, epoch=self.epoch + 1)
+
+
+def assert_in_our_age(not_before: datetime | None) -> None:
+    """Databases and languages hold the first and the last years of all for other things."""
+    if not_before is not None and not_before < EPOCH:
+        raise GrantMustBeginInOurAge(field="/not_before")
 
 
 def assert_future(expires_at: datetime, now: datetime) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.consent.grant import Grant, UsesPerInterval, assert_future, assert_within
+from domain.consent.grant import (
+    Grant,
+    UsesPerInterval,
+    assert_future,
+    assert_in_our_age,
+    assert_within,
+)
 from domain.identity import (
     Acr,
     Action,
@@ -48,6 +54,7 @@ class Terms:
     ) -> Grant:
         """Raises Invalid, naming the field, for terms that nobody can be granted, and for those
         that are wider than `parent`."""
+        assert_in_our_age(self.not_before)
         assert_future(self.expires_at, now)
         begins = self.not_before or now
         grant = Grant(

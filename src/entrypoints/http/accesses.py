@@ -25,6 +25,7 @@ from entrypoints.http.audit_shapes import (
     denial_shown,
 )
 from entrypoints.http.injected import Injected
+from entrypoints.http.instants import instant
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
 
 After = Annotated[
@@ -57,8 +58,8 @@ def provide_filter(
         action=action,
         purpose=None if purpose is None else Purpose(purpose),
         grant_id=None if grant_id is None else GrantId(grant_id),
-        since=since,
-        until=until,
+        since=None if since is None else instant(since, "since"),
+        until=None if until is None else instant(until, "until"),
     )
 
 

@@ -13,8 +13,8 @@ from litestar.params import QueryParameter
 from application.retrieval.feature_history import FeatureHistory, FeaturesThen
 from domain.identity import Caller, DocumentId
 from entrypoints.http.injected import Injected
+from entrypoints.http.instants import instant
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit
-from entrypoints.http.refusals import InvalidFields, WrongField
 
 AskedTime = Annotated[
     str | None,
@@ -82,7 +82,7 @@ class FeaturesController(Controller):
         if after is not None:
             as_of = datetime.fromisoformat(str(after[0]))
         else:
-            as_of = await feature_history.latest() if asked is None else _time(asked)
+            as_of = await feature_history.latest() if asked is None else instant(asked, "as_of")
         found = await feature_history.page(
             caller,
             as_of=as_of,
@@ -95,16 +95,6 @@ class FeaturesController(Controller):
             position = (as_of.isoformat(), str(shown[-1].document_id), shown[-1].position)
             more = cursors.seal(position, of=of, tenant_id=caller.tenant_id)
         return FeaturesPage(as_of=as_of, items=shown, next_cursor=more)
-
-
-def _time(asked: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(asked)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise InvalidFields([WrongField("/query/as_of", "This is no time of RFC 3339.")])
-    return at
 
 
 def _shown(then: FeaturesThen) -> FeaturesShown:

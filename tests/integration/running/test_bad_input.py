@@ -28,6 +28,18 @@ WRONG_IDS = (
 MADE_UP = {"GET /api/chat/{chat_id}/stream"}
 # What only administrators do: others are refused, whatever they name.
 ADMINISTERED = {"DELETE /v1/model-chains/{task}"}
+# Databases and languages hold the first and the last years of all for other things.
+OUT_OF_OUR_AGE = (
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+    "2026-11-29T12:00:00",
+)
+BEGINNINGS: list[tuple[str, Json]] = [
+    ("/not_before", {"not_before": "0001-01-01T00:00:00Z"}),
+    ("/not_before", {"not_before": "0001-01-01T00:00:00+14:00"}),
+    ("/not_before", {"not_before": "1969-12-31T23:59:59Z"}),
+]
 WRONG_BY_NAME: dict[str, tuple[str, ...]] = {
     "limit": ("0", "-1", "201", "abc", "1.5", "", "9" * 30, "NaN"),
     "after": ("-1", "abc", "9" * 30, "", "1.5"),
@@ -40,11 +52,12 @@ WRONG_BY_NAME: dict[str, tuple[str, ...]] = {
     "as_of": (
         "yesterday",
         "2026-11-29",
-        "2026-11-29T12:00:00",
-        "9999-01-01T00:00:00Z",
+        *OUT_OF_OUR_AGE,
         "",
         "9" * 40,
     ),
+    "since": OUT_OF_OUR_AGE,
+    "until": OUT_OF_OUR_AGE,
     "direction": ("sideways", "", "GIVEN"),
 }
 
@@ -188,6 +201,8 @@ async def test_a_grant_that_makes_no_sense_is_refused_with_the_field(
         ("/expires_at", {"expires_at": "2030-01-01T00:00:00"}),
         ("/expires_at", {"expires_at": "9999-12-31T23:59:59+14:00"}),
         ("/expires_at", {"expires_at": "0001-01-01T00:00:00+14:00"}),
+        ("/expires_at", {"not_before": "9999-12-31T23:59:59-14:00"}),
+        *BEGINNINGS,
         ("/purpose", {"purpose": "world_domination"}),
         ("/actions", {"actions": []}),
         ("/actions/0", {"actions": ["steal"]}),
@@ -206,6 +221,24 @@ async def test_a_grant_that_makes_no_sense_is_refused_with_the_field(
             terms,
             problem,
         )
+
+
+async def test_what_begins_in_another_age_is_refused_wherever_terms_are_told(
+    asha: Person, ben: Person, document: Json
+) -> None:
+    """Stored, it would be read as a time that nothing can be compared with."""
+    shared = grant_body(document["id"], ben.email)
+    linked = {name: value for name, value in shared.items() if name != "grantee"}
+    asked = linked | {"principal": asha.email}
+    for pointer, terms in BEGINNINGS:
+        for who, path, body in (
+            (asha, "/v1/links", linked),
+            (asha, "/v1/consents", shared),
+            (ben, "/v1/consents", asked),
+        ):
+            answer = await who.http.post(path, json={**body, **terms})
+            problem = problem_of(answer, [400])
+            assert [each["pointer"] for each in problem["errors"]] == [pointer], (path, problem)
 
 
 def _with_ids(template: str, value: str = "01930000-0000-7000-8000-000000000001") -> str:
