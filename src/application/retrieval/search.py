@@ -20,7 +20,7 @@ from application.retrieval.sealed_index import HalfVectors
 from application.retrieval.sealed_search import STEP, Examined, SealedSearch
 from application.retrieval.vector_store import VectorStore
 from domain.identity import Action, Caller
-from domain.retrieval.documents import best_of_each
+from domain.retrieval.documents import best_of_each, spread
 from domain.retrieval.features import FEATURE_WEIGHTS, weighed
 from domain.retrieval.fusion import FEEDBACK_WEIGHT, SEMANTIC_WEIGHT, fuse
 from domain.retrieval.likeness import Rung
@@ -167,6 +167,8 @@ class Search:
         ranking: Ranking = [(passage, found.versions[passage], score) for passage, score in ranked]
         if query.results is Results.DOCUMENTS:
             ranking = best_of_each(ranking)
+        elif query.results is Results.SPREAD:
+            ranking = spread(ranking)
         open_hits = OpenHits(
             passages=self.passages, gate=self.gate, failures=self.failures, cipher=self.cipher
         )

@@ -23,10 +23,12 @@ class SearchMode(StrEnum):
 
 
 class Results(StrEnum):
-    """What is ranked: every passage by itself, or documents by their passages."""
+    """What is ranked: every passage by itself, documents by their passages, or passages by what
+    each adds to those of its document that come before it."""
 
     PASSAGES = "passages"
     DOCUMENTS = "documents"
+    SPREAD = "spread"
 
 
 class QueryEmpty(Invalid):
@@ -48,7 +50,7 @@ class QueryUnreadable(Invalid):
 
 
 class LimitOutOfRange(Invalid):
-    """A search returns from 1 to 50 passages, or from 1 to 100 documents."""
+    """A search returns from 1 to 50 passages, each ranked by itself, or from 1 to 100 results."""
 
     code = "limit_out_of_range"
 

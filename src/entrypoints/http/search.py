@@ -40,14 +40,15 @@ class Filters(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class SearchAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What to search for. Documents of others are searched under grants for this purpose.
 
-    `results` says what `limit` counts, 50 passages at most or 100 documents: of a document the
-    best passage is shown, with the score of the document.
+    `results` says what is ranked. `spread`: the best passage of each document, with the score of
+    the document, and then further ones, by what they add to it; 100 at most. `documents`: the
+    same without further ones. `passages`: each by itself, wherever it stands; 50 at most.
     """
 
     query: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
     limit: Annotated[int, Meta(ge=1, le=DOCUMENT_LIMIT_MAX)] = 10
     mode: SearchMode = SearchMode.HYBRID
-    results: Results = Results.PASSAGES
+    results: Results = Results.SPREAD
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     filters: Filters | None = None
     explain: bool = False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.retrieval.documents import best_of_each
+from domain.retrieval.documents import best_of_each, spread
 
 RANKINGS = st.lists(
     st.tuples(st.integers(0, 99), st.sampled_from("abcde"), st.floats(0, 1)), max_size=30
@@ -32,3 +32,22 @@ def test_further_passages_decide_between_equals_and_not_between_others() -> None
     ranking = [(1, "a", 0.8), (2, "b", 0.8), (3, "b", 0.7), (4, "c", 0.6)] + [(5, "c", 0.5)] * 9
     assert [document for _, document, _ in best_of_each(ranking)] == ["b", "a", "c"]
     assert best_of_each(ranking)[0] == (2, "b", pytest.approx(0.9 * (0.8 + 0.07)))
+
+
+@given(RANKINGS)
+def test_spread_has_every_passage_and_documents_as_they_are_ranked(
+    ranking: list[tuple[int, str, float]],
+) -> None:
+    unique = [(number, document, score) for number, (_, document, score) in enumerate(ranking)]
+    found = spread(unique)
+    assert sorted(passage for passage, _, _ in found) == list(range(len(unique)))
+    assert list(dict.fromkeys(document for _, document, _ in found)) == [
+        document for _, document, _ in best_of_each(unique)
+    ]
+    scores = [score for _, _, score in found]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_further_passage_comes_after_another_document_that_says_something() -> None:
+    ranking = [(1, "a", 1.0), (2, "a", 0.9), (3, "a", 0.8), (4, "b", 0.5), (5, "c", 0.05)]
+    assert [passage for passage, _, _ in spread(ranking)] == [1, 4, 2, 5, 3]
