@@ -36,7 +36,7 @@ async def place_question(
         case Follows(answer_id):
             answer = await _message(tx, conversation_id, answer_id)
             if answer.role is not MessageRole.ASSISTANT:
-                raise NotAnAnswer(field="/follows")
+                raise NotAnAnswer(field="/parent_id")
             return Placed(parent_id=answer.id)
         case Replaces(question_id):
             return Placed(parent_id=(await _question(tx, conversation_id, question_id)).parent_id)

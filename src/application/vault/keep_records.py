@@ -84,11 +84,11 @@ class KeepRecords:
     ) -> DocumentId:
         """Repeated with the same idempotency key it returns the record of the first time.
 
-        Raises SchemaUnknown, RecordNotValid with pointers below /content, and RecordTooLarge.
+        Raises SchemaUnknown, RecordNotValid with pointers below /data, and RecordTooLarge.
         """
         stored = stored_form(content)
         schema = await self._schema(caller, details.schema_name, details.schema_version)
-        assert_valid(await self.checker.faults_of(dict(content), schema.body), "/content")
+        assert_valid(await self.checker.faults_of(dict(content), schema.body), "/data")
         ref = VersionRef(document_id=DocumentId(self.new_id()), version=1)
         content_key, metadata_key = self.cipher.new_key(), self.cipher.new_key()
         description = Description(title=details.title or schema.title or schema.ref.name)

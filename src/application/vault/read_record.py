@@ -47,10 +47,10 @@ class ReadRecord:
         record_id: DocumentId,
         purpose: Purpose,
         version: int | None = None,
-        field: str | None = None,
+        fields: Pointers | None = None,
         action: Action = Action.READ,
     ) -> OpenRecord:
-        """`field` asks for one part, by its JSON Pointer.
+        """`fields` asks for some parts, by their JSON Pointers; None: for all that may be had.
 
         Raises NotFound for what does not exist or may not be seen: one path for both.
         """
@@ -62,7 +62,7 @@ class ReadRecord:
             action=action,
             purpose=purpose,
             versions=[ref],
-            fields=None if field is None else {ref: frozenset([field])},
+            fields=None if fields is None else {ref: fields},
         )
         if document is None or found is None:
             raise RecordNotFound

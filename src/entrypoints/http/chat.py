@@ -237,7 +237,7 @@ class ConversationsController(Controller):
             caller=caller,
             conversation_id=ConversationId(conversation_id),
             question=question,
-            position=position_of(data.follows, data.replaces),
+            position=position_of(data.parent_id, data.replaces),
             when_busy=data.when_busy,
             model=data.model,
             idempotency=idempotency_of(request, idempotency_key, data),

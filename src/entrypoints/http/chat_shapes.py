@@ -34,16 +34,16 @@ class NewMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     One's own documents are read for any purpose, those of others under grants for `purpose`.
     With `document_ids` nothing else is read. `model` is one that GET /v1/models lists.
 
-    The question goes on from the selected branch; with `follows` from that answer instead, and
-    with `replaces` it stands beside that question. `when_busy` says whether it waits for its turn
-    while another answer of the conversation is being written.
+    The question goes on from the selected branch; with `parent_id` from that answer instead,
+    and with `replaces` it stands beside that question. `when_busy` says whether it waits for its
+    turn while another answer of the conversation is being written.
     """
 
     content: str
     model: ModelName | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
-    follows: UUID | None = None
+    parent_id: UUID | None = None
     replaces: UUID | None = None
     when_busy: WhenBusy = WhenBusy.REFUSE
 
@@ -112,13 +112,13 @@ class SelectedBranch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     message_id: UUID
 
 
-def position_of(follows: UUID | None, replaces: UUID | None) -> Position | None:
+def position_of(parent_id: UUID | None, replaces: UUID | None) -> Position | None:
     """Raises InvalidFields where both are named."""
-    if follows is not None and replaces is not None:
+    if parent_id is not None and replaces is not None:
         both = "A question follows an answer, or it replaces a question; not both."
         raise InvalidFields([WrongField("/replaces", both)])
-    if follows is not None:
-        return Follows(MessageId(follows))
+    if parent_id is not None:
+        return Follows(MessageId(parent_id))
     return None if replaces is None else Replaces(MessageId(replaces))
 
 

@@ -15,7 +15,7 @@ const get = (path, token) => fetch(path, {headers: {Authorization: "Bearer " + t
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const asked = {token: location.hash.slice(1)};
-  if (form.code.value) asked.pass_code = form.code.value;
+  if (form.code.value) asked.passcode = form.code.value;
   const answer = await fetch("/v1/links/redeem", {
     method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(asked),
   });
@@ -33,7 +33,7 @@ form.addEventListener("submit", async (event) => {
   } else {
     const path = kind === "record" ? `/v1/records/${id}${purpose}` : `/v1/collections/${id}/items`;
     const shown = await (await get(path, found.access_token)).json();
-    said.textContent = JSON.stringify(shown.content ?? shown.items ?? shown, null, 2);
+    said.textContent = JSON.stringify(shown.data ?? shown.items ?? shown, null, 2);
   }
 });
 """

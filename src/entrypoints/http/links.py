@@ -41,9 +41,9 @@ EXAMPLE = {
     "actions": ["read"],
     "purpose": "care",
     "expires_at": "2030-01-01T00:00:00Z",
-    "pass_code": "seven hills",
+    "passcode": "seven hills",
 }
-PassCode = Annotated[str, Meta(min_length=4, max_length=200)]
+Passcode = Annotated[str, Meta(min_length=4, max_length=200)]
 
 
 class NewLink(TermsAsked, forbid_unknown_fields=True, kw_only=True):
@@ -51,7 +51,7 @@ class NewLink(TermsAsked, forbid_unknown_fields=True, kw_only=True):
     otherwise; `max_uses` counts what is read under it. A pass-code is told apart from the link."""
 
     redemptions_max: Annotated[int, Meta(ge=1, le=REDEMPTIONS_MAX)] = 1
-    pass_code: PassCode | None = None
+    passcode: Passcode | None = None
     parent_id: UUID | None = None
     totp: CodeText | None = None
 
@@ -62,7 +62,7 @@ class LinkShown(msgspec.Struct, kw_only=True):
 
     id: UUID
     grant: GrantShown
-    has_pass_code: bool
+    has_passcode: bool
     redemptions_max: int
     redemptions_left: int
     is_locked: bool
@@ -83,7 +83,7 @@ class Redemption(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The token of a link, with the pass-code that was told apart from it, if there is one."""
 
     token: Annotated[str, Meta(min_length=1, max_length=200)]
-    pass_code: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    passcode: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
 class RedeemedShown(msgspec.Struct, kw_only=True):
@@ -120,10 +120,10 @@ class LinksController(Controller):
             caller=caller,
             terms=terms_of(data),
             redemptions_max=data.redemptions_max,
-            pass_code=data.pass_code,
+            pass_code=data.passcode,
             parent_id=None if data.parent_id is None else GrantId(data.parent_id),
             code=data.totp,
-            idempotency=idempotency_of(request, idempotency_key, replace(data, pass_code=None)),
+            idempotency=idempotency_of(request, idempotency_key, replace(data, passcode=None)),
         )
         headers = NOT_STORED | {"Location": f"{self.path}/{made.link.id}"}
         return Response(_made(made, issuer), headers=headers)
@@ -170,7 +170,7 @@ class LinksController(Controller):
         idempotency_of(request, idempotency_key)
         redeemed = await redeem_link(
             token=data.token,
-            pass_code=data.pass_code,
+            pass_code=data.passcode,
             address=address_of(request),
             key=idempotency_key,
         )
@@ -203,7 +203,7 @@ def _facts(link: ShareLink) -> dict[str, Any]:
     return {
         "id": link.id,
         "grant": grant_shown(link.grant),
-        "has_pass_code": link.has_pass_code,
+        "has_passcode": link.has_pass_code,
         "redemptions_max": link.redemptions_max,
         "redemptions_left": link.redemptions_left,
         "is_locked": link.is_locked,

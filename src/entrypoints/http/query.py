@@ -6,6 +6,7 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
+from domain.json_pointer import POINTERS_MAX, PointerNotUsable, Pointers, parse
 from domain.language import TAG_LENGTH_MAX
 
 NUMBER_MAX = 2**31 - 1  # what the database holds; nothing is ever numbered higher
@@ -19,6 +20,24 @@ AskedPurpose = Annotated[
     ),
 ]
 """A handler's `purpose: AskedPurpose = PERSONAL_USE`."""
+
+FIELDS_LENGTH_MAX = 4096
+COMMA = "~2"
+"""A comma within a name. RFC 6901 has no such escape, so no pointer means anything else by it."""
+
+AskedFields = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=FIELDS_LENGTH_MAX,
+        description=(
+            "These parts of the record alone: JSON Pointers (RFC 6901) with commas between them, "
+            f"such as /name,/address/city; {POINTERS_MAX} at most. A comma within a name is "
+            f"written {COMMA}."
+        ),
+    ),
+]
+"""A handler's `fields: AskedFields = None`, for `fields_of`."""
 
 AskedVersion = Annotated[
     int | None,
@@ -46,3 +65,19 @@ AskedLanguage = Annotated[
     ),
 ]
 """A handler's `written_in: AskedLanguage = None`."""
+
+
+def fields_of(asked: str | None) -> Pointers | None:
+    """The pointers that were asked for. Raises PointerNotUsable, naming /query/fields."""
+    if asked is None:
+        return None
+    pointers = frozenset(asked.split(","))
+    if len(pointers) > POINTERS_MAX or "" in pointers:
+        raise PointerNotUsable(field="/query/fields")
+    return frozenset(_pointer(each) for each in pointers)
+
+
+def _pointer(written: str) -> str:
+    pointer = written.replace(COMMA, ",")
+    parse(pointer, field="/query/fields")
+    return pointer

@@ -18,7 +18,6 @@ from application.vault.keep_records import KeepRecords, RecordDetails
 from application.vault.ports import Documents
 from application.vault.read_record import OpenRecord, ReadRecord
 from domain.identity import PERSONAL_USE, Acr, Caller, DocumentId, Purpose, ResourceKind
-from domain.json_pointer import LENGTH_MAX, parse
 from domain.vault.document import (
     TITLE_LENGTH_MAX,
     AuditMode,
@@ -38,23 +37,17 @@ from entrypoints.http.etags import etag_of, expectation
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
-from entrypoints.http.query import AskedPurpose, AskedVersion
+from entrypoints.http.query import AskedFields, AskedPurpose, AskedVersion, fields_of
 
 BODY_BYTES_MAX = RECORD_BYTES_MAX + 16 * 1024
 NAME_PATTERN = "^[a-z][a-z0-9_-]{0,63}$"
 EXAMPLE = {
     "schema": "patient",
-    "content": {"name": "Asha Rao", "born": "1984-02-29", "insurance_number": "X-1"},
+    "data": {"name": "Asha Rao", "born": "1984-02-29", "insurance_number": "X-1"},
 }
 PATCH_EXAMPLE = {"insurance_number": None, "name": "Asha Rao-Weber"}
 
 MergePatch = Annotated[dict[str, Any], BodyKwarg(media_type=PATCH_TYPE)]
-AskedField = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=LENGTH_MAX, description="One part of the record alone, by its JSON Pointer."
-    ),
-]
 
 
 class NewRecord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -65,7 +58,7 @@ class NewRecord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     schema: Annotated[str, Meta(pattern=NAME_PATTERN)]
     schema_version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
-    content: dict[str, Any]
+    data: dict[str, Any]
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)] | None = None
     index_mode: IndexMode = IndexMode.CLEAR
     audit: AuditMode = AuditMode.COMMITTED
@@ -80,7 +73,7 @@ class SchemaNamed(msgspec.Struct, kw_only=True):
 
 
 class RecordListed(msgspec.Struct, kw_only=True):
-    """A record of one's own as it stands, without its content."""
+    """A record of one's own as it stands, without its data."""
 
     id: UUID
     owner_id: UUID
@@ -105,7 +98,7 @@ class RecordShown(RecordListed, kw_only=True):
     """
 
     fields: list[str] | None
-    content: dict[str, Any]
+    data: dict[str, Any]
 
 
 class RecordVersionShown(msgspec.Struct, kw_only=True):
@@ -146,7 +139,7 @@ class RecordsController(Controller):
         )
         made = await keep_records.add(
             caller=caller,
-            content=data.content,
+            content=data.data,
             details=details,
             idempotency=idempotency_of(request, idempotency_key, data),
         )
@@ -187,18 +180,16 @@ class RecordsController(Controller):
         read_record: Injected[ReadRecord],
         record_id: FromPath[UUID],
         version: AskedVersion = None,
-        field: AskedField = None,
+        fields: AskedFields = None,
         purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[RecordShown]:
         """A record, or the fields of it that one was granted. Each read is a release."""
-        if field is not None:
-            parse(field, field="/query/field")
         opened = await read_record(
             caller=caller,
             record_id=DocumentId(record_id),
             purpose=Purpose(purpose),
             version=version,
-            field=field,
+            fields=fields_of(fields),
         )
         return _answer(opened)
 
@@ -298,7 +289,7 @@ def _answer(
         **_facts(opened.document, opened.version),
         title=opened.title,
         fields=None if opened.fields is None else sorted(opened.fields),
-        content=opened.content,
+        data=opened.content,
     )
     return Response(shown, status_code=status, headers=headers)
 

@@ -35,7 +35,7 @@ class Authenticate(_Frame, tag="authenticate"):
 class Ask(_Frame, tag="ask"):
     """A question, whose run is followed. With an `id`, a repeat joins the run of the first time.
 
-    `follows`, `replaces` and `when_busy` are those of `POST .../messages`.
+    `parent_id`, `replaces` and `when_busy` are those of `POST .../messages`.
     """
 
     content: str
@@ -43,7 +43,7 @@ class Ask(_Frame, tag="ask"):
     id: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=64)] = PERSONAL_USE
     document_ids: Annotated[list[UUID], Meta(max_length=200)] | None = None
-    follows: UUID | None = None
+    parent_id: UUID | None = None
     replaces: UUID | None = None
     when_busy: WhenBusy = WhenBusy.REFUSE
 

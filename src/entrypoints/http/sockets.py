@@ -212,7 +212,7 @@ class _Session:
             caller=caller,
             conversation_id=self.conversation_id,
             question=_question(frame),
-            position=position_of(frame.follows, frame.replaces),
+            position=position_of(frame.parent_id, frame.replaces),
             when_busy=frame.when_busy,
             model=frame.model,
             idempotency=_once(self.conversation_id, frame),

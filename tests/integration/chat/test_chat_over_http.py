@@ -256,11 +256,11 @@ async def test_branches_and_queued_questions_over_http(running: Any, open_chat: 
 @pytest.mark.parametrize(
     ("wrong", "pointer"),
     [
-        ({"follows": "question"}, "/follows"),
+        ({"parent_id": "question"}, "/parent_id"),
         ({"replaces": "answer"}, "/replaces"),
-        ({"follows": "answer", "replaces": "question"}, "/replaces"),
+        ({"parent_id": "answer", "replaces": "question"}, "/replaces"),
         ({"when_busy": "sometimes"}, "/when_busy"),
-        ({"follows": 7}, "/follows"),
+        ({"parent_id": 7}, "/parent_id"),
     ],
 )
 async def test_a_wrong_position_is_named_and_nothing_is_asked(

@@ -240,7 +240,7 @@ async def test_questions_wait_for_their_turn_and_answers_are_made_anew_over_the_
         await client.send(type="regenerate", id="again", message_id=asked[2]["answer_id"])
         assert (await client.next("asked"))["run"]["id"] == anew["id"]
         await client.until_ended()
-        await client.send(type="ask", content="q4", follows=asked[2]["answer_id"])
+        await client.send(type="ask", content="q4", parent_id=asked[2]["answer_id"])
         assert (await client.next("asked"))["run"]["state"] == "running"
         assert (await client.until_ended())[-1]["type"] == "completed"
         await client.send(type="regenerate", message_id=str(uuid4()))

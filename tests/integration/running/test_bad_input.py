@@ -47,6 +47,18 @@ WRONG_BY_NAME: dict[str, tuple[str, ...]] = {
     "cursor": ("x", "", "AAAA", "A" * 1000, "A" * 2000, "é", "%", "=" * 10),
     "purpose": ("", "x" * 65, "a\x00b"),
     "branch": ("x", "", "12", "\x00"),
+    "fields": (
+        "",
+        "name",
+        "/a,",
+        ",/a",
+        "/a,,/b",
+        "/~3",
+        "/a\x00",
+        "/a" * 33,
+        "/" + "x" * 4100,
+        ",".join(f"/{n}" for n in range(101)),
+    ),
     "from": ("-1", "abc", "9" * 30),
     "to": ("-1", "abc", "9" * 30),
     "as_of": (

@@ -164,7 +164,7 @@ async def _record(story: Story, asha: Person) -> str:
     body = {
         "schema": name,
         "title": told["record title"],
-        "content": {"diagnosis": f"A {told['record field']} of the wing.", "note": "Nothing."},
+        "data": {"diagnosis": f"A {told['record field']} of the wing.", "note": "Nothing."},
     }
     record = json_of(await asha.http.post("/v1/records", json=body))["id"]
     await until_searchable(asha, record)

@@ -37,10 +37,10 @@ async def link(person: Person, document_id: str, **terms: object) -> Json:
 
 
 async def redeem(
-    program: Program, token: str, *, pass_code: str | None = None, key: str | None = None
+    program: Program, token: str, *, passcode: str | None = None, key: str | None = None
 ) -> httpx2.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    body = {"token": token} | ({"pass_code": pass_code} if pass_code else {})
+    body = {"token": token} | ({"passcode": passcode} if passcode else {})
     async with program.client() as http:
         return await http.post("/v1/links/redeem", json=body, headers=headers)
 
@@ -111,7 +111,7 @@ async def test_a_link_from_its_making_to_its_end(running: Program) -> None:
 async def test_whatever_is_wrong_with_a_link_the_answer_is_the_same(running: Program) -> None:
     async with signed_up(running, "Asha") as asha:
         document = await asha.upload("Behind a pass-code.")
-        coded = await link(asha, document["id"], pass_code="seven hills")
+        coded = await link(asha, document["id"], passcode="seven hills")
         used, revoked = await link(asha, document["id"]), await link(asha, document["id"])
         await redeem(running, used["token"])
         await asha.http.post(f"/v1/links/{revoked['id']}/revoke")
@@ -125,20 +125,20 @@ async def test_whatever_is_wrong_with_a_link_the_answer_is_the_same(running: Pro
             (unknown, None),
             ("nothing", "seven hills"),
         ):
-            problem = problem_of(await redeem(running, token, pass_code=code), [404])
+            problem = problem_of(await redeem(running, token, passcode=code), [404])
             del problem["request_id"]
             told.append(problem)
         assert all(each == told[0] for each in told)
-        assert (await redeem(running, coded["token"], pass_code="seven hills")).is_success
+        assert (await redeem(running, coded["token"], passcode="seven hills")).is_success
 
 
-async def test_wrong_pass_codes_lock_a_link(running: Program) -> None:
+async def test_wrong_passcodes_lock_a_link(running: Program) -> None:
     async with signed_up(running, "Asha") as asha:
         document = await asha.upload("Behind a pass-code.")
-        made = await link(asha, document["id"], pass_code="seven hills", redemptions_max=5)
+        made = await link(asha, document["id"], passcode="seven hills", redemptions_max=5)
         for _ in range(10):
-            problem_of(await redeem(running, made["token"], pass_code="wrong"), [404])
-        problem_of(await redeem(running, made["token"], pass_code="seven hills"), [404])
+            problem_of(await redeem(running, made["token"], passcode="wrong"), [404])
+        problem_of(await redeem(running, made["token"], passcode="seven hills"), [404])
         told = json_of(await asha.http.get(f"/v1/links/{made['id']}"))
         assert (told["is_locked"], told["refused_count"]) == (True, 10)
 
@@ -162,14 +162,14 @@ async def test_a_redemption_whose_answer_was_lost_is_repeated_with_its_key(
             problem_of(await http.get(f"/v1/documents/{document['id']}"), [401])
 
 
-async def test_whoever_knows_the_pass_code_does_not_lock_the_link_by_repeating(
+async def test_whoever_knows_the_passcode_does_not_lock_the_link_by_repeating(
     running: Program,
 ) -> None:
     async with signed_up(running, "Asha") as asha:
         document = await asha.upload("Behind a pass-code, often asked for.")
-        made = await link(asha, document["id"], pass_code="seven hills")
+        made = await link(asha, document["id"], passcode="seven hills")
         for _ in range(2 * PASS_CODE_ATTEMPTS):
-            again = await redeem(running, made["token"], pass_code="seven hills", key="mine")
+            again = await redeem(running, made["token"], passcode="seven hills", key="mine")
             assert again.status_code == 200, again.text
 
 
@@ -186,7 +186,7 @@ async def test_a_link_to_some_fields_shows_no_others(running: Program) -> None:
         async with holder(running, await redeem(running, shared["token"])) as http:
             path, purpose = f"/v1/records/{made['id']}", {"purpose": PURPOSE}
             shown = await http.get(path, params=purpose)
-            assert json_of(shown)["content"] == {"name": "Canary Rao"}
+            assert json_of(shown)["data"] == {"name": "Canary Rao"}
             assert (await http.get(path, params=purpose)).status_code == 401  # used up
 
 
@@ -234,7 +234,7 @@ async def test_a_repeated_link_is_the_same_one_and_its_token_is_not_shown_again(
 ) -> None:
     async with signed_up(running, "Asha") as asha:
         document = await asha.upload("A heron by link.", index_mode="none")
-        body = grant_body(document["id"], "") | {"actions": ["read"], "pass_code": "seven hills"}
+        body = grant_body(document["id"], "") | {"actions": ["read"], "passcode": "seven hills"}
         del body["grantee"]
 
         async def ask(key: str, **changes: object) -> httpx2.Response:
@@ -251,8 +251,8 @@ async def test_a_repeated_link_is_the_same_one_and_its_token_is_not_shown_again(
 
         again = json_of(await ask("first"))
         assert (again["token"], again["url"]) == (None, None)
-        for changes in ({"pass_code": "eight hills"}, {"pass_code": None}, {"redemptions_max": 2}):
+        for changes in ({"passcode": "eight hills"}, {"passcode": None}, {"redemptions_max": 2}):
             problem_of(await ask("first", **changes), [422])
         assert json_of(await ask("second"))["id"] != made[0]["id"]
         # It works as it was made, and nothing quick to guess its pass-code by is kept.
-        assert (await redeem(running, token, pass_code="seven hills")).status_code == 200
+        assert (await redeem(running, token, passcode="seven hills")).status_code == 200

@@ -145,9 +145,9 @@ async def a_document(stage: Stage) -> Asked:
 
 @kind
 async def a_record(stage: Stage) -> Asked:
-    body = {"schema": await schema(stage.asha), "content": CONTENT, "index_mode": "none"}
+    body = {"schema": await schema(stage.asha), "data": CONTENT, "index_mode": "none"}
     count = stage.counted("/v1/records", lambda each: each["schema"]["name"] == body["schema"])
-    other = {"json": body | {"content": {"name": "Somebody else"}}}
+    other = {"json": body | {"data": {"name": "Somebody else"}}}
     return Asked("POST", "/v1/records", {"json": body}, count, other=other)
 
 

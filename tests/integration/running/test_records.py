@@ -52,7 +52,7 @@ async def schema(person: Person) -> str:
 
 
 async def record(person: Person, **terms: object) -> Json:
-    body = {"schema": await schema(person), "content": CONTENT} | terms
+    body = {"schema": await schema(person), "data": CONTENT} | terms
     made = await person.http.post("/v1/records", json=body)
     assert made.status_code == 201, made.text
     return json_of(made)
@@ -84,7 +84,7 @@ async def found(person: Person, query: str, **asked: object) -> list[Json]:
 
 async def test_a_record_from_its_beginning_to_its_end(asha: Person) -> None:
     made = await record(asha)
-    assert made["content"] == CONTENT
+    assert made["data"] == CONTENT
     assert (made["title"], made["fields"], made["version"]) == ("Patient", None, 1)
     path = f"/v1/records/{made['id']}"
     problem_of(await asha.http.patch(path, json={"weight": 70}, headers=PATCH), [428])
@@ -94,15 +94,18 @@ async def test_a_record_from_its_beginning_to_its_end(asha: Person) -> None:
     )
     assert changed.status_code == 200, changed.text
     rest = {name: value for name, value in CONTENT.items() if name != "born"}
-    assert json_of(changed)["content"] == rest | {"weight": 70, "visits": []}
+    assert json_of(changed)["data"] == rest | {"weight": 70, "visits": []}
     assert changed.headers["etag"] == '"2"'
     problem_of(await asha.http.patch(path, json={"weight": 1}, headers=match), [412])
     first = json_of(await asha.http.get(path, params={"version": 1}))
-    assert first["content"] == CONTENT
+    assert first["data"] == CONTENT
     versions = json_of(await asha.http.get(f"{path}/versions"))["items"]
     assert [each["version"] for each in versions] == [1, 2]
-    one = json_of(await asha.http.get(path, params={"field": "/name"}))
-    assert one["content"] == {"name": "Canary Rao"}
+    one = json_of(await asha.http.get(path, params={"fields": "/name"}))
+    assert one["data"] == {"name": "Canary Rao"}
+    some = json_of(await asha.http.get(path, params={"fields": "/name,/weight,/never"}))
+    assert some["data"] == {"name": "Canary Rao", "weight": 70}
+    assert some["fields"] == ["/name", "/never", "/weight"]
     listed = json_of(await asha.http.get("/v1/records"))["items"]
     assert made["id"] in {each["id"] for each in listed}
     documents = json_of(await asha.http.get("/v1/documents", params={"limit": 200}))["items"]
@@ -115,14 +118,14 @@ async def test_a_record_from_its_beginning_to_its_end(asha: Person) -> None:
 async def test_what_the_schema_does_not_allow_is_named_and_changes_nothing(asha: Person) -> None:
     name = await schema(asha)
     wrong = CONTENT | {"weight": "heavy", "nope": 1, "visits": [{"note": 7}]}
-    refused = await asha.http.post("/v1/records", json={"schema": name, "content": wrong})
+    refused = await asha.http.post("/v1/records", json={"schema": name, "data": wrong})
     problem = problem_of(refused, [400])
     assert {each["pointer"] for each in problem["errors"]} >= {
-        "/content/weight",
-        "/content/visits/0/note",
+        "/data/weight",
+        "/data/visits/0/note",
     }
     assert "heavy" not in refused.text
-    unknown = {"schema": "no-such", "content": {}}
+    unknown = {"schema": "no-such", "data": {}}
     problem = problem_of(await asha.http.post("/v1/records", json=unknown), [400])
     assert problem["errors"][0]["pointer"] == "/schema"
     made = await record(asha)
@@ -131,7 +134,7 @@ async def test_what_the_schema_does_not_allow_is_named_and_changes_nothing(asha:
     refused = await asha.http.patch(path, json={"name": None}, headers=match)
     problem_of(refused, [400])
     assert json_of(await asha.http.get(path))["version"] == 1
-    big = {"schema": name, "content": {"name": "x" * 300_000}}
+    big = {"schema": name, "data": {"name": "x" * 300_000}}
     problem_of(await asha.http.post("/v1/records", json=big), [413])
 
 
@@ -143,7 +146,7 @@ async def test_fields_that_were_not_granted_leave_no_trace(running: Program) -> 
         granted = await share(asha, made["id"], ben, ["/name", "/visits/1/note", "/weight"])
         answer = await ben.http.get(path, params=purpose)
         shown = json_of(answer)
-        assert shown["content"] == {
+        assert shown["data"] == {
             "name": "Canary Rao",
             "weight": 71.5,
             "visits": [None, {"note": "Healing as expected."}],
@@ -152,16 +155,18 @@ async def test_fields_that_were_not_granted_leave_no_trace(running: Program) -> 
         assert shown["fields"] == ["/name", "/visits/1/note", "/weight"]
         for hidden in ("zebrafinch", "clavicle", "Kingfisher", "1984", "Secretly"):
             assert hidden not in answer.text
-        problem_of(await ben.http.get(path, params=purpose | {"field": "/secret"}), [404])
-        only = await ben.http.get(path, params=purpose | {"field": "/visits"})
-        assert json_of(only)["content"] == {"visits": [None, {"note": "Healing as expected."}]}
+        problem_of(await ben.http.get(path, params=purpose | {"fields": "/secret"}), [404])
+        only = await ben.http.get(path, params=purpose | {"fields": "/visits"})
+        assert json_of(only)["data"] == {"visits": [None, {"note": "Healing as expected."}]}
+        some = json_of(await ben.http.get(path, params=purpose | {"fields": "/secret,/weight"}))
+        assert (some["data"], some["fields"]) == ({"weight": 71.5}, ["/weight"])
         for part in ("", "/content", "/text"):
             other = f"/v1/documents/{made['id']}{part}"
             problem_of(await ben.http.get(other, params=purpose), [404])
             problem_of(await asha.http.get(other), [404])
         problem_of(await asha.http.delete(f"/v1/documents/{made['id']}"), [404])
         accesses = json_of(await asha.http.get(f"/v1/documents/{made['id']}/accesses"))["items"]
-        assert len([each for each in accesses if each["person_id"] == ben.id]) == 2
+        assert len([each for each in accesses if each["person_id"] == ben.id]) == 3
         await asha.http.post(f"/v1/grants/{granted['id']}/revoke")
         problem_of(await ben.http.get(path, params=purpose), [404])
 
@@ -202,7 +207,7 @@ async def test_hidden_fields_move_no_score(running: Program) -> None:
     async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
         told = []
         for diagnosis in ("Nothing.", "Kingfisher kingfisher splint, splint and kingfisher. " * 20):
-            made = await record(asha, content=CONTENT | {"diagnosis": diagnosis})
+            made = await record(asha, data=CONTENT | {"diagnosis": diagnosis})
             await until_searchable(asha, made["id"])
             granted = await share(asha, made["id"], ben, ["/visits"])
             hits = await found(ben, "kingfisher splint expected")

@@ -185,7 +185,7 @@ async def test_of_a_record_only_granted_fields_are_examined(owner: Person, grant
     name = f"s{uuid.uuid4().hex}"
     await owner.http.put(f"/v1/schemas/{name}", json={"type": "object"})
     content = {"diagnosis": "A fracture of the wing.", "note": "The heron was fed with herrings."}
-    body = {"schema": name, "content": content, "index_mode": "sealed"}
+    body = {"schema": name, "data": content, "index_mode": "sealed"}
     record = json_of(await owner.http.post("/v1/records", json=body))["id"]
     await until_searchable(owner, record)
     (own,) = (await search(owner, "fracture", mode="keyword"))["items"]
@@ -251,7 +251,7 @@ async def test_nothing_of_it_lies_in_any_table(
     await owner.until_ended(document["id"])
     name = f"s{uuid.uuid4().hex}"
     await owner.http.put(f"/v1/schemas/{name}", json={"type": "object"})
-    body = {"schema": name, "content": {canaries["field"]: text}, "index_mode": "sealed"}
+    body = {"schema": name, "data": {canaries["field"]: text}, "index_mode": "sealed"}
     record = json_of(await owner.http.post("/v1/records", json=body))["id"]
     await until_searchable(owner, record)
     assert set(await finds(owner, canaries["text"], mode="keyword")) == {document["id"], record}

@@ -111,9 +111,9 @@ async def _share_by_link(after: Aftermath, asha: Person, document_id: str) -> No
     secrets = after.secrets
     secrets |= {"pass-code": _canary("pass-code"), "wrong pass-code": _canary("wrong-code")}
     secrets |= {"Idempotency-Key": _canary("key"), "redeeming key": _canary("redeeming")}
-    made = await link(asha, document_id, pass_code=secrets["pass-code"], redemptions_max=2)
+    made = await link(asha, document_id, passcode=secrets["pass-code"], redemptions_max=2)
     secrets["link token"] = made["token"]
-    keyed = {"pass_code": secrets["pass-code"], "key": secrets["redeeming key"]}
+    keyed = {"passcode": secrets["pass-code"], "key": secrets["redeeming key"]}
     redeemed = await redeem(after.program, made["token"], **keyed)
     assert redeemed.status_code == 200, redeemed.text
     secrets["grant token"] = json_of(redeemed)["access_token"]
@@ -160,7 +160,7 @@ async def _refused(
     yield await http.post("/v1/grants", json=grant_body(str(uuid4()), said, purpose=said))
     link_token, key = after.secrets["link token"], after.secrets["Idempotency-Key"]
     for code in (after.secrets["wrong pass-code"], after.secrets["pass-code"] + "!", None):
-        yield await redeem(after.program, link_token, pass_code=code)
+        yield await redeem(after.program, link_token, passcode=code)
     yield await redeem(after.program, link_token + "x", key=after.secrets["redeeming key"])
     yield await http.get("/v1/links/open", params={"token": link_token})
     yield await http.get(f"/v1/links/{link_token}")

@@ -39,15 +39,15 @@ async def _one_field(plot: Plot) -> None:
         f"them, {SHOWN}."
     )
     await asha.put("/v1/schemas/measurements", SCHEMA, status=201)
-    asked = {"schema": "measurements", "content": RECORD}
+    asked = {"schema": "measurements", "data": RECORD}
     record = await asha.post("/v1/records", asked, status=201)
     path = f"/v1/records/{record['id']}"
     wrong = await asha.client.post(
-        "/v1/records", json={"schema": "measurements", "content": {"name": "Asha Rao"}}
+        "/v1/records", json={"schema": "measurements", "data": {"name": "Asha Rao"}}
     )
     stage.check(
         "what its schema does not allow is refused, and the answer names the field",
-        expected=(400, "/content/weight"),
+        expected=(400, "/data/weight"),
         seen=(wrong.status_code, wrong.json()["errors"][0]["pointer"]),
     )
     terms = {
@@ -60,10 +60,10 @@ async def _one_field(plot: Plot) -> None:
     stage.check(
         "Ben sees that field and no other, not even a title",
         expected=({"weight": RECORD["weight"]}, [SHOWN], None),
-        seen=(shown["content"], shown["fields"], shown["title"]),
+        seen=(shown["data"], shown["fields"], shown["title"]),
     )
-    beyond = await ben.attempt("GET", path, purpose=PURPOSE, field="/diagnosis")
-    absent = await ben.attempt("GET", path, purpose=PURPOSE, field="/never")
+    beyond = await ben.attempt("GET", path, purpose=PURPOSE, fields="/diagnosis")
+    absent = await ben.attempt("GET", path, purpose=PURPOSE, fields="/never")
     stage.check(
         "a field that he was not given and one that does not exist are the same answer",
         expected=(404, 404, absent.json()["code"]),
@@ -80,12 +80,12 @@ async def _a_link(plot: Plot) -> None:
         title=PAGE,
         index_mode="none",
     )
-    asked = {**_terms("document", page["id"]), "pass_code": PASS_CODE, "redemptions_max": 1}
+    asked = {**_terms("document", page["id"]), "passcode": PASS_CODE, "redemptions_max": 1}
     link = await asha.post("/v1/links", asked, status=201)
     stage.tell(
         f"Her sister has no account. She gets a link to “{PAGE}”, and the pass-code by telephone."
     )
-    redemption = {"token": link["token"], "pass_code": PASS_CODE}
+    redemption = {"token": link["token"], "passcode": PASS_CODE}
     async with at_a_link(plot.instance.url) as sister:
         for _ in range(3):
             await sister.attempt("GET", "/v1/links/open")
@@ -95,10 +95,10 @@ async def _a_link(plot: Plot) -> None:
             seen=await _left(asha, link),
         )
         wrong = await sister.client.post(
-            "/v1/links/redeem", json=redemption | {"pass_code": "a heron on the peer"}
+            "/v1/links/redeem", json=redemption | {"passcode": "a heron on the peer"}
         )
         unknown = await sister.client.post(
-            "/v1/links/redeem", json={"token": "none", "pass_code": PASS_CODE}
+            "/v1/links/redeem", json={"token": "none", "passcode": PASS_CODE}
         )
         stage.check(
             "a wrong pass-code and a link that never was are the same answer",

@@ -44,8 +44,8 @@ def kinds_at(row: Row) -> tuple[str, ...]:
         case "/grantee" | "/principal":
             return "person_id", "email"
         case "/parent_id":
-            return ("grant_id",)
-        case "/follows" | "?branch" | "/message_id":
+            return ("message_id" if row.operation.endswith("/messages") else "grant_id",)
+        case "?branch" | "/message_id":
             return ("message_id",)
         case "/replaces":
             return ("question_id",)
@@ -87,7 +87,7 @@ def _content(ids: Ids, place: str, kind: str) -> list[Options]:
 
 
 def _record(ids: Ids, place: str, kind: str) -> list[Options]:
-    one_field = {"params": {"purpose": PURPOSE, "field": "/name"}}
+    one_field = {"params": {"purpose": PURPOSE, "fields": "/name,/born"}}
     return [*_for_a_purpose(ids, place, kind), one_field]
 
 
@@ -123,7 +123,7 @@ def _upload(ids: Ids, place: str, kind: str) -> list[Options]:
 
 
 def _new_record(ids: Ids, place: str, kind: str) -> list[Options]:
-    return [{"json": {"schema": ids["schema_name"], "content": {"name": WORD}, **NOT_INDEXED}}]
+    return [{"json": {"schema": ids["schema_name"], "data": {"name": WORD}, **NOT_INDEXED}}]
 
 
 def _terms(ids: Ids, kind: str) -> Json:
@@ -168,7 +168,7 @@ def _question(ids: Ids, place: str, kind: str) -> list[Options]:
     body: Json = {"content": _ASKED, "purpose": PURPOSE}
     if place == "/document_ids/0":
         body["document_ids"] = [ids[kind]]
-    if place in ("/follows", "/replaces"):
+    if place in ("/parent_id", "/replaces"):
         body[place[1:]] = ids[kind]
     streamed = {"json": body, "headers": {"Accept": "text/event-stream"}}
     return [{"json": body}, *([] if kind == "Idempotency-Key" else [streamed])]
@@ -296,7 +296,7 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     "POST /v1/links": _link,
     "POST /v1/links/redeem": lambda ids, place, kind: [
         {"json": {"token": ids["link_token"]}},
-        {"json": {"token": ids["link_token"], "pass_code": "not the right one"}},
+        {"json": {"token": ids["link_token"], "passcode": "not the right one"}},
     ],
     "POST /v1/search": _search,
     "POST /v1/conversations": _always({"json": {"title": f"Each {WORD}"}}),

@@ -45,7 +45,7 @@ async def anew(cast: Cast, operation: str) -> Mapping[str, str]:
 
 
 async def record(person: Person, schema_name: str, **terms: str) -> str:
-    body = {"schema": schema_name, "content": {"name": f"{SHARED} {WORD}"}, **terms}
+    body = {"schema": schema_name, "data": {"name": f"{SHARED} {WORD}"}, **terms}
     made = await person.http.post("/v1/records", json=body)
     assert made.status_code == 201, made.text
     return str(json_of(made)["id"])
