@@ -46,6 +46,10 @@ class Interval(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class TermsAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """On what, for what, until when, how often. What is left out is not limited.
 
+    Of `actions`, `read` opens a thing to look at it, `export` to take it along (`action=export`);
+    `search` finds passages, `quote` has them in answers, `share` passes it on, never wider.
+    `derive` opens nothing to a recipient: what is made of a thing is made in its owner's name.
+
     `fields` are those of a record. The recipient keeps what was shown for `retention_seconds` at
     most, and must be signed in at the level `required_acr`.
     """

@@ -26,7 +26,7 @@ from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from application.vault.weigh_document import WeighDocument
 from domain.errors import NotFound
-from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose, ResourceKind
+from domain.identity import PERSONAL_USE, Action, Caller, DocumentId, Purpose, ResourceKind
 from domain.language import language
 from domain.vault.document import (
     Description,
@@ -53,7 +53,13 @@ from entrypoints.http.injected import Injected
 from entrypoints.http.multipart import FormLimits, open_form
 from entrypoints.http.openapi_document import Upload
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
-from entrypoints.http.query import AfterEvent, AskedLanguage, AskedPurpose, AskedVersion
+from entrypoints.http.query import (
+    AfterEvent,
+    AskedLanguage,
+    AskedPurpose,
+    AskedReading,
+    AskedVersion,
+)
 from entrypoints.http.sse import resume_after, sse_frame
 from entrypoints.http.streams import StreamLimits, open_stream
 
@@ -221,6 +227,7 @@ class DocumentsController(Controller):
         document_id: FromPath[UUID],
         version: AskedVersion = None,
         purpose: AskedPurpose = PERSONAL_USE,
+        action: AskedReading = "read",
     ) -> Response[Any]:
         """The bytes of a version, whole or one range of them. Each read is a release."""
         content = await read_content(
@@ -228,6 +235,7 @@ class DocumentsController(Controller):
             document_id=DocumentId(document_id),
             purpose=Purpose(purpose),
             version=version,
+            action=Action(action),
         )
         return await download(request, caller, content, promise_entry)
 
@@ -275,6 +283,7 @@ class DocumentsController(Controller):
         document_id: FromPath[UUID],
         version: AskedVersion = None,
         purpose: AskedPurpose = PERSONAL_USE,
+        action: AskedReading = "read",
     ) -> Response[Any]:
         """The extracted text in UTF-8, which spans everywhere count in. Each read is a release.
 
@@ -286,6 +295,7 @@ class DocumentsController(Controller):
             document_id=DocumentId(document_id),
             purpose=Purpose(purpose),
             version=version,
+            action=Action(action),
             text=True,
         )
         return await download(request, caller, content, promise_entry)

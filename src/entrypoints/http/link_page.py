@@ -21,17 +21,19 @@ form.addEventListener("submit", async (event) => {
   });
   const found = await answer.json();
   if (!answer.ok) { said.textContent = found.detail; return; }
-  const {kind, id} = found.resource, purpose = "?purpose=" + encodeURIComponent(found.purpose);
+  const {kind, id} = found.resource;
+  const action = found.actions.includes("read") ? "read" : "export";
+  const asking = new URLSearchParams({purpose: found.purpose, action});
   form.hidden = true;
   if (kind === "document") {
-    const content = await get(`/v1/documents/${id}/content${purpose}`, found.access_token);
+    const content = await get(`/v1/documents/${id}/content?${asking}`, found.access_token);
     if (!content.ok) { said.textContent = (await content.json()).detail; return; }
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await content.blob());
     link.download = id; link.textContent = "Save the document";
     said.replaceChildren(link);
   } else {
-    const path = kind === "record" ? `/v1/records/${id}${purpose}` : `/v1/collections/${id}/items`;
+    const path = kind === "record" ? `/v1/records/${id}?${asking}` : `/v1/collections/${id}/items`;
     const shown = await (await get(path, found.access_token)).json();
     said.textContent = JSON.stringify(shown.data ?? shown.items ?? shown, null, 2);
   }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar.params import QueryParameter
 
@@ -20,6 +20,17 @@ AskedPurpose = Annotated[
     ),
 ]
 """A handler's `purpose: AskedPurpose = PERSONAL_USE`."""
+
+AskedReading = Annotated[
+    Literal["read", "export"],
+    QueryParameter(
+        description=(
+            "What is done with it: looked at, or taken along. A grant permits what it names, and "
+            "the access says which."
+        )
+    ),
+]
+"""A handler's `action: AskedReading = "read"`."""
 
 FIELDS_LENGTH_MAX = 4096
 COMMA = "~2"

@@ -17,7 +17,7 @@ from application.vault.erase_document import EraseDocument
 from application.vault.keep_records import KeepRecords, RecordDetails
 from application.vault.ports import Documents
 from application.vault.read_record import OpenRecord, ReadRecord
-from domain.identity import PERSONAL_USE, Acr, Caller, DocumentId, Purpose, ResourceKind
+from domain.identity import PERSONAL_USE, Acr, Action, Caller, DocumentId, Purpose, ResourceKind
 from domain.vault.document import (
     TITLE_LENGTH_MAX,
     AuditMode,
@@ -37,7 +37,13 @@ from entrypoints.http.etags import etag_of, expectation
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
 from entrypoints.http.pages import LIMIT_DEFAULT, Cursor, Cursors, Limit, Page, page_of
-from entrypoints.http.query import AskedFields, AskedPurpose, AskedVersion, fields_of
+from entrypoints.http.query import (
+    AskedFields,
+    AskedPurpose,
+    AskedReading,
+    AskedVersion,
+    fields_of,
+)
 
 BODY_BYTES_MAX = RECORD_BYTES_MAX + 16 * 1024
 NAME_PATTERN = "^[a-z][a-z0-9_-]{0,63}$"
@@ -182,6 +188,7 @@ class RecordsController(Controller):
         version: AskedVersion = None,
         fields: AskedFields = None,
         purpose: AskedPurpose = PERSONAL_USE,
+        action: AskedReading = "read",
     ) -> Response[RecordShown]:
         """A record, or the fields of it that one was granted. Each read is a release."""
         opened = await read_record(
@@ -190,6 +197,7 @@ class RecordsController(Controller):
             purpose=Purpose(purpose),
             version=version,
             fields=fields_of(fields),
+            action=Action(action),
         )
         return _answer(opened)
 

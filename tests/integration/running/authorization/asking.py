@@ -83,12 +83,14 @@ def _for_a_purpose(ids: Ids, place: str, kind: str) -> list[Options]:
 def _content(ids: Ids, place: str, kind: str) -> list[Options]:
     read = {"params": {"purpose": PURPOSE}}
     past_its_end = {**read, "headers": {"Range": "bytes=999999-"}}
-    return [read, past_its_end, {"params": {"purpose": PURPOSE, "version": 7}}]
+    taken = {"params": {"purpose": PURPOSE, "action": "export"}}
+    return [read, past_its_end, taken, {"params": {"purpose": PURPOSE, "version": 7}}]
 
 
 def _record(ids: Ids, place: str, kind: str) -> list[Options]:
-    one_field = {"params": {"purpose": PURPOSE, "fields": "/name,/born"}}
-    return [*_for_a_purpose(ids, place, kind), one_field]
+    some_fields = {"params": {"purpose": PURPOSE, "fields": "/name,/born"}}
+    taken = {"params": {"purpose": PURPOSE, "action": "export"}}
+    return [*_for_a_purpose(ids, place, kind), some_fields, taken]
 
 
 def _if_matching(options: Options) -> Callable[[Ids, str, str], list[Options]]:
