@@ -14,10 +14,20 @@ from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.grant_rows import grant_of
-from adapters.postgres.tables import consent_events, grant_tokens, grants, share_links
+from adapters.postgres.tables import (
+    consent_events,
+    consent_receipts,
+    consents,
+    grant_tokens,
+    grants,
+    notices,
+    share_links,
+)
 from application.consent.ports import LinkAttempt, LinkRedeemed
 from application.ports import NewId
-from domain.consent.link import PASS_CODE_ATTEMPTS, ShareLink, TokenStanding, token_expiry
+from domain.consent.grant import Grant
+from domain.consent.link import PASS_CODE_ATTEMPTS, Agreed, ShareLink, TokenStanding, token_expiry
+from domain.consent.notice import Notice
 from domain.consent.record import VALID_STATES
 from domain.identity import Caller, DocumentId, PersonId, TenantId
 
@@ -101,7 +111,11 @@ class PostgresLinks:
             # Whoever knows the pass-code was not guessing.
             known = update(share_links).where(_is(tenant_id, link_id))
             await connection.execute(known.values(attempts_left=PASS_CODE_ATTEMPTS))
-        return LinkRedeemed(grant=grant, expires_at=expires_at)
+            told: Any = (await connection.execute(_told(tenant_id, link_id, grant))).one()
+            agreed = Agreed(
+                notice=Notice(language=told.language, body=told.body), receipt=told.receipt
+            )
+        return LinkRedeemed(grant=grant, expires_at=expires_at, agreed=agreed)
 
     async def refused(self, tenant_id: TenantId, link_id: PersonId) -> None:
         caller = Caller(tenant_id=tenant_id, person_id=link_id)
@@ -186,6 +200,32 @@ class PostgresGrantTokens:
 
 def _is(tenant_id: TenantId, link_id: PersonId) -> Any:
     return and_(share_links.c.tenant_id == tenant_id, share_links.c.id == link_id)
+
+
+def _told(tenant_id: TenantId, link_id: PersonId, grant: Grant) -> Select[Any]:
+    """The notice of the grant's consent, and the newest receipt that was made out to the link."""
+    return (
+        select(notices.c.language, notices.c.body, consent_receipts.c.receipt)
+        .select_from(consents)
+        .join(
+            notices,
+            and_(
+                notices.c.tenant_id == consents.c.tenant_id,
+                notices.c.hash == consents.c.notice_hash,
+            ),
+        )
+        .join(
+            consent_receipts,
+            and_(
+                consent_receipts.c.tenant_id == consents.c.tenant_id,
+                consent_receipts.c.consent_id == consents.c.id,
+                consent_receipts.c.party_id == link_id,
+            ),
+        )
+        .where(consents.c.tenant_id == tenant_id, consents.c.id == grant.consent_id)
+        .order_by(consent_receipts.c.id.desc())
+        .limit(1)
+    )
 
 
 def _in_force(tenant_id: TenantId, grant_id: UUID | Any) -> Sequence[Any]:

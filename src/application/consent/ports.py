@@ -13,7 +13,7 @@ from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
 from domain.consent.failure import FailureReason
 from domain.consent.grant import Grant
-from domain.consent.link import ShareLink, TokenStanding
+from domain.consent.link import Agreed, ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.consent.withdrawal_policy import KeepingBasis, WithdrawalPolicy
@@ -312,10 +312,11 @@ class LinkAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRedeemed:
-    """The grant that a token acts under, and until when."""
+    """The grant that a token acts under, until when, and what was agreed."""
 
     grant: Grant
     expires_at: datetime
+    agreed: Agreed
 
 
 class Links(Protocol):

@@ -8,18 +8,19 @@ from datetime import datetime
 from application.consent.ports import Links, PassCodes
 from application.ports import EndingsKept, NewToken, OpaqueTokens, RateLimits, ReadToken
 from domain.consent.grant import Grant
-from domain.consent.link import LinkNotUsable
+from domain.consent.link import Agreed, LinkNotUsable
 
 REDEEM_RATE = "redeem_rate_per_address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redeemed:
-    """What a link was redeemed for: a token, and the grant under which it acts."""
+    """What a link was redeemed for: a token, the grant under which it acts, and what was agreed."""
 
     token: str = field(repr=False)
     expires_at: datetime
     grant: Grant
+    agreed: Agreed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,12 @@ class RedeemLink:
             await self.links.refused(read.tenant_id, asked.link_id)
             raise LinkNotUsable
         await self.endings_kept()
-        return Redeemed(token=granted.text, expires_at=redeemed.expires_at, grant=redeemed.grant)
+        return Redeemed(
+            token=granted.text,
+            expires_at=redeemed.expires_at,
+            grant=redeemed.grant,
+            agreed=redeemed.agreed,
+        )
 
     def _token(self, read: ReadToken, token: str, key: str | None) -> NewToken:
         """With a key the token follows from it and from the link's own secret, which is not kept:

@@ -9,7 +9,7 @@ from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents, Links, PassCodes
 from application.consent.withdraw_consent import RevocationReceipt, RevokeGrant
 from application.ports import Idempotency, NewId, OpaqueTokens
-from domain.consent.link import PASS_CODE_ATTEMPTS, LinkNotFound, ShareLink
+from domain.consent.link import PASS_CODE_ATTEMPTS, LinkCannotStepUp, LinkNotFound, ShareLink
 from domain.consent.terms import Terms
 from domain.errors import KeyReused
 from domain.identity import Caller, GrantId, PersonId
@@ -45,11 +45,14 @@ class ShareByLink:
         code: str | None = None,
         idempotency: Idempotency | None = None,
     ) -> MadeLink:
-        """`code` is a second factor, where the resource demands one. Raises as GiveGrant does.
+        """`code` is a second factor, where the resource demands one. Raises as GiveGrant does, and
+        LinkCannotStepUp.
 
         A pass-code is no part of the request's hash, which would be a quick way to guess it: it is
         compared with the one that the link has, and raises KeyReused for another.
         """
+        if terms.required_acr is not None:
+            raise LinkCannotStepUp(field="/required_acr")
         hashed = None if pass_code is None else await self.pass_codes.hash(pass_code)
         caller = await self.approval.proven(caller, code, idempotency)
         token = self.tokens.new(caller.tenant_id)

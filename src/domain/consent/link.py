@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.consent.grant import Grant
-from domain.errors import NotFound
+from domain.consent.notice import Notice
+from domain.errors import Invalid, NotFound
 from domain.identity import Caller, PersonId
 
 REDEMPTIONS_MAX = 1_000
@@ -20,6 +21,12 @@ class LinkNotFound(NotFound):
 
 class LinkNotUsable(NotFound):
     """This link does not open anything: it is unknown, used up, over, or the pass-code is wrong."""
+
+
+class LinkCannotStepUp(Invalid):
+    """Whoever has a link does not sign in, so no second factor can be demanded of them."""
+
+    code = "link_cannot_step_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,15 @@ class ShareLink:
     is_locked: bool
     refused_count: int
     refused_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What whoever redeems a link agrees to: the notice as it was shown, and the signed receipt
+    that is the link's own."""
+
+    notice: Notice
+    receipt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

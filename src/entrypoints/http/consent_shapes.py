@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from application.consent.withdraw_consent import RevocationReceipt
 from domain.consent.grant import INTERVAL_MAX, USES_MAX, VERSIONS_MAX, Grant, UsesPerInterval
+from domain.consent.notice import Notice
 from domain.consent.record import LAWFUL_BASIS, ConsentEvent, ConsentRecord, state_of
 from domain.consent.terms import Terms
 from domain.consent.withdrawal_policy import DPV_TERMS, KeepingBasis
@@ -22,6 +23,7 @@ from entrypoints.http.second_factor import CodeText
 _T = TypeVar("_T", int, str)
 
 RETENTION_SECONDS_MAX = 366 * 10 * 86_400
+
 
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset.")]
 Someone = Annotated[str, Meta(min_length=3, max_length=254, description="Email address or id.")]
@@ -307,13 +309,17 @@ def consent_shown(record: ConsentRecord, events: Sequence[ConsentEvent]) -> Cons
         else Interval(uses=interval.uses, seconds=interval.seconds),
         required_acr=terms.required_acr,
         language=notice.language,
-        notice=NoticeShown(language=notice.language, text=notice.body, sha256=notice.hash.hex()),
+        notice=notice_shown(notice),
         event_type=latest.event_type,
         event_state=state_of(events),
         event_time=latest.event_time,
         entity_id=latest.entity_id,
         events=[_event_shown(event) for event in events],
     )
+
+
+def notice_shown(notice: Notice) -> NoticeShown:
+    return NoticeShown(language=notice.language, text=notice.body, sha256=notice.hash.hex())
 
 
 def revocation_shown(receipt: RevocationReceipt) -> RevocationShown:

@@ -21,10 +21,11 @@ form.addEventListener("submit", async (event) => {
   });
   const found = await answer.json();
   if (!answer.ok) { said.textContent = found.detail; return; }
-  const {kind, id} = found.resource;
-  const action = found.actions.includes("read") ? "read" : "export";
-  const asking = new URLSearchParams({purpose: found.purpose, action});
+  const {kind, id} = found.grant.resource;
+  const action = found.grant.actions.includes("read") ? "read" : "export";
+  const asking = new URLSearchParams({purpose: found.grant.purpose, action});
   form.hidden = true;
+  document.querySelector("#notice").textContent = found.notice.text;
   if (kind === "document") {
     const content = await get(`/v1/documents/${id}/content?${asking}`, found.access_token);
     if (!content.ok) { said.textContent = (await content.json()).detail; return; }
@@ -56,6 +57,7 @@ LINK_PAGE = f"""<!doctype html>
 <label>Pass-code, if you were told one <input name="code" type="password"></label>
 <button>Open</button>
 </form>
+<p id="notice"></p>
 <pre><output></output></pre>
 <script>{_SCRIPT}</script>
 </body>

@@ -17,14 +17,15 @@ from application.consent.ports import Links
 from application.consent.redeem_link import Redeemed, RedeemLink
 from application.consent.share_by_link import MadeLink, RevokeLink, ShareByLink
 from domain.consent.link import REDEMPTIONS_MAX, LinkNotFound, ShareLink
-from domain.identity import Action, Caller, GrantId, PersonId
+from domain.identity import Caller, GrantId, PersonId
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.consent_shapes import (
     GrantShown,
-    Resource,
+    NoticeShown,
     RevocationShown,
     TermsAsked,
     grant_shown,
+    notice_shown,
     revocation_shown,
     terms_of,
 )
@@ -48,7 +49,10 @@ Passcode = Annotated[str, Meta(min_length=4, max_length=200)]
 
 class NewLink(TermsAsked, forbid_unknown_fields=True, kw_only=True):
     """What whoever has the link may do. It can be redeemed once, unless `redemptions_max` says
-    otherwise; `max_uses` counts what is read under it. A pass-code is told apart from the link."""
+    otherwise; `max_uses` counts what is read under it. A pass-code is told apart from the link.
+
+    Whoever has a link does not sign in: `required_acr` is refused, a link could not meet it.
+    """
 
     redemptions_max: Annotated[int, Meta(ge=1, le=REDEMPTIONS_MAX)] = 1
     passcode: Passcode | None = None
@@ -87,15 +91,19 @@ class Redemption(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class RedeemedShown(msgspec.Struct, kw_only=True):
-    """A token that acts under one grant: send it as a Bearer token, with the grant's purpose."""
+    """A token that acts under one grant: send it as a Bearer token, with the grant's purpose, until
+    it ends at `expires_at` (or the grant does, if sooner).
+
+    `grant` has the terms, `notice` says them in words, and `receipt` is the link's own: a JWS
+    (RFC 7515), signed by this deployment. They are told in this answer alone; keep them.
+    """
 
     access_token: str
     token_type: str
     expires_at: datetime
-    resource: Resource
-    actions: list[Action]
-    fields: list[str] | None
-    purpose: str
+    grant: GrantShown
+    notice: NoticeShown
+    receipt: str
 
 
 class LinksController(Controller):
@@ -213,13 +221,11 @@ def _facts(link: ShareLink) -> dict[str, Any]:
 
 
 def _redeemed(redeemed: Redeemed) -> RedeemedShown:
-    grant = redeemed.grant
     return RedeemedShown(
         access_token=redeemed.token,
         token_type="Bearer",  # noqa: S106
         expires_at=redeemed.expires_at,
-        resource=Resource(kind=grant.resource.kind, id=grant.resource.id),
-        actions=sorted(grant.actions),
-        fields=None if grant.fields is None else sorted(grant.fields),
-        purpose=grant.purpose,
+        grant=grant_shown(redeemed.grant),
+        notice=notice_shown(redeemed.agreed.notice),
+        receipt=redeemed.agreed.receipt,
     )

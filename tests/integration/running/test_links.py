@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain.consent.link import PASS_CODE_ATTEMPTS
 from tests.integration.running.people import (
@@ -51,6 +55,16 @@ async def holder(program: Program, redeemed: httpx2.Response) -> AsyncIterator[h
     async with program.client() as http:
         http.headers["Authorization"] = f"Bearer {json_of(redeemed)['access_token']}"
         yield http
+
+
+def signed_claims(receipt: str, keys: list[Json]) -> Json:
+    """Of a JWS in compact form, which one of these keys must have signed (RFC 8037)."""
+    head, body, signature = (base64.urlsafe_b64decode(f"{each}==") for each in receipt.split("."))
+    [key] = [each for each in keys if each["kid"] == json.loads(head)["kid"]]
+    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(f"{key['x']}=="))
+    public.verify(signature, receipt.rpartition(".")[0].encode())
+    claims: Json = json.loads(body)
+    return claims
 
 
 async def test_a_link_from_its_making_to_its_end(running: Program) -> None:
@@ -106,6 +120,54 @@ async def test_a_link_from_its_making_to_its_end(running: Program) -> None:
             assert json_of(described) == {"active": False}
         consent = f"/v1/consents/{made['grant']['consent_id']}"
         assert (await asha.http.get(f"{consent}/receipt")).is_success
+
+
+async def test_whoever_redeems_a_link_learns_what_they_agreed_to(running: Program) -> None:
+    terms = {
+        "fields": ["/name", "/weight"],
+        "versions": [1],
+        "actions": ["export", "read"],
+        "purpose": PURPOSE,
+        "not_before": "2026-01-01T00:00:00Z",
+        "max_uses": 3,
+        "uses_per_interval": {"uses": 2, "seconds": 3600},
+        "retention_seconds": 86_400,
+    }
+    async with signed_up(running, "Asha") as asha:
+        made = await record(asha, index_mode="none")
+        resource = {"kind": "record", "id": made["id"]}
+        shared = await link(asha, made["id"], resource=resource, **terms)
+        consent_id = shared["grant"]["consent_id"]
+        consent = json_of(await asha.http.get(f"/v1/consents/{consent_id}"))
+        redeemed = await redeem(running, shared["token"], key="mine")
+        told = json_of(redeemed)
+        grant = told["grant"]
+        assert grant == shared["grant"]
+        assert grant["uses_per_interval"].pop("left") in (None, 2)
+        assert {name: grant[name] for name in terms} == terms
+        assert (grant["resource"], grant["required_acr"]) == (resource, None)
+        assert told["notice"] == consent["notice"]
+        shown = f"{told['notice']['language']}\n{told['notice']['text']}"
+        assert told["notice"]["sha256"] == hashlib.sha256(shown.encode()).hexdigest()
+        async with running.client() as http:
+            keys = json_of(await http.get("/.well-known/jwks.json"))["keys"]
+        claims = signed_claims(told["receipt"], keys)
+        assert (claims["issued_to"], claims["record_id"]) == (shared["id"], consent_id)
+        assert claims["notice"] == told["notice"]
+        again = await redeem(running, shared["token"], key="mine")
+        assert json_of(again)["receipt"] == told["receipt"]
+
+
+async def test_a_link_that_nobody_could_use_is_refused(running: Program) -> None:
+    async with signed_up(running, "Asha") as asha:
+        document = await asha.upload("For nobody.", index_mode="none")
+        body = grant_body(document["id"], "") | {"actions": ["read"], "required_acr": "mfa"}
+        del body["grantee"]
+        problem = problem_of(await asha.http.post("/v1/links", json=body), [400])
+        assert problem["code"] == "link_cannot_step_up"
+        assert [each["pointer"] for each in problem["errors"]] == ["/required_acr"]
+        assert json_of(await asha.http.get("/v1/links"))["items"] == []
+        assert json_of(await asha.http.get("/v1/consents"))["items"] == []
 
 
 async def test_whatever_is_wrong_with_a_link_the_answer_is_the_same(running: Program) -> None:
