@@ -20,6 +20,7 @@ from domain.identity import (
     PersonId,
     Purpose,
     ReleaseId,
+    ResourceRef,
     Role,
     TenantId,
     VersionRef,
@@ -260,16 +261,25 @@ class OpaqueTokens(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDescription:
-    """What a token that works is good for (RFC 7662, section 2.2)."""
+    """What a token that works is good for (RFC 7662, section 2.2).
+
+    `token_type` is how it is sent (RFC 6749, section 5.1); None for what gets no access by itself.
+    The rest is told of tokens that act under one grant.
+    """
 
     tenant_id: TenantId
     person_id: PersonId
-    token_type: str
+    token_type: str | None
     expires_at: datetime
     issued_at: datetime | None = None
     role: Role | None = None
     acr: Acr | None = None
     auth_time: datetime | None = None
+    not_before: datetime | None = None
+    actions: frozenset[Action] = frozenset()
+    purpose: Purpose | None = None
+    resource: ResourceRef | None = None
+    grant_id: GrantId | None = None
 
 
 class TokenDescriber(Protocol):

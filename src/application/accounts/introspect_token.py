@@ -73,7 +73,7 @@ class DescribeRefreshToken:
         return TokenDescription(
             tenant_id=caller.tenant_id,
             person_id=caller.person_id,
-            token_type="refresh_token",  # noqa: S106
+            token_type=None,
             expires_at=presented.token.expires_at,
             acr=caller.acr,
             auth_time=authenticated.auth_time,

@@ -35,9 +35,14 @@ class DescribeGrantToken:
         return TokenDescription(
             tenant_id=standing.caller.tenant_id,
             person_id=standing.caller.person_id,
-            token_type="grant_token",  # noqa: S106
+            token_type="Bearer",  # noqa: S106
             expires_at=standing.expires_at,
             issued_at=standing.created_at,
+            not_before=standing.grant.not_before,
+            actions=standing.grant.actions,
+            purpose=standing.grant.purpose,
+            resource=standing.grant.resource,
+            grant_id=standing.grant.id,
         )
 
 

@@ -376,6 +376,7 @@ async def test_a_token_that_works_is_described_to_who_holds_it(
     }
     refreshing = (await introspect(client, held, held["refresh_token"])).json()
     assert (refreshing["active"], refreshing["sub"]) == (True, me["id"])
+    assert refreshing.keys() == {"active", "sub", "tenant", "exp", "acr", "auth_time"}
     assert refreshing["exp"] > access["exp"]
 
 

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import httpx2
@@ -99,8 +100,13 @@ async def test_a_link_from_its_making_to_its_end(running: Program) -> None:
                 assert problem_of(refused, [403])["code"] == "insufficient_scope"
             token = json_of(first)["access_token"]
             described = await asha.http.post("/v1/oauth/introspect", data={"token": token})
-            assert json_of(described)["token_type"] == "grant_token"
-            assert json_of(described)["sub"] == made["id"]
+            said = json_of(described)
+            assert (said["token_type"], said["sub"]) == ("Bearer", made["id"])
+            assert (said["scope"], said["purpose"]) == ("read", PURPOSE)
+            assert said["resource"] == {"kind": "document", "id": document["id"]}
+            assert said["grant_id"] == made["grant"]["id"]
+            begins = datetime.fromisoformat(made["grant"]["not_before"])
+            assert said["nbf"] == int(begins.timestamp()) <= said["iat"] < said["exp"]
 
             again = await redeem(running, made["token"])
             assert problem_of(again, [404])["code"] == "not_found"
