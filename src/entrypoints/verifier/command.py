@@ -25,13 +25,18 @@ from entrypoints.verifier.service import TOKEN_VARIABLE, Service
 from entrypoints.verifier.whole_tree import check_whole_tree
 
 HOLDS, VIOLATED, NOT_CHECKED = 0, 1, 2
+CONCLUSIONS = {
+    HOLDS: "Everything holds.",
+    VIOLATED: "It does NOT hold.",
+    NOT_CHECKED: "Not everything could be checked.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when everything that was given holds, 1 when something does not, 2 when it could not be
-    checked at all."""
+    """0 when everything that was asked for holds, 1 when something does not, 2 when something could
+    not be checked and nothing is known to be wrong."""
     given = _parser().parse_args(arguments)
-    findings, status = Findings(), NOT_CHECKED
+    findings = Findings()
     try:
         _check(given, findings)
         status = HOLDS if findings.verified else VIOLATED
@@ -39,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         findings.violated(failed.code, str(failed))
         status = VIOLATED
     except NotChecked as failed:
-        findings.violated("not_checked", str(failed))
+        findings.unchecked(str(failed))
+        status = VIOLATED if findings.violations else NOT_CHECKED
     except UNREADABLE as malformed:
         findings.violated("malformed", f"what was given cannot be read: {malformed!r}"[:300])
         status = VIOLATED
@@ -47,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(findings.as_json(), indent=2))
     else:
         print("\n".join(findings.lines()))
-        print("Everything holds." if status == HOLDS else "It does NOT hold.")
+        print(CONCLUSIONS[status])
     return status
 
 

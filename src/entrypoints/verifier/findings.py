@@ -30,7 +30,9 @@ class NotChecked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    holds: bool
+    """`holds` is None where it could not be checked."""
+
+    holds: bool | None
     code: str
     says: str
 
@@ -47,6 +49,9 @@ class Findings:
     def violated(self, code: str, says: str) -> None:
         self.found.append(Finding(False, code, says))
 
+    def unchecked(self, says: str) -> None:
+        self.found.append(Finding(None, "not_checked", says))
+
     @property
     def verified(self) -> bool:
         """Something was checked, and all of it holds."""
@@ -54,7 +59,7 @@ class Findings:
 
     @property
     def violations(self) -> Sequence[Finding]:
-        return [each for each in self.found if not each.holds]
+        return [each for each in self.found if each.holds is False]
 
     def lines(self) -> list[str]:
         """For people. Of very many violations the first ones are told."""
@@ -62,6 +67,7 @@ class Findings:
         told += [f"FAIL  {each.says} [{each.code}]" for each in self.violations[:SHOWN_MAX]]
         if len(self.violations) > SHOWN_MAX:
             told.append(f"FAIL  and {len(self.violations) - SHOWN_MAX} more")
+        told += [f"?     {each.says} [{each.code}]" for each in self.found if each.holds is None]
         return told
 
     def as_json(self) -> dict[str, Any]:

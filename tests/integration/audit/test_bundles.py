@@ -187,6 +187,15 @@ async def test_a_verifier_reads_it_from_the_service_itself(
 
     monkeypatch.setenv("STRONGROOM_TOKEN", "nobody")
     assert await asyncio.to_thread(main, arguments) == 2
+    capsys.readouterr()
+    monkeypatch.setenv("STRONGROOM_TOKEN", f"{log.owner.person_id}/member")
+    assert await asyncio.to_thread(main, arguments) == 2
+    said = capsys.readouterr().out
+    assert "with the releases 1 to 6" in said
+    assert "They are for auditors" in said
+    assert "Not everything could be checked." in said
+    assert "FAIL" not in said
+    assert "NOT hold" not in said
     monkeypatch.setenv("STRONGROOM_TOKEN", f"{log.owner.person_id}/auditor")
     await log.tamper(
         "UPDATE audit_leaves SET leaf = convert_to(replace(convert_from(leaf, 'UTF8'),"

@@ -142,12 +142,19 @@ def test_a_bundle_that_does_not_hang_together_is_refused(
     assert not verify(a_bundle() | change)
 
 
-def test_what_is_no_bundle_at_all_is_refused(verify: Verify, tmp_path: Path) -> None:
+def test_what_is_no_bundle_at_all_is_refused(
+    verify: Verify, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for wrong in ([], "proof", None, {}):
         assert not verify(wrong)
     (tmp_path / "proof.json").write_bytes(b"\xff")
     assert main([str(tmp_path / "proof.json"), "--key", KEY.printed]) == 1
+    capsys.readouterr()
     assert main([str(tmp_path / "nowhere.json"), "--key", KEY.printed]) == 2
+    assert capsys.readouterr().out.endswith("Not everything could be checked.\n")
+    assert main([str(tmp_path / "nowhere.json"), "--key", KEY.printed, "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verified"], told["findings"][-1]["holds"]) == (False, None)
 
 
 def test_another_key_is_not_trusted(verify: Verify, tmp_path: Path) -> None:
