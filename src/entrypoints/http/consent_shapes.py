@@ -23,7 +23,16 @@ from entrypoints.http.second_factor import CodeText
 _T = TypeVar("_T", int, str)
 
 RETENTION_SECONDS_MAX = 366 * 10 * 86_400
-
+USES = (
+    "How many releases. One is spent by each answer that rests on the grant: the title, a record, "
+    "all of a content or one range of it, 304 (that nothing changed is told only to those who may "
+    "read), a page of a search, the excerpts of a prompt, the opening of what is sealed to search "
+    "it. It is spent when it is recorded, also where the reader then hangs up."
+)
+NOTICE_HASH = (
+    "SHA-256 in hex, over `language`, a line feed (U+000A) and `text`, in UTF-8: what is recorded "
+    "of the consent, and signed in its receipts."
+)
 
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset.")]
 Someone = Annotated[str, Meta(min_length=3, max_length=254, description="Email address or id.")]
@@ -63,7 +72,7 @@ class TermsAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     not_before: Instant | None = None
     fields: Annotated[list[Pointer], Meta(min_length=1, max_length=POINTERS_MAX)] | None = None
     versions: Annotated[list[Number], Meta(min_length=1, max_length=VERSIONS_MAX)] | None = None
-    max_uses: Annotated[int, Meta(ge=1, le=USES_MAX)] | None = None
+    max_uses: Annotated[int, Meta(ge=1, le=USES_MAX, description=USES)] | None = None
     uses_per_interval: Interval | None = None
     retention_seconds: Annotated[int, Meta(ge=0, le=RETENTION_SECONDS_MAX)] | None = None
     required_acr: Literal["mfa"] | None = None
@@ -146,11 +155,11 @@ class ConsentEventShown(msgspec.Struct, kw_only=True):
 
 
 class NoticeShown(msgspec.Struct, kw_only=True):
-    """The notice exactly as it was shown; the hash is over language, line feed and text."""
+    """The notice exactly as it was shown."""
 
     language: str
     text: str
-    sha256: str
+    sha256: Annotated[str, Meta(description=NOTICE_HASH)]
 
 
 class ResourceOfConsent(msgspec.Struct, kw_only=True):

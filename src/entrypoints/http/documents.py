@@ -163,7 +163,8 @@ class DocumentsController(Controller):
         document_id: FromPath[UUID],
         purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[DocumentShown]:
-        """One document. Whoever is not its owner needs a grant to read, and this is a release."""
+        """One document. Whoever is not its owner needs a grant to read; the title is content, so
+        this is a release, and spends a use where uses are counted."""
         described = await describe_document(
             caller=caller, document_id=DocumentId(document_id), purpose=Purpose(purpose)
         )
@@ -229,7 +230,8 @@ class DocumentsController(Controller):
         purpose: AskedPurpose = PERSONAL_USE,
         action: AskedReading = "read",
     ) -> Response[Any]:
-        """The bytes of a version, whole or one range of them. Each read is a release."""
+        """The bytes of a version, whole or one range of them. Each read is a release, and spends a
+        use where uses are counted; so does 304, which only those are told who may read."""
         content = await read_content(
             caller=caller,
             document_id=DocumentId(document_id),
