@@ -36,6 +36,12 @@ class PurposeMissing(Invalid):
     code = "purpose_missing"
 
 
+class AgentCannotStepUp(Invalid):
+    """This grant demands a second factor, and an agent does not sign in: it could not read."""
+
+    code = "agent_cannot_step_up"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangedToken:
     """A token, and the grant of the agent's own under which it acts, and with which it ends."""
@@ -81,6 +87,8 @@ class ExchangeToken:
             parent = await self._parent(tx, caller, parent_id)
             expires_at = await tx.now() + lifetime
             terms = _attenuated(resource, actions, purpose, expires_at, parent)
+            if terms.required_acr is not None:
+                raise AgentCannotStepUp(field="/parent_id")
             grantee = await tx.add_grantee(PersonId(self.new_id()), kind="agent", name=name)
             grant = await self.give_grant.within(
                 tx,

@@ -131,6 +131,12 @@ async def test_whoever_was_given_something_sends_an_agent_only_if_they_may_share
                     http, _own(person), document["id"], parent_id=parent, purpose=PURPOSE
                 )
                 assert json_of(answer)["error"] == "invalid_target", answer.text
+            demanding = await asha.grant(
+                document["id"], cara, actions=["read", "share"], required_acr="mfa"
+            )
+            answer = await exchange(http, _own(cara), document["id"], parent_id=demanding["id"])
+            assert json_of(answer)["error"] == "invalid_request", answer.text
+            assert "second factor" in json_of(answer)["error_description"]
         given = await exchanged(running, _own(cara), document["id"], parent_id=shared["id"])
         async with agent(running, given["access_token"]) as http:
             statuses = [await _status(http, document["id"]) for _ in range(3)]
