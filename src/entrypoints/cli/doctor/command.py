@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -26,6 +27,7 @@ EXAMINATIONS: Sequence[Examination] = (
     ("Withdrawing while it is shown", revoking.examine),
     ("The log", log.examine),
 )
+EXAMINATION_SECONDS_MAX = 60
 _MARKS = {Outcome.HELD: "ok", Outcome.DOUBTFUL: "note", Outcome.BROKEN: "BROKEN"}
 _STYLES = {Outcome.HELD: "green", Outcome.DOUBTFUL: "yellow", Outcome.BROKEN: "bold red"}
 
@@ -49,7 +51,7 @@ async def examine(settings: Settings, *, examinations: Sequence[Examination] = E
         async with container.postgres_signals().listening(), admitted(container) as patient:
             for title, examination in examinations:
                 console.print(f"\n[bold]{title}[/bold]")
-                for finding in await _found(examination, patient):
+                for finding in await found(examination, patient):
                     _tell(console, finding)
                     outcomes.append(finding.outcome)
     broken, notes = outcomes.count(Outcome.BROKEN), outcomes.count(Outcome.DOUBTFUL)
@@ -59,14 +61,18 @@ async def examine(settings: Settings, *, examinations: Sequence[Examination] = E
     return 1 if broken else 0
 
 
-async def _found(
+async def found(
     examination: Callable[[Patient], Awaitable[Sequence[Finding]]], patient: Patient
 ) -> Sequence[Finding]:
+    limit = asyncio.timeout(EXAMINATION_SECONDS_MAX)
     try:
-        return await examination(patient)
+        async with limit:
+            return await examination(patient)
     except Exception as failure:  # noqa: BLE001 - one that cannot be made is a finding as well
         # A refusal's words are ours; another's may quote what it was given.
         why = str(failure) if isinstance(failure, Refusal) else type(failure).__name__
+        if limit.expired():
+            why = f"it took longer than {EXAMINATION_SECONDS_MAX} s"
         return [Finding(Outcome.BROKEN, f"this could not be examined: {why}")]
 
 
