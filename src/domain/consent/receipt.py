@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from domain.consent.grant import Grant
-from domain.consent.record import LAWFUL_BASIS, ConsentEvent, ConsentRecord, state_of
+from domain.consent.record import (
+    LAWFUL_BASIS,
+    ConsentEvent,
+    ConsentRecord,
+    agreed_until,
+    state_of,
+)
 from domain.identity import PersonId
 
 Json = dict[str, object]
 
 
 def record_claims(record: ConsentRecord) -> Json:
-    """What never changes about a consent."""
+    """What never changes about a consent; its `validity_duration` is that of the terms."""
     terms = record.terms
     interval = terms.uses_per_interval
     return {
@@ -70,13 +76,20 @@ def receipt_claims(
     issued_to: PersonId,
     grant: Grant | None,
 ) -> Json:
-    """What one side is handed: the record, the notice as shown, its hash, and the latest event."""
+    """What one side is handed: the record, the notice as shown, its hash, and the latest event.
+
+    `validity_duration` is what was said last: a renewal goes beyond the terms.
+    """
     latest = max(events, key=lambda event: event.seq)
     notice = record.notice
     return {
         "receipt_id": receipt_id,
         "issued_to": str(issued_to),
         **record_claims(record),
+        "validity_duration": [
+            _optional(record.terms.not_before),
+            _optional(agreed_until(events) or record.terms.expires_at),
+        ],
         "grant_id": grant and str(grant.id),
         "notice": {
             "language": notice.language,

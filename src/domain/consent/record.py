@@ -91,6 +91,13 @@ def state_of(events: Sequence[ConsentEvent]) -> ConsentState:
     return _latest(events).event_state
 
 
+def agreed_until(events: Sequence[ConsentEvent]) -> datetime | None:
+    """Until when it was last said to hold: a renewal says so anew, an ending does not. None where
+    no event says."""
+    said = [event for event in events if event.valid_until is not None]
+    return _latest(said).valid_until if said else None
+
+
 def state_at(events: Sequence[ConsentEvent], at: datetime) -> ConsentState | None:
     """The ledger folded to an instant: None before the first event."""
     until_then = [event for event in events if event.event_time <= at]

@@ -13,7 +13,13 @@ from msgspec import Meta
 from application.consent.withdraw_consent import RevocationReceipt
 from domain.consent.grant import INTERVAL_MAX, USES_MAX, VERSIONS_MAX, Grant, UsesPerInterval
 from domain.consent.notice import Notice
-from domain.consent.record import LAWFUL_BASIS, ConsentEvent, ConsentRecord, state_of
+from domain.consent.record import (
+    LAWFUL_BASIS,
+    ConsentEvent,
+    ConsentRecord,
+    agreed_until,
+    state_of,
+)
 from domain.consent.terms import Terms
 from domain.consent.withdrawal_policy import DPV_TERMS, KeepingBasis
 from domain.identity import Acr, Action, LawfulBasis, Purpose, ResourceKind, ResourceRef
@@ -172,7 +178,8 @@ class ResourceOfConsent(msgspec.Struct, kw_only=True):
 
 
 class ConsentShown(msgspec.Struct, kw_only=True):
-    """A consent record under the field names of ISO/IEC TS 27560, with its events."""
+    """A consent record under the field names of ISO/IEC TS 27560, with its events. It ends when it
+    was last agreed to end, in a renewal as well."""
 
     record_id: UUID
     parent_record_id: UUID | None
@@ -311,7 +318,7 @@ def consent_shown(record: ConsentRecord, events: Sequence[ConsentEvent]) -> Cons
         withdrawal_method=f"POST /v1/consents/{record.record_id}/withdraw",
         jurisdiction=record.jurisdiction,
         retention_period=_seconds(terms.retention),
-        validity_duration=(terms.not_before, terms.expires_at),
+        validity_duration=(terms.not_before, agreed_until(events) or terms.expires_at),
         max_uses=terms.max_uses,
         uses_per_interval=None
         if interval is None
