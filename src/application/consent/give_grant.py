@@ -79,6 +79,7 @@ class GiveGrant:
         if grantor is None:
             raise NotFound
         now = await tx.now()
+        terms = terms.beginning_with(parent, now)
         grant = terms.grant(
             id=grant_id,
             consent_id=ConsentId(self.new_id()),

@@ -63,14 +63,16 @@ class RenewConsent:
                 at=now,
                 valid_until=expires_at,
             )
-            grant = replace(record.terms, not_before=None, expires_at=expires_at).grant(
+            parent = await tx.grant(last.parent_id) if last.parent_id else None
+            terms = replace(record.terms, not_before=None, expires_at=expires_at)
+            grant = terms.beginning_with(parent, now).grant(
                 id=GrantId(self.new_id()),
                 consent_id=consent_id,
                 owner_id=last.owner_id,
                 grantor_id=caller.person_id,
                 grantee_id=record.recipient_id,
                 now=now,
-                parent=await tx.grant(last.parent_id) if last.parent_id else None,
+                parent=parent,
             )
             receipts = await self.agreement.receipts_for(record, [*events, renewed], grant)
             await tx.append(record, renewed, grant, receipts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.consent.grant import (
@@ -41,6 +41,12 @@ class Terms:
     retention: timedelta | None = None
     required_acr: Acr | None = None
 
+    def beginning_with(self, parent: Grant | None, now: datetime) -> Terms:
+        """As they are agreed to: what is shared onward begins with its parent at the earliest."""
+        if parent is None or (self.not_before or now) >= parent.not_before:
+            return self
+        return replace(self, not_before=parent.not_before)
+
     def grant(
         self,
         *,
@@ -56,7 +62,6 @@ class Terms:
         that are wider than `parent`."""
         assert_in_our_age(self.not_before)
         assert_future(self.expires_at, now)
-        begins = self.not_before or now
         grant = Grant(
             id=id,
             consent_id=consent_id,
@@ -70,7 +75,7 @@ class Terms:
             versions=self.versions,
             actions=self.actions,
             purpose=self.purpose,
-            not_before=begins if parent is None else max(begins, parent.not_before),
+            not_before=self.not_before or now,
             expires_at=self.expires_at,
             max_uses=self.max_uses,
             uses_left=self.max_uses,
