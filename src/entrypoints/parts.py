@@ -46,6 +46,9 @@ def controller(settings: Settings) -> Controller:
     return Controller(
         name=settings.controller_name,
         email=settings.controller_email,
+        phone=settings.controller_phone,
+        address=settings.controller_address,
+        country=settings.controller_country,
         policy_url=settings.controller_policy_url,
         jurisdiction=settings.jurisdiction,
     )

@@ -96,9 +96,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     embedding_rate_per_person: Rate = "120/minute"
     question_rate_per_person: Rate = "120/minute"
 
-    # Whom notices and receipts name as the controller.
+    # Whom notices and receipts name as the controller. A Kantara receipt has to have every one of
+    # these, `jurisdiction` too; what is not set is empty in it.
     controller_name: Annotated[str, Meta(min_length=1, max_length=200)] = "Strongroom"
     controller_email: Annotated[str, Meta(max_length=254)] | None = None
+    controller_phone: Annotated[str, Meta(min_length=1, max_length=50)] | None = None
+    controller_address: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    controller_country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")] | None = None
     controller_policy_url: WebAddress | None = None
     jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
 

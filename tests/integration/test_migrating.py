@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 from alembic.util import CommandError
 
-from adapters.postgres.engine import Database
-from adapters.postgres.migrate import check, migrate
+from adapters.postgres.engine import OWNER, Database
+from adapters.postgres.migrate import check, migrate, migrations_directory
+from adapters.postgres.tenants import create_tenant
 from tests.integration.conftest import empty_database, run_as_owner
 
 _MIGRATES = """
@@ -153,3 +154,27 @@ def _loads_alembic(database: Database) -> bool:
     command = [sys.executable, "-c", _MIGRATES, url]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.strip() == "True"
+
+
+async def test_a_purpose_of_care_stands_for_a_published_term(empty: Database) -> None:
+    await migrate(empty)
+    tenant_id = await create_tenant(empty, name="a", sign_up_open=True)
+    terms = "SELECT code, dpv_term FROM purposes ORDER BY code"
+    connection = await empty.connect("postgres")
+    try:
+        fresh = await connection.fetch(terms)
+        await connection.execute(
+            "UPDATE purposes SET dpv_term = 'dpv:MaintainHealthOfPerson'"
+            " WHERE code IN ('care', 'research') AND tenant_id = $1",
+            tenant_id,
+        )
+        await connection.execute(f"SET ROLE {OWNER}")
+        await connection.execute(
+            (migrations_directory() / "sql" / "0035_published_purpose.sql").read_text()
+        )
+        await connection.execute("RESET ROLE")
+        mended = dict(await connection.fetch(terms))
+    finally:
+        await connection.close()
+    assert mended == dict(fresh) | {"research": "dpv:MaintainHealthOfPerson"}
+    assert mended["care"] == "sector-health:ServiceProvision"

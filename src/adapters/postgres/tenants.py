@@ -10,13 +10,14 @@ from adapters.identifiers import uuid7
 from adapters.postgres.engine import OWNER, Database
 from domain.identity import TenantId
 
-# Terms of the Data Privacy Vocabulary (DPV 2) that the built-in purposes stand for.
+# Terms of the Data Privacy Vocabulary (DPV 2 and its extension for health) that the built-in
+# purposes stand for.
 BUILT_IN_PURPOSES = (
     ("personal_use", "Personal use of one's own things", "dpv:PersonalisedBenefits"),
     ("research", "Research", "dpv:ResearchAndDevelopment"),
     ("service_provision", "Providing a service", "dpv:ServiceProvision"),
     ("identity_verification", "Verifying an identity", "dpv:IdentityVerification"),
-    ("care", "Care and medical treatment", "dpv:MaintainHealthOfPerson"),
+    ("care", "Care and medical treatment", "sector-health:ServiceProvision"),
     ("legal_compliance", "Complying with the law", "dpv:LegalCompliance"),
 )
 

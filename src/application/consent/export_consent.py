@@ -20,7 +20,8 @@ class ExportConsent:
     async def __call__(
         self, *, caller: Caller, consent_id: ConsentId, form: ExportForm
     ) -> dict[str, object]:
-        """Raises ConsentNotFound unless the caller is a side of it."""
+        """Raises ConsentNotFound unless the caller is a side of it, ConsentNotInForce for
+        Kantara's receipt of what was never given."""
         async with self.consents.begin(caller) as tx:
             record = await tx.consent(consent_id)
             if record is None:
@@ -28,6 +29,7 @@ class ExportConsent:
             purpose = await tx.purpose(record.terms.purpose)
             assert purpose is not None  # it was looked up when the record was made
             events = await tx.events(consent_id)
+            now = await tx.now()
         if form is ExportForm.KANTARA:
             return as_kantara(record, events, purpose, self.controller)
-        return as_dpv(record, events, purpose)
+        return as_dpv(record, events, purpose, at=now)

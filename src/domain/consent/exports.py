@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from domain.consent.purpose import RegisteredPurpose
-from domain.consent.record import ConsentEvent, ConsentRecord, ConsentState, state_of
+from domain.consent.record import (
+    VALID_STATES,
+    ConsentEvent,
+    ConsentNotInForce,
+    ConsentRecord,
+    ConsentState,
+    agreed_until,
+    state_at,
+)
 from domain.identity import Action
 
 Json = dict[str, object]
@@ -22,15 +31,19 @@ class ExportForm(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
-    """Who runs this Strongroom, as receipts name them. `jurisdiction` is an ISO 3166 code."""
+    """Who runs this Strongroom, as receipts name them. `jurisdiction` and `country`, that of the
+    postal address, are ISO 3166 codes. What nobody set is None."""
 
     name: str
-    email: str | None
-    policy_url: str | None
-    jurisdiction: str | None
+    email: str | None = None
+    phone: str | None = None
+    address: str | None = None
+    country: str | None = None
+    policy_url: str | None = None
+    jurisdiction: str | None = None
 
 
-# https://w3id.org/dpv: the statuses of consent, and the processing that our actions are.
+# https://w3id.org/dpv/2.0: the statuses of consent, and the processing that our actions are.
 _STATUS: Mapping[ConsentState, str] = {
     ConsentState.REQUESTED: "dpv:ConsentRequested",
     ConsentState.GIVEN: "dpv:ConsentGiven",
@@ -51,6 +64,7 @@ _PROCESSING: Mapping[Action, str] = {
 }
 _CONTEXT: Json = {
     "dpv": "https://w3id.org/dpv#",
+    "sector-health": "https://w3id.org/dpv/sector/health#",
     "dct": "http://purl.org/dc/terms/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
@@ -62,13 +76,19 @@ def as_kantara(
     purpose: RegisteredPurpose,
     controller: Controller,
 ) -> Json:
-    """Kantara Consent Receipt Specification 1.1, section 4; what we do not know is left empty."""
-    terms = record.terms
-    agreed = min(events, key=lambda event: event.seq)
+    """Kantara Consent Receipt Specification 1.1, section 4. What nobody set is left empty.
+
+    The form has no member for a state: what was never given has no receipt of it, and raises
+    ConsentNotInForce; what has ended terminates when it did. `sensitive` is not judged here: a
+    consent is not about what is written in a thing.
+    """
+    given = _given(events)
+    if given is None:
+        raise ConsentNotInForce
     return {
         "version": "KI-CR-v1.1.0",
         "jurisdiction": record.jurisdiction or "",
-        "consentTimestamp": int(agreed.event_time.timestamp()),
+        "consentTimestamp": int(given.event_time.timestamp()),
         "collectionMethod": record.collection_method,
         "consentReceiptID": str(record.record_id),
         "language": record.notice.language,
@@ -78,9 +98,9 @@ def as_kantara(
                 "piiController": record.pii_controller,
                 "onBehalf": False,
                 "contact": controller.name,
-                "address": {},
+                "address": _address(controller),
                 "email": controller.email or "",
-                "phone": "",
+                "phone": controller.phone or "",
             }
         ],
         "policyUrl": controller.policy_url or "",
@@ -94,7 +114,7 @@ def as_kantara(
                         "purposeCategory": [purpose.dpv_term],
                         "piiCategory": [_about(record)],
                         "primaryPurpose": True,
-                        "termination": terms.expires_at.isoformat(),
+                        "termination": _until(record, events).isoformat(),
                         "thirdPartyDisclosure": True,
                         "thirdPartyName": str(record.recipient_id),
                     }
@@ -107,11 +127,20 @@ def as_kantara(
 
 
 def as_dpv(
-    record: ConsentRecord, events: Sequence[ConsentEvent], purpose: RegisteredPurpose
+    record: ConsentRecord,
+    events: Sequence[ConsentEvent],
+    purpose: RegisteredPurpose,
+    *,
+    at: datetime,
 ) -> Json:
-    """A dpv:ConsentRecord with every change of its status, after ISO/IEC TS 27560."""
-    terms = record.terms
-    begins = terms.not_before or record.created_at
+    """A dpv:ConsentRecord with its state at an instant and every change of it, in the terms of
+    DPV 2, after ISO/IEC TS 27560. Its duration has an open start where it begins with an agreement
+    that there is not (ISO 8601-2)."""
+    terms, given = record.terms, _given(events)
+    agreed = None if given is None else given.event_time
+    begins = terms.not_before or agreed
+    state = state_at(events, at)
+    assert state is not None, "a consent has a first event, and that has been"
     return {
         "@context": _CONTEXT,
         "@id": f"urn:uuid:{record.record_id}",
@@ -132,14 +161,15 @@ def as_dpv(
             "dct:identifier": f"sha256:{record.notice.hash.hex()}",
         },
         "dpv:hasDuration": {
-            "@type": "dpv:FixedOccurencesDuration"
+            "@type": "dpv:FixedOccurrencesDuration"
             if terms.max_uses is not None
             else "dpv:TemporalDuration",
-            "dct:valid": f"{begins.isoformat()}/{terms.expires_at.isoformat()}",
+            "dct:valid": f"{begins.isoformat() if begins else '..'}/"
+            f"{_until(record, events).isoformat()}",
         },
         "dpv:hasJurisdiction": record.jurisdiction,
-        "dpv:hasConsentStatus": {"@id": _STATUS[state_of(events)]},
-        "dpv:hasActivity": [
+        "dpv:hasConsentStatus": {"@id": _STATUS[state]},
+        "dpv:hasStatus": [
             {
                 "@type": _STATUS[event.event_state],
                 "dct:date": _instant(event.event_time.isoformat()),
@@ -148,6 +178,25 @@ def as_dpv(
             for event in events
         ],
     }
+
+
+def _given(events: Sequence[ConsentEvent]) -> ConsentEvent | None:
+    gave = [event for event in events if event.event_state is ConsentState.GIVEN]
+    return gave[0] if gave else None
+
+
+def _until(record: ConsentRecord, events: Sequence[ConsentEvent]) -> datetime:
+    """When it ended, if it was given and did; else until when it was last said to hold."""
+    agreed = agreed_until(events) or record.terms.expires_at
+    latest = max(events, key=lambda event: event.seq)
+    ended = _given(events) is not None and latest.event_state not in VALID_STATES
+    return min(latest.event_time, agreed) if ended else agreed
+
+
+def _address(controller: Controller) -> Json:
+    """In the members of schema.org's PostalAddress, as the specification shows it."""
+    parts = {"streetAddress": controller.address, "addressCountry": controller.country}
+    return {name: value for name, value in parts.items() if value is not None}
 
 
 def _about(record: ConsentRecord) -> str:

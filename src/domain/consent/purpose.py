@@ -10,7 +10,7 @@ from domain.identity import Purpose
 
 TITLE_LENGTH_MAX = 200
 CODE_PATTERN = "^[a-z][a-z0-9_]{0,63}$"
-DPV_PATTERN = "^dpv:[A-Za-z]{1,80}$"
+DPV_PATTERN = "^(dpv|sector-health):[A-Za-z]{1,80}$"
 
 
 class PurposeNotUsable(Invalid):

@@ -23,7 +23,7 @@ class PurposeTold(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """How notices name it, and the term of the Data Privacy Vocabulary it stands for."""
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_LENGTH_MAX)]
-    dpv_term: Annotated[str, Meta(pattern=DPV_PATTERN, max_length=84)]
+    dpv_term: Annotated[str, Meta(pattern=DPV_PATTERN, max_length=94)]
 
 
 class PurposeShown(msgspec.Struct, kw_only=True):

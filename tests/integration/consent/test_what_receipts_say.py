@@ -1,4 +1,4 @@
-"""Receipts, records and notices say what is enforced: of a renewal, and of what is shared onward."""
+"""Receipts, records and notices say what is enforced: of renewals, and of what is shared onward."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
+from domain.consent.exports import ExportForm
 from domain.consent.grant import Grant
+from domain.consent.record import ConsentNotInForce
 from domain.consent.terms import Terms
 from domain.identity import Action, Caller, ConsentId, Purpose, ResourceKind, ResourceRef, TenantId
 from entrypoints.container import Container
@@ -112,3 +115,28 @@ async def test_what_is_shared_onward_later_or_at_once_says_what_was_asked(
         claims = await receipt(container, carla, child.consent_id)
         assert claims["validity_duration"][0] == (asked and asked.isoformat())
         assert asked is None or child.not_before == asked
+
+
+async def test_what_was_only_asked_for_has_no_kantara_receipt_until_it_is_given(
+    container: Container, people: Sequence[Caller], share: Share
+) -> None:
+    owner, ben, _ = people
+    resource = (await share(owner, ben)).resource
+    record, _ = await container.request_access()(
+        caller=ben,
+        principal=owner.person_id,
+        terms=Terms(
+            resource=resource,
+            actions=frozenset({Action.READ}),
+            purpose=Purpose("care"),
+            expires_at=in_(hours=1),
+        ),
+    )
+    export: Any = partial(container.export_consent(), caller=ben, consent_id=record.record_id)
+    with pytest.raises(ConsentNotInForce):
+        await export(form=ExportForm.KANTARA)
+    told: Any = await export(form=ExportForm.DPV)
+    assert told["dpv:hasConsentStatus"] == {"@id": "dpv:ConsentRequested"}
+    grant = await container.approve_request()(caller=owner, consent_id=record.record_id)
+    told = await export(form=ExportForm.KANTARA)
+    assert told["consentTimestamp"] == int(grant.created_at.timestamp())
