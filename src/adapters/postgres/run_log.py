@@ -26,6 +26,7 @@ from domain.chat.event import (
 )
 from domain.chat.excerpt import Excerpt
 from domain.chat.manifest import Provenance, explain
+from domain.chat.model_call import ModelCall
 from domain.chat.run import Run, RunState
 from domain.identity import Caller, DocumentId, MessageId
 
@@ -76,6 +77,7 @@ class PostgresRunLog:
         self._waiting: list[_Waiting] = []
         self._facts: list[Fact] = []  # that are committed
         self._provenance: Provenance | None = None
+        self._calls: Sequence[ModelCall] = ()
         self._committed_number = events_told
         self._end_state: RunState | None = None
         self._ended = False
@@ -136,7 +138,8 @@ class PostgresRunLog:
     def made_from(self, provenance: Provenance) -> None:
         self._provenance = provenance
 
-    async def end(self, terminal: Terminal) -> None:
+    async def end(self, terminal: Terminal, calls: Sequence[ModelCall]) -> None:
+        self._calls = calls
         await self._end(terminal)
         if not self._ended and self._stopped is not None:  # cancelled while it was ending
             await self._end(Cancelled())
@@ -231,7 +234,14 @@ class PostgresRunLog:
     def _sealed_manifest(self, state: RunState, facts: Sequence[Fact], answer: str) -> bytes | None:
         if self._provenance is None:
             return None
-        explained = explain(self._provenance, run=self.run, state=state, facts=facts, answer=answer)
+        explained = explain(
+            self._provenance,
+            run=self.run,
+            state=state,
+            facts=facts,
+            calls=self._calls,
+            answer=answer,
+        )
         return self._chat.seal_manifest(self.run.id, explained)
 
     def _assert_running(self) -> None:

@@ -103,7 +103,7 @@ class AnswerQuestion:
             await self.settle_calls(bill_of(asked), calls)
         finally:
             if end is not None:
-                await log.end(end)
+                await log.end(end, calls)
 
     async def _answer_in_time(
         self, asked: AskedQuestion, log: RunLog, calls: list[ModelCall]

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from domain.chat.model_call import NOT_IN_USE, RESTING
 from domain.chat.prompt import Prompt
 from domain.errors import Refusal, Unavailable
 
@@ -40,7 +41,7 @@ class ModelTooSlow(ModelUnavailable):
 class ModelResting(ModelUnavailable):
     """The language model failed again and again, and is left alone for a while."""
 
-    code = "model_resting"
+    code = RESTING
 
 
 class ModelFailed(Unavailable):
@@ -82,7 +83,7 @@ class ModelLockedOut(ModelRefused):
 class ModelNotInUse(ModelRefused):
     """The language model is not configured any more, or not chosen."""
 
-    code = "model_not_in_use"
+    code = NOT_IN_USE
 
 
 @dataclass(frozen=True, slots=True)

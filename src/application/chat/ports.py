@@ -18,6 +18,7 @@ from domain.chat.event import Degradation, Fact, Terminal
 from domain.chat.excerpt import Excerpt
 from domain.chat.manifest import Provenance
 from domain.chat.message import Message, MessageRole
+from domain.chat.model_call import ModelCall
 from domain.chat.question import Question
 from domain.chat.run import Run, RunState
 from domain.identity import Caller, ConversationId, DocumentId, MessageId, Purpose, RunId
@@ -347,9 +348,9 @@ class RunLog(Protocol):
         """What the manifest of the answer is written from; without it there will be none."""
         ...
 
-    async def end(self, terminal: Terminal) -> None:
+    async def end(self, terminal: Terminal, calls: Sequence[ModelCall]) -> None:
         """Append the terminal event and keep the answer as far as it came, with its manifest, in
-        one transaction.
+        one transaction. `calls` are all that were made for it, whoever answered.
 
         Waits for the commit, within a limit; what cannot be recorded by then the sweeper ends.
         Does nothing where the run was ended by somebody else.

@@ -23,7 +23,7 @@ from application.chat.model_health import ModelHealth
 from application.chat.ports import RunLog
 from domain.chat.budget import Amount
 from domain.chat.event import Fallback
-from domain.chat.model_call import ModelCall
+from domain.chat.model_call import NOT_RESERVED, PRICE_UNKNOWN, ModelCall
 from domain.chat.price import Tokens
 from domain.errors import Refusal
 
@@ -33,13 +33,13 @@ _FAILURES = (ModelUnavailable, ModelFailed, ModelRefused)
 class ModelPriceUnknown(ModelRefused):
     """What the language model costs today is not known, and there is a budget to keep."""
 
-    code = "model_price_unknown"
+    code = PRICE_UNKNOWN
 
 
 class ModelNotReserved(ModelRefused):
     """The chain was changed after the question was asked: so much was not set aside for it."""
 
-    code = "model_not_reserved"
+    code = NOT_RESERVED
 
 
 _NOT_CALLED = (ModelResting, ModelPriceUnknown, ModelNotReserved)

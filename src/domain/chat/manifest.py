@@ -3,7 +3,8 @@
     v, run_id, conversation_id, message_id, person_id, asked_at, state, purpose, policy_version
     question         {message_id, sha256}
     prompt           {version, sha256}: of its instructions, in order
-    model            {name, passed_over, parameters, usage}: who wrote, who could not
+    model            {name, passed_over, parameters, usage}: who wrote, who could not; and
+                     calls [{model, outcome, asked}]: each that was made, as they ended
     guardrails       {in_force, decisions}
     retrieval        {mode, degraded}
     passages         [{id, document_id, version, text_commitment, start, end, field, sha256,
@@ -21,6 +22,10 @@ Of a passage, whose text the asker has, there is the hash; of the whole text of 
 commitment alone, which tells those nothing who may not see the rest (see domain/vault/
 text_commitment.py). The same one is in the evidence of the release, to which the log commits. It
 is null where the version was indexed before there were commitments.
+
+Whoever was `asked` was sent the prompt with all its passages, or may have been: also who failed,
+and who was stopped because one beside it spoke first. Manifests of answers from before this was
+kept have no `calls`.
 """
 
 from __future__ import annotations
@@ -35,6 +40,7 @@ from domain.chat.answer import sentences_of
 from domain.chat.citation import Citation
 from domain.chat.event import Cited, Fact, Fallback, Guardrail, Retrieval, Usage
 from domain.chat.excerpt import Excerpt
+from domain.chat.model_call import ModelCall
 from domain.chat.prompt import Prompt
 from domain.chat.run import Run, RunState
 from domain.identity import MessageId
@@ -64,9 +70,16 @@ class Explained:
 
 
 def explain(
-    provenance: Provenance, *, run: Run, state: RunState, facts: Sequence[Fact], answer: str
+    provenance: Provenance,
+    *,
+    run: Run,
+    state: RunState,
+    facts: Sequence[Fact],
+    calls: Sequence[ModelCall],
+    answer: str,
 ) -> Explained:
-    """From the events of a run, and the answer as it is kept: maybe a part of what was said."""
+    """From the events of a run and the calls that were made for it, and the answer as it is kept:
+    maybe a part of what was said."""
     length = len(answer.encode())
     cited = [each.citation for each in facts if isinstance(each, Cited)]
     citations = [each for each in cited if each.answer_end <= length]
@@ -90,7 +103,7 @@ def explain(
             "version": provenance.prompt.version,
             "sha256": _prompt_digest(provenance.prompt),
         },
-        "model": _model(run, provenance, facts),
+        "model": _model(run, provenance, facts, calls),
         "guardrails": {
             "in_force": list(provenance.guardrails),
             "decisions": [
@@ -120,7 +133,9 @@ def explain(
     )
 
 
-def _model(run: Run, provenance: Provenance, facts: Sequence[Fact]) -> Json:
+def _model(
+    run: Run, provenance: Provenance, facts: Sequence[Fact], calls: Sequence[ModelCall]
+) -> Json:
     passed_over = [each.from_model for each in facts if isinstance(each, Fallback)]
     took_over = [each.to_model for each in facts if isinstance(each, Fallback)]
     spent = [each for each in facts if isinstance(each, Usage)]
@@ -135,6 +150,10 @@ def _model(run: Run, provenance: Provenance, facts: Sequence[Fact]) -> Json:
                 "output_tokens": each.output_tokens,
             }
             for each in spent
+        ],
+        "calls": [
+            {"model": each.model, "outcome": each.outcome, "asked": each.was_asked}
+            for each in calls
         ],
     }
 

@@ -20,6 +20,14 @@ HEDGED = "hedged"
 ABANDONED = "abandoned"
 """The outcome of calls that nobody can tell of: their process has gone."""
 
+RESTING = "model_resting"
+PRICE_UNKNOWN = "model_price_unknown"
+NOT_RESERVED = "model_not_reserved"
+NOT_IN_USE = "model_not_in_use"
+
+NOT_ASKED = frozenset({RESTING, PRICE_UNKNOWN, NOT_RESERVED, NOT_IN_USE})
+"""The outcomes of calls whose turn came, and for which nothing was sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
@@ -35,6 +43,12 @@ class ModelCall:
     is_estimated: bool = False
     cost_micros: int | None = 0
     first_piece_seconds: float | None = None
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the prompt was sent, or may have been: a server that does not answer may have
+        read it."""
+        return self.outcome not in NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from domain.audit.attestation import manifest_digest, open_attestation
 from domain.audit.checkpoint import Checkpoint
 from domain.audit.leaf import commitment
 from domain.audit.note import VerifierKey
+from entrypoints.verifier.answer_models import told_models
 from entrypoints.verifier.answer_releases import check_releases
 from entrypoints.verifier.entry import CheckedEntry
 from entrypoints.verifier.findings import Findings, NotVerified, only, require
@@ -56,6 +57,7 @@ def check_answer(bundle: Json, key: VerifierKey, findings: Findings) -> Checkpoi
     )
     if manifest["passages"]:
         findings.ok("content", _committed(manifest))
+    findings.ok("models", told_models(manifest))
     told = _Told(manifest, answer, passages, released)
     _check_citations(told)
     _tell_sentences(told, findings)

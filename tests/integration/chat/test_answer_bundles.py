@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
 from adapters.models.extractive import ExtractiveModel
-from application.chat.language_model import LanguageModel, Text
+from application.chat.answer_limits import AnswerLimits
+from application.chat.language_model import (
+    LanguageModel,
+    ModelFailed,
+    ModelRefused,
+    Text,
+)
 from domain.identity import Action, Caller, RunId
 from entrypoints.verifier.command import main
 from tests.integration.chat.alterations import alterations
@@ -41,11 +48,12 @@ async def answers(
 
 @pytest.fixture
 def chatting(open_chat: OpenChat, library: Library) -> Any:
-    async def opened(model: LanguageModel | None = None) -> Chat:
+    async def opened(*models: LanguageModel, **options: object) -> Chat:
         chat: Chat = await open_chat(
-            model or ExtractiveModel(),
+            *(models or [ExtractiveModel()]),
             source=SearchedExcerpts(search=library.container.search()),
             keyring=library.container.key_service(),
+            **options,
         )
         return chat
 
@@ -109,6 +117,7 @@ async def test_each_sentence_is_told_with_what_it_rests_on(
     assert "claims nothing" in said
     assert "of 2 of 2 versions the manifest names the commitment" in said
     assert manifest["model"]["name"] == "extractive-1"
+    assert "all 2 passages were given to extractive-1 (answered), and to no other model" in said
     assert manifest["purpose"] == "research"
     assert manifest["policy_version"] == "2"
 
@@ -155,6 +164,12 @@ LIES: dict[str, Callable[[Json], object]] = {
     "no text": lambda m: m["passages"][0].pop("text_commitment"),
     "another passage": lambda m: m["passages"][0].update(sha256="0" * 64),
     "a passage is left out": lambda m: m["passages"].pop(),
+    "a model that was passed over is left out": lambda m: m["model"]["calls"].pop(0),
+    "whoever answered is left out": lambda m: m["model"]["calls"].pop(),
+    "another one answered": lambda m: m["model"].update(name="m0"),
+    "two have answered": lambda m: m["model"]["calls"][0].update(outcome="answered"),
+    "nobody was asked": lambda m: m["model"]["calls"][-1].update(asked=False),
+    "tokens of another model": lambda m: m["model"]["usage"][0].update(model="m9"),
     "another run": lambda m: m.update(run_id=m["person_id"]),
 }
 
@@ -169,7 +184,8 @@ async def test_a_manifest_that_lies_is_noticed_although_it_is_signed(
     figure: Callable[[str], None],
 ) -> None:
     quote = "“The monthly rent is 1,250 € — due on the first day.” [e1]"
-    chat = await chatting(scripted(Text(f"The rent is high. {quote} Trust me [e1].")))
+    models = ModelRefused(), Text(f"The rent is high. {quote} Trust me [e1].")
+    chat = await chatting(*(scripted(each) for each in models))
     run_id = await answered(chat, asker, "How much is the monthly rent?")
     bundle = await answers.bundle(asker, run_id)
     status, said = verified(bundle)
@@ -193,6 +209,69 @@ async def test_a_manifest_that_lies_is_noticed_although_it_is_signed(
             missed.append(what)
     figure(f"{len(LIES) - len(missed)} of {len(LIES)} lies over the log's signature were noticed")
     assert missed == []
+
+
+async def test_every_model_that_was_given_the_passages_is_told_whoever_answered(
+    answers: Answers, verified: Verified, asker: Caller, chatting: Any, run_id: RunId
+) -> None:
+    """One is too slow and loses to its hedge, which fails; one rests, and one answers."""
+    slow = scripted(60.0)
+    limits = AnswerLimits(hedge_seconds=0.2, first_piece_seconds_max=1.0, attempts_max=2)
+    failing, resting, last = (
+        scripted(ModelRefused()),
+        scripted(Text("never")),
+        scripted(Text("So.")),
+    )
+    chat = await chatting(slow, failing, resting, last, limits=limits)
+    for _ in range(chat.health.limits.failures_max):
+        with suppress(ModelFailed), chat.health.calling("m2"):
+            raise ModelFailed
+    run_id = await answered(chat, asker, "How much is the monthly rent?")
+    bundle = await answers.bundle(asker, run_id)
+    model = bundle["manifest"]["model"]
+    assert sorted((each["model"], each["outcome"], each["asked"]) for each in model["calls"]) == [
+        ("m0", "model_too_slow", True),
+        ("m1", "model_refused", True),
+        ("m2", "model_resting", False),
+        ("m3", "answered", True),
+    ]
+    assert model["name"] == "m3"
+    status, said = verified(bundle)
+    assert status == 0, said
+    [line] = [line for line in said.splitlines() if "passages were given to" in line]
+    given, not_asked = line.split("; not asked: ")
+    for each in ("m0 (model_too_slow)", "m1 (model_refused)", "m3 (answered)"):
+        assert each in given
+    assert not_asked == "m2 (model_resting)"
+
+
+async def test_who_lost_to_a_hedge_is_told_on_either_side(
+    answers: Answers, verified: Verified, asker: Caller, chatting: Any, run_id: RunId
+) -> None:
+    limits = AnswerLimits(hedge_seconds=0.2)
+    for first, second, name, lost in (
+        (60.0, 0.0, "m1", "m0"),
+        (0.6, 60.0, "m0", "m1"),  # of this one no event of the run tells
+    ):
+        models = [scripted(pause, Text("So.")) for pause in (first, second)]
+        chat = await chatting(*models, ExtractiveModel(), limits=limits)
+        run_id = await answered(chat, asker, "How much is the monthly rent?")
+        bundle = await answers.bundle(asker, run_id)
+        assert bundle["manifest"]["model"]["name"] == name
+        status, said = verified(bundle)
+        assert (status, f"{lost} (hedged)" in said, f"{name} (answered)" in said) == (0, True, True)
+
+
+async def test_bundles_from_before_calls_were_named_are_verified_and_say_so(
+    answers: Answers, verified: Verified, asker: Caller, library: Library, run_id: RunId
+) -> None:
+    bundle = await answers.bundle(asker, run_id)
+    del bundle["manifest"]["model"]["calls"]
+    bundle["note"] = await library.container.attest_answer()(
+        caller=asker, run_id=UUID(bundle["manifest"]["run_id"]), manifest=bundle["manifest"]
+    )
+    status, said = verified(bundle)
+    assert (status, "does not name every model that was given the passages" in said) == (0, True)
 
 
 async def test_an_answer_that_found_nothing_rests_on_nothing(
