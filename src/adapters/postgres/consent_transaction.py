@@ -36,6 +36,7 @@ from adapters.postgres.tables import (
     purposes,
     share_links,
 )
+from adapters.postgres.withdrawal_policies import withdrawal_policy
 from application.consent.ports import Party, Revocation, SharedResource
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GrantWiderThanParent
@@ -43,6 +44,7 @@ from domain.consent.link import ShareLink
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.receipt import record_claims
 from domain.consent.record import ConsentEvent, ConsentRecord
+from domain.consent.withdrawal_policy import WithdrawalPolicy
 from domain.identity import (
     Acr,
     Caller,
@@ -163,6 +165,9 @@ class PostgresConsentTransaction:
         )
         row = (await self.connection.execute(one)).one_or_none()
         return row and RegisteredPurpose(code=code, title=row.title, dpv_term=row.dpv_term)
+
+    async def withdrawal_policy(self) -> WithdrawalPolicy:
+        return await withdrawal_policy(self.connection, self.caller.tenant_id, lock=True)
 
     async def keep(
         self,

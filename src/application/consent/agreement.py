@@ -49,6 +49,7 @@ class Agreement:
             grantee=grantee.display_name,
             purpose_title=purpose.title,
             controller=self.controller.name,
+            withdrawal=await tx.withdrawal_policy(),
             index_mode=index_mode,
             asked_for=asked_for,
         )

@@ -35,8 +35,8 @@ class ApproveRequest:
         """`code` is a second factor, where the thing demands one.
 
         Raises ConsentNotFound for everybody else, and where the thing is not the caller's;
-        RequestAlreadyAnswered where there is nothing to approve any more; StepUpRequired, and
-        what StepUp raises.
+        RequestAlreadyAnswered where there is nothing to approve any more; NoticeOutdated where
+        answers are now kept and it does not say so; StepUpRequired, and what StepUp raises.
         """
         caller = await self.approval.proven(caller, code)
         async with self.consents.begin(caller) as tx:
@@ -55,6 +55,7 @@ class ApproveRequest:
             if resource is None or resource.owner_id != caller.person_id:
                 raise ConsentNotFound
             assert_sure(caller, resource)
+            record.notice.assert_tells(await tx.withdrawal_policy())
             grant = record.terms.grant(
                 id=GrantId(self.new_id()),
                 consent_id=consent_id,

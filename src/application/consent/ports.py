@@ -226,6 +226,11 @@ class ConsentTransaction(Protocol):
 
     async def purpose(self, code: Purpose) -> RegisteredPurpose | None: ...
 
+    async def withdrawal_policy(self) -> WithdrawalPolicy:
+        """What the tenant does with finished answers after a withdrawal, until this transaction
+        ends."""
+        ...
+
     async def keep(
         self,
         record: ConsentRecord,

@@ -35,7 +35,8 @@ class RenewConsent:
         """`code` is a second factor, where the thing demands one.
 
         Raises ConsentNotFound unless the caller gave it, ConsentNotInForce where it was ended,
-        StepUpRequired, and Invalid for a time that is not later than before.
+        NoticeOutdated where answers are now kept and it does not say so, StepUpRequired, and
+        Invalid for a time that is not later than before.
         """
         caller = await self.approval.proven(caller, code)
         async with self.consents.begin(caller) as tx:
@@ -55,6 +56,7 @@ class RenewConsent:
             if resource is None:
                 raise ConsentNotInForce
             assert_sure(caller, resource)
+            record.notice.assert_tells(await tx.withdrawal_policy())
             now = await tx.now()
             renewed = next_event(
                 events,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.consent.terms import Terms
+from domain.consent.withdrawal_policy import DPV_TERMS, WithdrawalPolicy
+from domain.errors import Conflict
 from domain.identity import Acr, Action
 
 _INDEXED = {
@@ -14,6 +16,13 @@ _INDEXED = {
     "sealed": "It is searchable through an encrypted index.",
     "none": "It is not searchable.",
 }
+
+
+class NoticeOutdated(Conflict):
+    """Answers are now kept after a withdrawal, and the notice does not say so: consent is to be
+    asked for, or given, anew."""
+
+    code = "notice_outdated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +37,14 @@ class Notice:
         """SHA-256 over the language, a line feed, and the text in UTF-8."""
         return hashlib.sha256(f"{self.language}\n{self.body}".encode()).digest()
 
+    def assert_tells(self, policy: WithdrawalPolicy) -> None:
+        """Nobody agrees who was not told that answers stay. Raises NoticeOutdated.
+
+        That they are hidden need not have been said: older notices do not.
+        """
+        if policy.keep_on is not None and _answers_then(policy) not in self.body:
+            raise NoticeOutdated
+
 
 def written_notice(
     terms: Terms,
@@ -36,12 +53,14 @@ def written_notice(
     grantee: str,
     purpose_title: str,
     controller: str,
+    withdrawal: WithdrawalPolicy,
     index_mode: str | None = None,
     asked_for: bool = False,
 ) -> Notice:
     """The notice in words. It names no title: whoever keeps receipts keeps no content.
 
-    `index_mode` is that of the document, where it is known to whoever reads the notice.
+    `withdrawal` is the policy in force: it may change, and the notice says that, too. `index_mode`
+    is that of the document, where it is known to whoever reads the notice.
     """
     what = f"one {terms.resource.kind.value}"
     if terms.fields is not None:
@@ -64,9 +83,26 @@ def written_notice(
         sentences.append(_INDEXED[index_mode])
     sentences += [
         f"{grantor} can withdraw it at any time; from then on nothing more is shown.",
+        _answers_then(withdrawal),
         f"Every access is recorded by {controller}, and both sides can see the record.",
     ]
     return Notice(language="en", body=" ".join(sentences))
+
+
+def _answers_then(policy: WithdrawalPolicy) -> str:
+    """The same words for everybody, so that an older notice can be compared with the policy."""
+    basis = policy.keep_on
+    if basis is None:
+        return (
+            "As the rule stands now, finished answers that were made from it are then hidden, too."
+        )
+    article = DPV_TERMS[basis.lawful_basis].rsplit("-", 1)[-1]
+    words = basis.lawful_basis.value.replace("_", " ")
+    return (
+        "As the rule stands now, finished answers that were made from it are NOT hidden then: they"
+        f" stay with whoever was answered, on another basis than consent ({words}, Article"
+        f" 6(1)({article}) of the GDPR: “{basis.reference}”). Erasing it hides them."
+    )
 
 
 def _from(terms: Terms) -> str:

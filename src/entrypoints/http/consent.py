@@ -255,7 +255,11 @@ class ConsentsController(Controller):
         consent_id: FromPath[UUID],
         data: JSONBody[Approving | None] = None,
     ) -> Response[GrantShown]:
-        """Agree to what was asked for, exactly; the answer is the grant that follows."""
+        """Agree to what was asked for, exactly; the answer is the grant that follows.
+
+        409 `notice_outdated` where the tenant has begun to keep answers after a withdrawal and
+        the notice does not say so: it is asked for anew.
+        """
         code = None if data is None else data.totp
         grant = await approve_request(caller=caller, consent_id=ConsentId(consent_id), code=code)
         return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
@@ -278,7 +282,11 @@ class ConsentsController(Controller):
         consent_id: FromPath[UUID],
         data: JSONBody[Renewal],
     ) -> Response[GrantShown]:
-        """The same agreement for longer: a new grant follows, with all its uses."""
+        """The same agreement for longer: a new grant follows, with all its uses.
+
+        409 `notice_outdated` where the tenant has begun to keep answers after a withdrawal and
+        the notice does not say so: it is given anew.
+        """
         grant = await renew_consent(
             caller=caller,
             consent_id=ConsentId(consent_id),

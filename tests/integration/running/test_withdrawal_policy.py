@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 
 from tests.integration.running.people import (
     Json,
     Person,
+    grant_body,
     json_of,
     problem_of,
     signed_in,
@@ -100,6 +103,78 @@ async def test_answers_that_a_tenant_keeps_say_so_wherever_they_are_read(
         await asha.http.delete(f"/v1/documents/{document['id']}")
         gone = await ben.http.get(f"/v1/runs/{run_id}/events")
         assert problem_of(gone, [403])["code"] == "access_revoked"
+
+
+async def test_whoever_gives_consent_is_told_before_what_becomes_of_answers(
+    own: Program, admin: Person
+) -> None:
+    stay = "(legal obligation, Article 6(1)(c) of the GDPR: “Schedule 7.2”)"
+    await _put(admin, {"answers": "hide"})
+    async with signed_up(own, "Asha") as asha, signed_up(own, "Ben") as ben:
+        document = await asha.upload("The heron nests on the north pier.")
+        outdated = await _request(ben, asha, document["id"])
+        assert "are then hidden, too" in outdated["notice"]["text"]
+        given = await asha.grant(document["id"], ben)
+        assert "are then hidden, too" in await _agreed(asha, given["consent_id"])
+
+        await _put(admin, {"answers": "keep", **BASIS})
+        told = await _agreed(asha, given["consent_id"])
+        assert stay not in told  # a record does not change
+        before = await asha.everything()
+        for path, body in (
+            (f"/v1/consents/{outdated['record_id']}/approve", {}),
+            (f"/v1/consents/{given['consent_id']}/renew", {"expires_at": _later(2)}),
+        ):
+            refused = await asha.http.post(path, json=body)
+            assert problem_of(refused, [409])["code"] == "notice_outdated", path
+        assert await asha.everything() == before
+
+        asked = await _request(ben, asha, document["id"])
+        assert stay in asked["notice"]["text"]  # she reads it before she approves
+        approved = await asha.http.post(f"/v1/consents/{asked['record_id']}/approve")
+        assert approved.status_code == 201, approved.text
+        assert stay in await _agreed(asha, asked["record_id"])
+        renewal = {"expires_at": _later(3)}
+        renewed = await asha.http.post(f"/v1/consents/{asked['record_id']}/renew", json=renewal)
+        assert renewed.status_code == 201, renewed.text
+        again = await asha.grant(document["id"], ben)
+        for side in (asha, ben):
+            assert stay in await _agreed(side, again["consent_id"])
+
+        await _put(admin, {"answers": "hide"})  # the promise is the lesser one
+        renewed = await asha.http.post(
+            f"/v1/consents/{asked['record_id']}/renew", json={"expires_at": _later(4)}
+        )
+        assert renewed.status_code == 201, renewed.text
+
+
+def _later(hours: int) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+
+async def _put(admin: Person, policy: Json) -> None:
+    answer = await admin.http.put(POLICY, json=policy)
+    assert answer.status_code == 200, answer.text
+
+
+async def _request(asking: Person, asked: Person, document_id: str) -> Json:
+    body = grant_body(document_id, "") | {"principal": asked.email}
+    del body["grantee"]
+    answer = await asking.http.post("/v1/consents", json=body)
+    assert answer.status_code == 201, answer.text
+    return json_of(answer)
+
+
+async def _agreed(side: Person, consent_id: str) -> str:
+    """The notice in the record, which is the one in the side's signed receipt, and its hash."""
+    listed = json_of(await side.http.get("/v1/consents", params={"limit": 200}))["items"]
+    [record] = [each for each in listed if each["record_id"] == consent_id]
+    notice: Json = record["notice"]
+    receipt = json_of(await side.http.get(f"/v1/consents/{consent_id}/receipt"))["receipt"]
+    assert _claims_of(receipt)["notice"] == notice
+    text: str = notice["text"]
+    assert sha256(f"{notice['language']}\n{text}".encode()).hexdigest() == notice["sha256"]
+    return text
 
 
 async def _reads_what_was_kept(ben: Person, run_id: str, before: str) -> None:
