@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.tables import grants, messages, run_sources, runs
 from domain.chat.conversation import Conversation
-from domain.chat.message import Kept, Message, MessageRole
+from domain.chat.message import Keeping, Kept, Message, MessageRole
 from domain.chat.run import Run, RunState, Withdrawal
 from domain.identity import (
     Caller,
@@ -22,7 +23,12 @@ from domain.identity import (
     RunId,
 )
 
-KEPT = (messages.c.kept_at, messages.c.kept_basis, messages.c.kept_reference)
+KEPT = (
+    messages.c.kept_at,
+    messages.c.kept_basis,
+    messages.c.kept_reference,
+    messages.c.kept_before,
+)
 
 
 async def read_run(connection: AsyncConnection, caller: Caller, run_id: RunId) -> Run | None:
@@ -115,6 +121,14 @@ def _kept(row: Any) -> Kept | None:
         lawful_basis=LawfulBasis(row.kept_basis),
         reference=row.kept_reference,
         since=row.kept_at,
+        earlier=[
+            Keeping(
+                lawful_basis=LawfulBasis(each["lawful_basis"]),
+                reference=each["reference"],
+                since=datetime.fromisoformat(each["since"]),
+            )
+            for each in row.kept_before or ()
+        ],
     )
 
 

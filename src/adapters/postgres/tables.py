@@ -832,6 +832,7 @@ messages = _table(
     _time("kept_at", optional=True),
     _of(Text, "kept_basis", optional=True),
     _of(Text, "kept_reference", optional=True),
+    _of(JSONB, "kept_before", optional=True),
     _refers("conversations", "conversation_id", cascade=True),
     _refers("messages", "parent_id"),
     UniqueConstraint("tenant_id", "conversation_id", "sequence", name="messages_sequence_key"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,13 +18,27 @@ class MessageRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """An answer that stayed when a consent that it rests on was withdrawn: for whoever was
-    answered to read again, and for nothing new. The last withdrawal says why and since when."""
+class Keeping:
+    """On which basis a withdrawal left an answer where it was, and since when."""
 
     lawful_basis: LawfulBasis
     reference: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An answer that stayed when a consent that it rests on was withdrawn: for whoever was
+    answered to read again, and for nothing new.
+
+    It may rest on several consents. The last withdrawal says why and since when; `earlier` are
+    those before it, the oldest first, each on the basis of its day.
+    """
+
+    lawful_basis: LawfulBasis
+    reference: str
+    since: datetime
+    earlier: Sequence[Keeping] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,16 +28,26 @@ from entrypoints.http.sse import resume_after
 from entrypoints.http.streams import StreamLimits
 
 
+class KeepingShown(msgspec.Struct, kw_only=True):
+    """On which basis an earlier withdrawal left an answer where it was, and since when."""
+
+    lawful_basis: LawfulBasis
+    reference: str
+    since: datetime
+
+
 class KeptShown(msgspec.Struct, kw_only=True):
     """Why an answer stayed when a consent that it rests on was withdrawn, and since when.
 
-    `lawful_basis` is one of Article 6(1) of the GDPR. It is there to be read again by whoever was
-    answered; later questions do not build on it.
+    `lawful_basis` is one of Article 6(1) of the GDPR, at the last withdrawal; `earlier` are those
+    before it, the oldest first. It is there to be read again by whoever was answered; later
+    questions do not build on it.
     """
 
     lawful_basis: LawfulBasis
     reference: str
     since: datetime
+    earlier: list[KeepingShown]
 
 
 class RunShown(msgspec.Struct, kw_only=True):
@@ -182,4 +192,13 @@ def run_shown(run: Run) -> RunShown:
 def kept_shown(kept: Kept | None) -> KeptShown | None:
     if kept is None:
         return None
-    return KeptShown(lawful_basis=kept.lawful_basis, reference=kept.reference, since=kept.since)
+    earlier = [
+        KeepingShown(lawful_basis=each.lawful_basis, reference=each.reference, since=each.since)
+        for each in kept.earlier
+    ]
+    return KeptShown(
+        lawful_basis=kept.lawful_basis,
+        reference=kept.reference,
+        since=kept.since,
+        earlier=earlier,
+    )

@@ -109,6 +109,7 @@ async def test_what_was_finished_stays_for_whoever_was_answered_and_says_so(scen
         "lawful_basis": "legal_obligation",
         "reference": "Schedule 7.2",
         "since": message.kept.since.isoformat(),
+        "earlier": [],
     }
     assert await replayed(scene, asked, after=last.number - 1) == [mark, last]
     run = await scene.chat.chats.run(scene.reader, asked.run.id)
@@ -134,6 +135,51 @@ async def test_who_withdraws_is_told_of_what_was_kept_and_so_is_the_log(scene: S
     assert {name: logged[name] for name in says} == says
     (policy,) = await told_to_the_log(scene, "withdrawal_policy_set")
     assert policy == {"answers": "keep", "kept_under": BASIS.claims()}
+
+
+async def test_an_answer_that_several_withdrawals_kept_tells_the_basis_of_each(
+    scene: Scene,
+) -> None:
+    """It rests on three consents, which end one after the other, under three policies."""
+    library = scene.library
+    grants = [scene.grant]
+    for number in (2, 3):
+        ref = await library.add(
+            scene.owner, f"The password of the harbour was {scene.canary} in year {number}."
+        )
+        grants.append(
+            await library.share(
+                scene.owner, ref, scene.reader, purpose="research", actions=(Action.QUOTE,)
+            )
+        )
+    await say(scene, KEEP)
+    asked = await scene.ask(QUESTION)
+    told = [
+        KeepingBasis(lawful_basis=basis, reference=f"Clause {number}")
+        for number, basis in enumerate(
+            (LawfulBasis.CONTRACT, BASIS.lawful_basis, LawfulBasis.CONTRACT)
+        )
+    ]
+    for grant, basis in zip(grants, told, strict=True):
+        await say(scene, WithdrawalPolicy(keep_on=basis))
+        receipt = await withdraw(replace(scene, grant=grant))
+        assert receipt.revocation.answers_kept == 1
+    message, _ = await answer_of(scene, asked)
+    kept = message.kept
+    assert kept is not None
+    found = [*kept.earlier, kept]
+    assert [
+        KeepingBasis(lawful_basis=each.lawful_basis, reference=each.reference) for each in found
+    ] == told
+    assert sorted({each.since for each in found}) == [each.since for each in found]
+    *_, mark, _ = await replayed(scene, asked)
+    said = json.loads(mark.told)
+    assert [each["reference"] for each in (*said["earlier"], said)] == [
+        each.reference for each in told
+    ]
+    await erase(scene)
+    left = "SELECT 1 FROM messages WHERE tenant_id = :tenant AND kept_before IS NOT NULL"
+    assert not await scene.chat.rows(scene.owner, left)
 
 
 async def test_nothing_new_is_made_of_what_was_kept(scene: Scene) -> None:

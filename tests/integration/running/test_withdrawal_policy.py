@@ -111,7 +111,7 @@ async def test_whoever_gives_consent_is_told_before_what_becomes_of_answers(
     stay = "(legal obligation, Article 6(1)(c) of the GDPR: “Schedule 7.2”)"
     await _put(admin, {"answers": "hide"})
     async with signed_up(own, "Asha") as asha, signed_up(own, "Ben") as ben:
-        document = await asha.upload("The heron nests on the north pier.")
+        document = await asha.ready("The heron nests on the north pier.")
         outdated = await _request(ben, asha, document["id"])
         assert "are then hidden, too" in outdated["notice"]["text"]
         given = await asha.grant(document["id"], ben)

@@ -1,7 +1,7 @@
 -- Take back every answer that rests on these grants, or on this document: running ones stop,
 -- their text and manifest go, and a tombstone says why. What is hidden already keeps its tombstone.
 -- Where there is a basis to keep them on, those that were completed stay and say so; they, too,
--- count no more for how often something was cited. Returns one row for each run.
+-- count no more for how often something was cited; what an earlier withdrawal kept them on is told on. Returns one row for each run.
 WITH resting AS MATERIALIZED (
     SELECT DISTINCT r.id, r.answer_id, r.state,
            CAST(:basis AS text) IS NOT NULL AND r.state = 'completed' AS kept
@@ -26,11 +26,16 @@ WITH resting AS MATERIALIZED (
 ), hidden AS (
     UPDATE messages m
     SET sealed_content = NULL, tombstone = :reason,
-        kept_at = NULL, kept_basis = NULL, kept_reference = NULL
+        kept_at = NULL, kept_basis = NULL, kept_reference = NULL,
+        kept_before = NULL
     FROM taken WHERE m.tenant_id = :tenant AND m.id = taken.answer_id
 ), marked AS (
     UPDATE messages m
-    SET kept_at = clock_timestamp(), kept_basis = :basis, kept_reference = :reference
+    SET kept_at = clock_timestamp(), kept_basis = :basis, kept_reference = :reference,
+        kept_before = CASE WHEN m.kept_at IS NOT NULL THEN
+            coalesce(m.kept_before, '[]') || jsonb_build_object(
+                'since', m.kept_at, 'lawful_basis', m.kept_basis, 'reference', m.kept_reference)
+        END
     FROM resting WHERE m.tenant_id = :tenant AND m.id = resting.answer_id AND resting.kept
 )
 SELECT resting.id AS run_id, resting.state, resting.kept, clock_timestamp() AS ended_at,

@@ -87,7 +87,7 @@ TOLD = [
                 since=datetime(2026, 11, 29, tzinfo=UTC),
             )
         ),
-        {"lawful_basis", "reference", "since"},
+        {"lawful_basis", "reference", "since", "earlier"},
     ),
     (
         Cited(

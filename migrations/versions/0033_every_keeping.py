@@ -1,0 +1,12 @@
+"""An answer says of every withdrawal that kept it on which basis it did."""
+
+from __future__ import annotations
+
+from adapters.postgres.scripts import run_script
+
+revision = "0033"
+down_revision = "0029"
+
+
+def upgrade() -> None:
+    run_script("0033_every_keeping")
