@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.postgres.scripts import run_script
 
 revision = "0035"
-down_revision = "0029"
+down_revision = "0036"
 
 
 def upgrade() -> None:
