@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adapters.postgres.scripts import run_script
 
-revision = "0033"
-down_revision = "0035"
+revision = "0032"
+down_revision = "0031"
 
 
 def upgrade() -> None:
-    run_script("0033_every_keeping")
+    run_script("0032_every_keeping")

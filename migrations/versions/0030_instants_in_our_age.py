@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adapters.postgres.scripts import run_script
 
-revision = "0036"
+revision = "0030"
 down_revision = "0029"
 
 
 def upgrade() -> None:
-    run_script("0036_instants_in_our_age")
+    run_script("0030_instants_in_our_age")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adapters.postgres.scripts import run_script
 
-revision = "0035"
-down_revision = "0036"
+revision = "0031"
+down_revision = "0030"
 
 
 def upgrade() -> None:
-    run_script("0035_published_purpose")
+    run_script("0031_published_purpose")
