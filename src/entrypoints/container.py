@@ -54,6 +54,7 @@ from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.person_erasure import PostgresPersonErasure
 from adapters.postgres.purposes import PostgresPurposes
+from adapters.postgres.releases_together import ReleasesTogether
 from adapters.postgres.restorations import PostgresRestorations
 from adapters.postgres.rewrapping import Rewrapping
 from adapters.postgres.root_rewrapping import RootRewrapping
@@ -393,8 +394,13 @@ class Container(containers.DeclarativeContainer):
     withdrawal_policies: providers.Provider[WithdrawalPolicies] = providers.Singleton(
         PostgresWithdrawalPolicies, engine=engine, evidence=evidence, new_id=new_id
     )
+    releases_together = providers.Singleton(ReleasesTogether, engine=engine)
     releases: providers.Provider[Releases] = providers.Singleton(
-        PostgresReleases, engine=engine, keys=keys, evidence=evidence
+        PostgresReleases,
+        engine=engine,
+        keys=keys,
+        evidence=evidence,
+        together=releases_together,
     )
     receipts: providers.Provider[ReceiptSigner] = providers.Singleton(
         JwsReceipts, keys=receipt_keys, issuer=settings.provided.public_url

@@ -31,7 +31,7 @@ class Mechanism:
     test: str
 
 
-_TAKE_DEKS = "migrations/sql/0005_key_versions.sql"
+_TOGETHER = "migrations/sql/0030_releases_together.sql"
 _GRANTS = "migrations/sql/0002_grants.sql"
 _RELEASE = "migrations/sql/0029_release_in_one_statement.sql"
 _GATE = "tests/integration/consent/test_gate.py::test_"
@@ -80,9 +80,9 @@ MECHANISMS = (
         what="no key without a release",
         taken_out=[
             Edit(
-                file=_TAKE_DEKS,
-                old="    IF NOT FOUND THEN\n        RAISE EXCEPTION 'no committed release'",
-                new="    IF false THEN\n        RAISE EXCEPTION 'no committed release'",
+                file=_TOGETHER,
+                old="AND e.actor_id = asked.person\n",
+                new="\n",
             )
         ],
         test=_GATE + "nobody_else_takes_the_keys_of_a_release",
@@ -91,7 +91,7 @@ MECHANISMS = (
         invariant=5,
         what="no key before its release is committed",
         taken_out=[
-            Edit(file=_TAKE_DEKS, old="      AND e.transaction_id <> pg_current_xact_id()\n")
+            Edit(file=_TOGETHER, old="      AND e.transaction_id <> pg_current_xact_id()\n")
         ],
         test=_GATE + "keys_are_not_to_be_had_before_the_release_is_committed",
     ),
@@ -100,8 +100,10 @@ MECHANISMS = (
         what="the keys of a release are taken once",
         taken_out=[
             Edit(
-                file=_TAKE_DEKS,
-                old="    INSERT INTO audit_takes (tenant_id, event_id) VALUES (tenant, release);",
+                file=_TOGETHER,
+                old="    INSERT INTO audit_takes (tenant_id, event_id)"
+                "  -- a second take fails here\n    SELECT tenant",
+                new="    PERFORM tenant",
             )
         ],
         test=_GATE + "a_release_opens_its_keys_once",
@@ -111,7 +113,7 @@ MECHANISMS = (
         what="nothing is added to a release once it is committed",
         taken_out=[
             Edit(
-                file=_TAKE_DEKS,
+                file=_TOGETHER,
                 old="             AND r.transaction_id = e.transaction_id  -- nothing is added",
                 new="  --",
             )
@@ -229,6 +231,33 @@ MECHANISMS = (
         invariant=10,
         what="what was decided on is looked at once more where the release is written",
         taken_out=[Edit(file=_RELEASE, old="    IF NOT stands THEN\n", new="    IF false THEN\n")],
+        test=_GATE + "what_changes_between_asking_and_releasing_is_not_released",
+    ),
+    Mechanism(
+        invariant=10,
+        what="readers whose releases are written together hold their grants as long",
+        taken_out=[
+            Edit(
+                file=_TOGETHER,
+                old="          FOR SHARE SKIP LOCKED) AS h;",
+                new="          ) AS h;",
+            )
+        ],
+        test=_GATE + "a_withdrawal_is_not_acknowledged_while_a_release_is_written",
+    ),
+    Mechanism(
+        invariant=10,
+        what="of releases that are written together, what does not stand is left out",
+        taken_out=[
+            Edit(file=_TOGETHER, old="    RETURN left_out;\n", new="    RETURN '{}';\n"),
+            Edit(
+                file=_TOGETHER,
+                old="        WHERE w.document <> ALL (found_documents)\n",
+                new="        WHERE false\n",
+            ),
+            Edit(file=_TOGETHER, old="AND f.item = w.item)\n", new=")\n AND false\n"),
+            Edit(file=_TOGETHER, old="AND f.epoch = w.epoch));\n", new=") AND false);\n"),
+        ],
         test=_GATE + "what_changes_between_asking_and_releasing_is_not_released",
     ),
     Mechanism(

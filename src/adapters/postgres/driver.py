@@ -55,6 +55,18 @@ class Driver:
         return rows
 
 
+@dataclass(frozen=True, slots=True)
+class EachAlone:
+    """For every statement a connection of the pool, which is held no longer than that."""
+
+    engine: AsyncEngine
+
+    async def rows(self, name: str, values: Mapping[str, object]) -> Sequence[Any]:
+        """As `Driver.rows`. Raises Unavailable as `transaction` does."""
+        async with driver_of(self.engine) as driver:
+            return await driver.rows(name, values)
+
+
 @asynccontextmanager
 async def driver_of(engine: AsyncEngine) -> AsyncIterator[Driver]:
     """A connection of the pool, in no transaction. Raises Unavailable as `transaction` does."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,11 +24,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, event_values, recording
-from adapters.postgres.driver import Driver, driver_of, driver_transaction
+from adapters.postgres.driver import Driver, EachAlone, driver_transaction
 from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import EvidenceKey, PostgresEvidence, Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.keys import KeyKind, PostgresKeys
+from adapters.postgres.releases_together import ReleasesTogether, Values
 from adapters.postgres.tables import audit_leaves
 from application.consent.ports import AskedVersion, Decided, EvidenceKeyMissing, Outdated
 from application.ports import DataKey, OpenedVersion
@@ -53,12 +62,18 @@ class PostgresReleases:
     engine: AsyncEngine
     keys: PostgresKeys
     evidence: PostgresEvidence
+    together: ReleasesTogether
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[PostgresReleaseAttempt]:
         sealing = await self.evidence.sealing(caller)
-        async with driver_of(self.engine) as driver:
-            yield PostgresReleaseAttempt(driver=driver, caller=caller, sealing=sealing)
+        yield PostgresReleaseAttempt(
+            # Not one connection for all of it: who waits with others for a turn holds none.
+            driver=EachAlone(self.engine),
+            caller=caller,
+            sealing=sealing,
+            record_together=self.together.record,
+        )
 
     async def make_evidence_keys(self, caller: Caller, versions: Sequence[VersionRef]) -> None:
         await self.evidence.make_missing(caller, [each.document_id for each in versions])
@@ -82,8 +97,9 @@ class PostgresReleases:
             "release": release_id,
         }
         try:
-            async with driver_of(self.engine) as driver:
-                rows = await driver.rows("take_keys", values)
+            rows = await self.together.take(caller, release_id)
+            if rows is None:
+                rows = await EachAlone(self.engine).rows("take_keys", values)
         except asyncpg.PostgresError as refused:
             # That keys were taken is recorded as well, and may fail like the release itself.
             raise Unavailable(
@@ -148,11 +164,15 @@ class PostgresReleases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresReleaseAttempt:
-    """`ReleaseAttempt` on one connection, in no transaction: each statement is one of its own."""
+    """`ReleaseAttempt`. In no transaction: each statement is one of its own.
 
-    driver: Driver
+    `record_together` writes it with those of others, where it can, and says whether it did.
+    """
+
+    driver: Driver | EachAlone
     caller: Caller
     sealing: Sealing
+    record_together: Callable[[Values], Awaitable[bool]] | None = None
     evidence_keys: dict[VersionRef, EvidenceKey] = field(default_factory=dict)
 
     async def ask(self, versions: Sequence[VersionRef]) -> Sequence[AskedVersion]:
@@ -226,14 +246,24 @@ class PostgresReleaseAttempt:
             ],
             body={"denied": sorted(reasons)} if reasons else {},
         )
+        values |= self._held(told)
         async with recording():
             try:
-                await self.driver.rows("record_release", values | self._held(told))
+                if not await self._is_recorded_together(values):
+                    await self.driver.rows("record_release", values)
             except asyncpg.PostgresError as error:
                 if error.sqlstate != OUTDATED:
                     raise
                 refused = (error.detail or "").split()
                 raise Outdated(frozenset(GrantId(UUID(each)) for each in refused)) from None
+
+    async def _is_recorded_together(self, values: Values) -> bool:
+        """Not where a use is taken: whoever takes one waits for whoever takes another. Nor what
+        an operator does, whose events are not sealed."""
+        alone = values["counted_grants"] or values["body_key"] is None
+        if self.record_together is None or alone:
+            return False
+        return await self.record_together(values)
 
     def _held(self, told: Mapping[VersionRef, Decided]) -> dict[str, object]:
         """What must still be so when it is written: the documents are there and where they are

@@ -17,6 +17,7 @@ from adapters.identifiers import uuid7
 from adapters.postgres.driver import driver_transaction
 from adapters.postgres.engine import Database, transaction
 from adapters.postgres.gate import PostgresReleaseAttempt
+from adapters.postgres.releases_together import Values, record_on
 from application.consent.ports import AskedVersion, Decided, Outdated, ReleaseAttempt
 from domain.consent.decision import AccessRequest, decide
 from domain.consent.grant import Grant, GrantAlreadyRevoked
@@ -207,12 +208,25 @@ async def test_a_withdrawal_waits_for_readers_and_stops_those_that_come_later(
 
 
 @asynccontextmanager
-async def releasing(scene: Scene, caller: Caller) -> AsyncIterator[ReleaseId]:
-    """A release, or a denial, that was written and is not committed before this ends."""
+async def releasing(
+    scene: Scene, caller: Caller, *, together: bool = False
+) -> AsyncIterator[ReleaseId]:
+    """A release, or a denial, that was written and is not committed before this ends.
+
+    `together`: as those of several readers are written.
+    """
     releases = scene.container.releases()
     sealing = await releases.evidence.sealing(caller)
     async with driver_transaction(scene.container.engine(), caller) as driver:
-        attempt = PostgresReleaseAttempt(driver=driver, caller=caller, sealing=sealing)
+
+        async def record_together(values: Values) -> bool:
+            (is_written,) = await record_on(driver, [values]) if together else (False,)
+            assert is_written is together
+            return is_written
+
+        attempt = PostgresReleaseAttempt(
+            driver=driver, caller=caller, sealing=sealing, record_together=record_together
+        )
         yield await record(attempt, scene, caller, await attempt.ask([scene.version]))
 
 
@@ -249,9 +263,12 @@ async def record(
     return release_id
 
 
-async def test_a_withdrawal_is_not_acknowledged_while_a_release_is_written(scene: Scene) -> None:
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_withdrawal_is_not_acknowledged_while_a_release_is_written(
+    scene: Scene, together: bool
+) -> None:
     grant = await scene.share()
-    async with releasing(scene, scene.ben):
+    async with releasing(scene, scene.ben, together=together):
         withdrawal = asyncio.create_task(scene.withdraw(grant))
         assert await waits_for_a_lock(scene, withdrawal)
     await withdrawal
@@ -411,16 +428,17 @@ async def test_nothing_is_added_to_a_release_afterwards(scene: Scene, container:
     assert {UUID(str(row.document_id)) for row in rows} == {scene.document.id}
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("reader", ["its owner", "a grantee", "a stranger"])
 async def test_an_erasure_waits_for_what_is_being_logged_and_leaves_nothing_of_it(
-    scene: Scene, container: Container, caller_in: CallerIn, reader: str
+    scene: Scene, container: Container, caller_in: CallerIn, reader: str, together: bool
 ) -> None:
     """What is not committed cannot be deleted: it would stay, and the receipt would deny it."""
     await scene.share()
     stranger = await caller_in(scene.asha.tenant_id)
     who = {"its owner": scene.asha, "a grantee": scene.ben, "a stranger": stranger}[reader]
     erase = container.erase_document()
-    async with releasing(scene, who):
+    async with releasing(scene, who, together=together):
         erasing = asyncio.create_task(erase(caller=scene.asha, document_id=scene.document.id))
         assert await waits_for_a_lock(scene, erasing)
     receipt = await erasing

@@ -200,7 +200,7 @@ HANGING: dict[str, tuple[Fault, str]] = {
 # Of these only releases take notice: keys of one's own titles and chats do not go through them.
 TAKING: dict[str, Fault] = {
     "takes that fail": by_error("audit_takes"),
-    "keys that may not be taken": by_revocation("EXECUTE", "FUNCTION take_deks"),
+    "keys that may not be taken": by_revocation("EXECUTE", "FUNCTION take_deks, take_released"),
     "takes that hang": by_hanging("audit_takes"),
 }
 

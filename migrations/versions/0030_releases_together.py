@@ -1,0 +1,12 @@
+"""Releases of those who read at the same time are written together."""
+
+from __future__ import annotations
+
+from adapters.postgres.scripts import run_script
+
+revision = "0030"
+down_revision = "0029"
+
+
+def upgrade() -> None:
+    run_script("0030_releases_together")
