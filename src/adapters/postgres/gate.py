@@ -247,10 +247,11 @@ class PostgresReleaseAttempt:
             body={"denied": sorted(reasons)} if reasons else {},
         )
         values |= self._held(told)
+        if await self._is_recorded_together(values):
+            return
         async with recording():
             try:
-                if not await self._is_recorded_together(values):
-                    await self.driver.rows("record_release", values)
+                await self.driver.rows("record_release", values)
             except asyncpg.PostgresError as error:
                 if error.sqlstate != OUTDATED:
                     raise

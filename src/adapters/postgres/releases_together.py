@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.audit_events import RECORD_SECONDS_MAX
@@ -76,7 +77,7 @@ class ReleasesTogether:
             with translated_outages():
                 async with asyncio.timeout(RECORD_SECONDS_MAX), driver_of(self.engine) as driver:
                     return await record_on(driver, releases)
-        except asyncpg.PostgresError:
+        except (DBAPIError, asyncpg.PostgresError):
             return [False] * len(releases)  # one of them spoils it for all: alone it says which
 
     async def _take(
@@ -93,7 +94,7 @@ class ReleasesTogether:
                 async with asyncio.timeout(RECORD_SECONDS_MAX), driver_of(self.engine) as driver:
                     for row in await driver.rows("take_released", values):
                         found[row.release_id].append(row)
-        except asyncpg.PostgresError:
+        except (DBAPIError, asyncpg.PostgresError):
             return [None] * len(wanted)
         return [found[release_id] for release_id, _ in wanted]
 
