@@ -6,6 +6,7 @@ Every side asks, decides, locks the grant and unwraps the keys, of one document,
 
 - Ours is the gate as the container makes it, with its sequencer beside it: the event is written
   and committed with those of others who read at the same time, and the keys are taken after it.
+  What the sequencer has left to do when the last read ends is waited for, but not timed.
 - "Without audit" takes the keys in the statement that locks, and writes nothing.
 - The hash chain is the same gate with the same event: the same evidence, sealed in the same way,
   in the same tables (copies of ours, with their indexes, keys and policies), by the same
