@@ -31,7 +31,7 @@ class Mechanism:
     test: str
 
 
-_TOGETHER = "migrations/sql/0030_releases_together.sql"
+_TOGETHER = "migrations/sql/0033_releases_together.sql"
 _GRANTS = "migrations/sql/0002_grants.sql"
 _RELEASE = "migrations/sql/0029_release_in_one_statement.sql"
 _GATE = "tests/integration/consent/test_gate.py::test_"
