@@ -64,9 +64,9 @@ async def two_people(container: Container) -> tuple[Caller, Caller]:
     return asha, ben
 
 
-async def people(container: Container, count: int) -> list[Caller]:
+async def people(container: Container, count: int, *, tenant: str = "default") -> list[Caller]:
     """In a tenant of their own."""
-    tenant_id = await create_tenant(container.database(), name="default", sign_up_open=True)
+    tenant_id = await create_tenant(container.database(), name=tenant, sign_up_open=True)
     made = []
     for number in range(count):
         person = PersonId(uuid7())
