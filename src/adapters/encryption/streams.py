@@ -54,13 +54,13 @@ async def open_range(
     length = plain_length(sealed_length)
     if not 0 <= start <= end <= length:
         raise ValueError(f"[{start}, {end}) is not a range of {length} bytes")
-    header = await _exactly(HEADER_BYTES, read(0, HEADER_BYTES))
     if (start, end) == (0, length):
-        whole = _open_whole(key, context, header, read(HEADER_BYTES, sealed_length), sealed_length)
+        whole = _open_whole(key, context, read(0, sealed_length), sealed_length)
         async with aclosing(whole):
             async for plaintext in whole:
                 yield plaintext
         return
+    header = await _exactly(HEADER_BYTES, read(0, HEADER_BYTES))
     chunks = Chunks(key, header, context)
     if start == end < length:
         return
@@ -81,14 +81,13 @@ async def open_range(
 
 
 async def _open_whole(
-    key: bytes, context: bytes, header: bytes, rest: AsyncIterator[bytes], sealed_length: int
+    key: bytes, context: bytes, pieces: AsyncIterator[bytes], sealed_length: int
 ) -> AsyncGenerator[bytes]:
     """All of a message, as the library reads it: from the beginning, and twice as fast."""
     decryptor = Cobblestone256Decryptor(key, context)
-    length, turn_at = len(header), _STEP_BYTES
+    length, turn_at = 0, _STEP_BYTES
     try:
-        decryptor.update(header)
-        async for piece in rest:
+        async for piece in pieces:
             # A chunk's length at a time: what stood before one that was altered has come out.
             for begin in range(0, len(piece), SEALED_CHUNK_BYTES):
                 taken = memoryview(piece)[begin : begin + SEALED_CHUNK_BYTES]
@@ -105,8 +104,8 @@ async def _open_whole(
     except InvalidTag:
         raise Tampered("a message was altered or cut, or is of another key or context") from None
     finally:
-        if isinstance(rest, AsyncGenerator):
-            await rest.aclose()
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
 
 
 async def _exactly(length: int, pieces: AsyncIterator[bytes]) -> bytes:

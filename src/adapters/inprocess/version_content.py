@@ -15,7 +15,7 @@ from domain.identity import PERSONAL_USE, Action, BlobId, Caller, VersionRef
 from domain.retrieval.record_text import RecordField
 from domain.retrieval.rejection import DocumentRejected
 from domain.vault.record import content_of, searched_fields
-from domain.vault.schema import Schema
+from domain.vault.schema import Schema, SchemaRef
 from domain.vault.text_commitment import text_commitment, text_key
 
 
@@ -44,6 +44,7 @@ class VaultContent:
             version=version.version,
             purpose=PERSONAL_USE,
             action=Action.DERIVE,
+            document=document,
         )
         if content.length > self.bytes_max:
             raise DocumentRejected(
@@ -54,7 +55,7 @@ class VaultContent:
         async with content.watched():
             description = self.descriptions.open(document, keys.metadata, caller.tenant_id)
         whole = b"".join([piece async for piece in content.read(0, content.length)])
-        schema = await self._schema(caller, version)
+        schema = await self._schema(caller, content.schema)
         if schema is not None:
             found = searched_fields(schema.body, content_of(whole))
             return OpenContent(
@@ -75,12 +76,10 @@ class VaultContent:
             key=keys.content,
         )
 
-    async def _schema(self, caller: Caller, ref: VersionRef) -> Schema | None:
-        version = await self.documents.version(caller, ref)
-        if version is None or version.schema is None:
+    async def _schema(self, caller: Caller, ref: SchemaRef | None) -> Schema | None:
+        if ref is None:
             return None
-        name, number = version.schema.name, version.schema.version
-        return await self.schemas.find(caller, name, version=number)
+        return await self.schemas.find(caller, ref.name, version=ref.version)
 
     async def keep_text(
         self, caller: Caller, version: VersionRef, text: bytes, key: DataKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import Insert, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction
@@ -18,20 +18,28 @@ _ABANDONED = text("SELECT tenant_id, blob_id FROM abandoned_blobs()")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresBlobs:
-    """`Blobs`. Each part is a row and a transaction of its own; the head is completed last."""
+    """`Blobs`. Each part is a row and a transaction of its own; the head is completed last. What
+    is one part is one transaction altogether."""
 
     engine: AsyncEngine
 
     async def write(self, caller: Caller, blob: BlobId, sealed: AsyncIterator[bytes]) -> int:
         tenant_id = caller.tenant_id
         head = {"tenant_id": tenant_id, "id": blob, "owner_id": caller.person_id}
+        parts = _regrouped(sealed)
+        first = await anext(parts, b"")
+        is_whole = len(first) < PART_BYTES
         async with transaction(self.engine, tenant_id) as connection:
-            await connection.execute(insert(blobs).values(**head))
-        start = 0
-        async for part in _regrouped(sealed):
-            row = {"tenant_id": tenant_id, "blob_id": blob, "start": start, "bytes": part}
+            await connection.execute(
+                insert(blobs).values(**head, length=len(first) if is_whole else None)
+            )
+            await connection.execute(_part(tenant_id, blob, 0, first))
+        if is_whole:
+            return len(first)
+        start = len(first)
+        async for part in parts:
             async with transaction(self.engine, tenant_id) as connection:
-                await connection.execute(insert(blob_parts).values(**row))
+                await connection.execute(_part(tenant_id, blob, start, part))
             start += len(part)
         completed = update(blobs).where(blobs.c.tenant_id == tenant_id, blobs.c.id == blob)
         async with transaction(self.engine, tenant_id) as connection:
@@ -74,6 +82,10 @@ class PostgresBlobs:
         for row in abandoned:
             await self.discard(TenantId(row.tenant_id), BlobId(row.blob_id))
         return len(abandoned)
+
+
+def _part(tenant_id: TenantId, blob: BlobId, start: int, part: bytes) -> Insert:
+    return insert(blob_parts).values(tenant_id=tenant_id, blob_id=blob, start=start, bytes=part)
 
 
 async def _regrouped(sealed: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Statements straight to the driver, for the release gate: there is no other hot path like it.
+"""Statements straight to the driver, for the two hot paths: the release gate, and ingestion.
 
 A statement that is a transaction of its own needs neither BEGIN nor COMMIT, and holds nothing
 while this process is busy. Where several are one transaction, it is entered with its BEGIN. Rows

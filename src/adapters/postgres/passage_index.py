@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.postgres.driver import Driver, driver_transaction
 from adapters.postgres.engine import transaction
-from adapters.postgres.progress import record_progress
+from adapters.postgres.progress import progress_values
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import versions
 from adapters.postgres.text_search import ANALYSIS, passage_words
 from application.retrieval.embedder import Vector
 from application.retrieval.ports import (
@@ -49,24 +48,28 @@ class PostgresPassageIndex:
         dimensions: int = 0,
     ) -> IndexAttempt | None:
         identity = identity_of(caller, version)
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            begun = (await connection.execute(statement("begin_attempt"), identity)).one_or_none()
-            if begun is None or await _state(connection, identity) in _ENDS:
+        async with driver_transaction(self.engine, caller) as driver:
+            begun = await driver.rows("begin_attempt", identity)
+            # Looked at when the row is ours: whoever held it before may have come to an end.
+            if not begun or await _state(driver, identity) in _ENDS:
                 return None
-            if model is not None and begun.index_mode != "none":
+            models = await _models(driver, caller)
+            if ModelState.SERVING not in models and model and begun[0].index_mode != "none":
                 first = {"tenant": caller.tenant_id, "model": model, "dimensions": dimensions}
-                await connection.execute(statement("first_model"), first)
-            models = await _models(connection, caller)
+                await driver.rows("first_model", first)
+                models = await _models(driver, caller)
             attempt = IndexAttempt(
                 caller=caller,
                 version=version,
-                number=begun.index_attempt,
-                kept_as=KeptAs(begun.index_mode),
+                number=begun[0].index_attempt,
+                kept_as=KeptAs(begun[0].index_mode),
                 serving=models.get(ModelState.SERVING),
                 arriving=models.get(ModelState.ARRIVING),
             )
-            await connection.execute(statement("clear_version"), identity)
-            await record_progress(connection, caller.tenant_id, version, IndexState.EXTRACTING)
+            if attempt.number > 1:  # nobody wrote before the first
+                await driver.rows("clear_version", identity)
+            told = progress_values(caller.tenant_id, version, IndexState.EXTRACTING)
+            await driver.rows("record_progress", told)
         return attempt
 
     async def tell(self, attempt: IndexAttempt, state: IndexState) -> None:
@@ -85,9 +88,9 @@ class PostgresPassageIndex:
         if vectors["dimensions"] and any(each.vector is None for each in passages):
             raise ValueError("all passages of a batch have a vector, or none")
         done = passages[-1].ordinal + 1
-        async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
-            await connection.execute(
-                statement("add_passages"),
+        async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as driver:
+            await driver.rows(
+                "add_passages",
                 identity_of(attempt.caller, attempt.version)
                 | {
                     "model": model,
@@ -115,9 +118,9 @@ class PostgresPassageIndex:
         total: int,
     ) -> None:
         done = passages[-1].ordinal + 1
-        async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as connection:
-            await connection.execute(
-                statement("add_sealed"),
+        async with self._fenced(attempt, IndexState.EMBEDDING, done, total) as driver:
+            await driver.rows(
+                "add_sealed",
                 identity_of(attempt.caller, attempt.version)
                 | {
                     "ordinals": [each.ordinal for each in passages],
@@ -144,20 +147,18 @@ class PostgresPassageIndex:
     async def publish(self, attempt: IndexAttempt) -> None:
         """Holds the models of the tenant meanwhile: either a swap sees this version and what it
         lacks, or this sees the swap."""
-        async with self._fenced(attempt, IndexState.READY) as connection:
+        async with self._fenced(attempt, IndexState.READY) as driver:
             if attempt.kept_as is not KeptAs.NONE:
                 identity = identity_of(attempt.caller, attempt.version)
-                models = await _models(connection, attempt.caller)
+                models = await _models(driver, attempt.caller)
                 if attempt.serving and attempt.serving != models.get(ModelState.SERVING):
                     raise EmbedderSwapped
-                values = identity | {"analysis": ANALYSIS}
-                await connection.execute(statement("publish_version"), values)
-                await connection.execute(statement("note_vectors"), identity)
+                await driver.rows("publish_version", identity | {"analysis": ANALYSIS})
+                await driver.rows("note_vectors", identity)
 
     async def end(self, attempt: IndexAttempt, state: IndexState, reason: str) -> None:
-        async with self._fenced(attempt, state, reason=reason) as connection:
-            identity = identity_of(attempt.caller, attempt.version)
-            await connection.execute(statement("clear_version"), identity)
+        async with self._fenced(attempt, state, reason=reason) as driver:
+            await driver.rows("clear_version", identity_of(attempt.caller, attempt.version))
 
     @asynccontextmanager
     async def _fenced(
@@ -167,23 +168,20 @@ class PostgresPassageIndex:
         done: int | None = None,
         total: int | None = None,
         reason: str | None = None,
-    ) -> AsyncIterator[AsyncConnection]:
+    ) -> AsyncIterator[Driver]:
         caller, version = attempt.caller, attempt.version
         values = identity_of(caller, version) | {"attempt": attempt.number}
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            held = await connection.execute(statement("hold_attempt"), values)
-            if held.one_or_none() is None:
+        async with driver_transaction(self.engine, caller) as driver:
+            if not await driver.rows("hold_attempt", values):
                 raise AttemptOver
-            yield connection
-            await record_progress(
-                connection,
-                caller.tenant_id,
-                version,
-                state,
-                reason=reason,
-                done=done,
-                total=total,
+            yield driver
+            told = progress_values(
+                caller.tenant_id, version, state, reason=reason, done=done, total=total
             )
+            await driver.rows("record_progress", told)
+            if total is not None and done == total:
+                told = progress_values(caller.tenant_id, version, IndexState.INDEXING)
+                await driver.rows("record_progress", told)
 
 
 async def write_vectors(
@@ -211,18 +209,14 @@ def packed(vectors: Sequence[Vector]) -> dict[str, Any]:
     return {"vectors": numbers, "dimensions": dimensions}
 
 
-async def _models(connection: AsyncConnection, caller: Caller) -> dict[ModelState, str]:
-    rows = await connection.execute(statement("models_of_tenant"), {"tenant": caller.tenant_id})
+async def _models(driver: Driver, caller: Caller) -> dict[ModelState, str]:
+    rows = await driver.rows("models_of_tenant", {"tenant": caller.tenant_id})
     return {ModelState(row.state): row.model for row in rows}
 
 
-async def _state(connection: AsyncConnection, identity: Mapping[str, Any]) -> str:
-    found = select(versions.c.state).where(
-        versions.c.tenant_id == identity["tenant"],
-        versions.c.document_id == identity["document"],
-        versions.c.version == identity["version"],
-    )
-    return str((await connection.execute(found)).scalar_one())
+async def _state(driver: Driver, identity: Mapping[str, Any]) -> str:
+    (row,) = await driver.rows("state_of_version", identity)
+    return str(row.state)
 
 
 def identity_of(caller: Caller, version: VersionRef) -> dict[str, Any]:

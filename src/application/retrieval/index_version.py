@@ -128,7 +128,8 @@ class IndexVersion:
                 chunks = await asyncio.to_thread(split_into_chunks, extracted)
             language = opened.language or language_of(text.decode())
             await self._embed(attempt, opened, text, chunks, language)
-            await self.index.tell(attempt, IndexState.INDEXING)
+            if not chunks:  # else it is told with the last of them
+                await self.index.tell(attempt, IndexState.INDEXING)
         await self.index.publish(attempt)
 
     async def _embed(

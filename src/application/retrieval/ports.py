@@ -150,7 +150,8 @@ class PassageIndex(Protocol):
         language: Language = ENGLISH,
     ) -> None:
         """Write some passages with their vectors and lexemes, all or none, and record how many
-        of `total` are done. Nobody finds them before `publish`.
+        of `total` are done, and with the last of them that it is being indexed. Nobody finds
+        them before `publish`.
 
         `language` is that of the whole version, and says how its words are cut to lexemes.
         Passages have vectors of `model`, or none."""

@@ -19,7 +19,8 @@ from domain.identity import (
     ResourceKind,
     VersionRef,
 )
-from domain.vault.document import DocumentNotFound, TextNotReady, Version
+from domain.vault.document import Document, DocumentNotFound, TextNotReady, Version
+from domain.vault.schema import SchemaRef
 from domain.vault.text_commitment import text_key
 
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -31,6 +32,7 @@ class OpenContent:
     """Plaintext that can be read in any range; `length` in bytes."""
 
     version: VersionRef
+    schema: SchemaRef | None
     media_type: str
     length: int
     release: Release
@@ -108,9 +110,13 @@ class ReadContent:
         text: bool = False,
         action: Action = Action.READ,
         kind: ResourceKind = ResourceKind.DOCUMENT,
+        document: Document | None = None,
     ) -> OpenContent:
-        """Raises NotFound for what does not exist or may not be seen: one path for both."""
-        document = await self.documents.find(caller, document_id)
+        """Raises NotFound for what does not exist or may not be seen: one path for both.
+
+        Whoever has looked at the `document` already hands it in.
+        """
+        document = document or await self.documents.find(caller, document_id)
         ref = asked_version(document_id, document, kind, version)
         found = None if document is None else await self.documents.version(caller, ref)
         release = await self.gate(caller=caller, action=action, purpose=purpose, versions=[ref])
@@ -123,6 +129,7 @@ class ReadContent:
                 raise DocumentNotFound
         return OpenContent(
             version=ref,
+            schema=found.schema,
             media_type=TEXT_TYPE if text else found.media_type,
             length=self.cipher.plain_length(sealed_length),
             release=release,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 
 from domain.language import ENGLISH, Language
 from domain.retrieval.function_words import ARABIC, CYRILLIC, DEVANAGARI, HEBREW, LATIN
@@ -26,7 +27,9 @@ _LETTERS_PER_HAN = 3
 def language_of(text: str) -> Language:
     """The language of most of its beginning. What cannot be told is taken for English."""
     sample = text[:SAMPLE_CHARACTERS]
-    counted = {name: len(script.findall(sample)) for name, script in _SCRIPTS.items()}
+    foreign = _ASCII.sub("", sample)
+    counted = {name: len(script.findall(foreign)) for name, script in _SCRIPTS.items()}
+    counted["latin"] += len(sample.encode("ascii", "ignore").translate(None, _ASCII_OTHERS))
     counted["han"] *= _LETTERS_PER_HAN
     if not any(counted.values()):
         return ENGLISH
@@ -34,21 +37,19 @@ def language_of(text: str) -> Language:
     if script == "han":
         # Japanese is written in Chinese characters and kana, and seldom without the latter.
         return Language("ja" if counted["kana"] * 30 > counted["han"] else "zh")
-    candidates = _SHARED.get(script)
-    if candidates is None:
+    if script in _ALONE:
         return Language(_ALONE[script])
-    return _by_small_words(sample, *candidates)
+    return _by_small_words(sample, script)
 
 
-def _by_small_words(
-    sample: str, candidates: Mapping[str, frozenset[str]], otherwise: Language
-) -> Language:
+def _by_small_words(sample: str, script: str) -> Language:
     """The language of whose words there are most. One that is shared by several counts less."""
+    candidates, otherwise = _SHARED[script]
     said = Counter(words(sample))
     total = sum(said.values())
-    known = _how_many_know(candidates)
+    known = _how_many_know(script)
     scores = {
-        name: sum(said[word] / known[word] for word in listed) / max(total, 1)
+        name: sum(said[word] / known[word] for word in listed & said.keys()) / max(total, 1)
         for name, listed in candidates.items()
     }
     best = min(scores, key=lambda name: (-scores[name], name))
@@ -61,10 +62,15 @@ def _by_small_words(
     return Language(best)
 
 
-def _how_many_know(candidates: Mapping[str, frozenset[str]]) -> Counter[str]:
+@cache
+def _how_many_know(script: str) -> Counter[str]:
+    candidates, _ = _SHARED[script]
     return Counter(word for listed in candidates.values() for word in listed)
 
 
+# Most of most texts is ASCII, where one look tells as much as one for each script.
+_ASCII = re.compile("[\x00-\x7f]+")
+_ASCII_OTHERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _SCRIPTS = {
     "latin": re.compile("[a-zA-Z\u00c0-\u024f\u1e00-\u1eff]"),
     "han": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"),

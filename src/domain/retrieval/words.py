@@ -56,15 +56,9 @@ def weighed(text: str, above: str) -> Counter[Word]:
 
 def words(text: str) -> Iterator[str]:
     """In the order of the text. Takes time in proportion to it."""
-    for run in _RUN.findall(_plain(text)):
-        if run.isascii() or not _SPACELESS.search(run):
-            yield run[:WORD_CHARACTERS_MAX]
-            continue
-        for spaceless, spaced in _PARTS.findall(run):
-            if spaced:
-                yield spaced[:WORD_CHARACTERS_MAX]
-            else:
-                yield from _pairs(spaceless)
+    if text.isascii():  # most is, and most of what indexing a text takes goes by here
+        return iter([run[:WORD_CHARACTERS_MAX] for run in _ASCII_RUN.findall(text.casefold())])
+    return _of_any_script(text)
 
 
 def folded(word: str) -> str:
@@ -111,6 +105,7 @@ def _marks() -> str:
 
 _MARKS = _marks()
 _RUN = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+_ASCII_RUN = re.compile("[a-z0-9]+")
 _SPACELESS = re.compile(f"[{_NO_SPACES}]")
 _PARTS = re.compile(
     rf"([{_NO_SPACES}](?:[{_NO_SPACES}]|[{_MARKS}])*)|((?:(?![{_NO_SPACES}])[^\W_]|[{_MARKS}])+)"
@@ -120,9 +115,19 @@ _CHARACTER = re.compile(rf".[{_MARKS}]*", re.DOTALL)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")
 
 
+def _of_any_script(text: str) -> Iterator[str]:
+    for run in _RUN.findall(_plain(text)):
+        if run.isascii() or not _SPACELESS.search(run):
+            yield run[:WORD_CHARACTERS_MAX]
+            continue
+        for spaceless, spaced in _PARTS.findall(run):
+            if spaced:
+                yield spaced[:WORD_CHARACTERS_MAX]
+            else:
+                yield from _pairs(spaceless)
+
+
 def _plain(text: str) -> str:
-    if text.isascii():
-        return text.casefold()
     compatible = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
     return unicodedata.normalize("NFC", compatible.casefold())
 
