@@ -13,8 +13,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 WORD_CHARACTERS_MAX = 64
 """A longer word is known by its beginning; few words are, and hashes should not fill an index."""
@@ -27,8 +27,7 @@ ABOVE_WEIGHT = 2
 Taylor, "Simple BM25 Extension to Multiple Weighted Fields", 2004)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word, and the same without accents: equal for most."""
 
     text: str

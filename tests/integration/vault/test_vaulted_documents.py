@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from sqlalchemy import text
 
+from adapters.identifiers import uuid7
 from adapters.postgres.blobs import PART_BYTES
 from adapters.postgres.engine import Database, transaction
 from application.ports import Idempotency, Tampered
 from application.vault.add_document import DocumentDetails
 from domain.errors import KeyReused, PreconditionFailed, TooLarge, UnsupportedType
-from domain.identity import PERSONAL_USE, Caller, TenantId
+from domain.identity import PERSONAL_USE, BlobId, Caller, TenantId
 from domain.vault.document import AuditMode, Description, Document, DocumentNotFound
 from entrypoints.container import Container
 from tests.integration.conftest import add_text, in_pieces
@@ -113,6 +114,25 @@ async def test_of_replacements_at_once_one_succeeds_and_the_others_leave_nothing
     assert sum(isinstance(answer, Document) for answer in answers) == 1
     assert sum(isinstance(answer, PreconditionFailed) for answer in answers) == 7
     assert await count(container, asha, "blobs") == 2
+
+
+async def test_what_fits_one_part_is_written_as_a_whole_or_not_at_all(
+    container: Container, asha: Caller
+) -> None:
+    async def breaks_off() -> AsyncIterator[bytes]:
+        yield b"sealed"
+        raise ConnectionResetError
+
+    blobs = container.blobs()
+    with pytest.raises(ConnectionResetError):
+        await blobs.write(asha, BlobId(uuid7()), breaks_off())
+    assert await count(container, asha, "blobs") == 0
+    for length in (1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1):
+        blob, sealed = BlobId(uuid7()), os.urandom(length)
+        assert await blobs.write(asha, blob, in_pieces(sealed)) == length
+        assert await blobs.length(asha.tenant_id, blob) == length
+        pieces = blobs.read(asha.tenant_id, blob, 0, length)
+        assert b"".join([piece async for piece in pieces]) == sealed
 
 
 async def test_a_repeated_upload_takes_effect_once(container: Container, asha: Caller) -> None:

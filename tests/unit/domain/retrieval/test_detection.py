@@ -43,6 +43,12 @@ def test_a_sentence_tells_its_language(language: str) -> None:
     assert language_of(SENTENCES[language]) == language
 
 
+@pytest.mark.parametrize("language", ["en", "nl", "it"])
+def test_a_sign_of_another_script_changes_nothing(language: str) -> None:
+    assert SENTENCES[language].isascii() or language == "it"
+    assert language_of(f"“{SENTENCES[language]}” – Ω") == language
+
+
 @pytest.mark.parametrize("text", ["", "1,612.5", "SKU-1234 ABX", "apricot bolt cedar", "!?"])
 def test_what_cannot_be_told_is_taken_for_english(text: str) -> None:
     assert language_of(text) == "en"
