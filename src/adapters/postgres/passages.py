@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgres.engine import transaction
 from adapters.postgres.statements import statement
 from adapters.postgres.text_search import asked_words, literal_words
-from adapters.postgres.vector_route import BY_DEFAULT, PLANNING, VectorRoute
+from adapters.postgres.vector_route import BY_DEFAULT, VectorRoute, searching
 from application.retrieval.embedder import Vector
 from application.retrieval.passages import Candidates, Reach
 from application.retrieval.ports import SealedPassage
@@ -59,7 +59,7 @@ class PostgresPassages:
         features: bool = False,
         named: Sequence[int] | None = None,
     ) -> Candidates:
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+        async with searching(self.engine, caller) as (connection, tables):
             values = search_values(
                 caller,
                 query,
@@ -76,7 +76,7 @@ class PostgresPassages:
                 mixed=mixed,
                 features=features,
                 named=named,
-                tables=(await connection.execute(PLANNING)).one(),
+                tables=tables,
             )
             rows = (await connection.execute(statement("search"), values)).all()
         found = [row for row in rows if row.id is not None]
@@ -100,16 +100,14 @@ class PostgresPassages:
         self, caller: Caller, query: SearchQuery, action: Action, *, documents_max: int
     ) -> Reach:
         values = visible_values(caller, query, action) | {"documents_max": documents_max + 1}
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(PLANNING)
+        async with searching(self.engine, caller) as (connection, _):
             row = (await connection.execute(statement("reach"), values)).one()
         shared = None if len(row.shared) > documents_max else frozenset(row.shared)
         return Reach(passages=row.passages, shared=shared)
 
     async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
         values = visible_values(caller, query, action) | {"lexemes_max": self.lexemes_max}
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(PLANNING)
+        async with searching(self.engine, caller) as (connection, _):
             return (await connection.execute(statement("visible_lexemes"), values)).scalars().all()
 
     async def closeness(
@@ -121,8 +119,7 @@ class PostgresPassages:
             "best": list(best),
             "model": model,
         }
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(PLANNING)
+        async with searching(self.engine, caller) as (connection, _):
             rows = (await connection.execute(statement("closeness"), values)).all()
         return {row.id: row.closeness for row in rows}
 
@@ -132,8 +129,7 @@ class PostgresPassages:
         if not passages:
             return {}
         values = {"tenant": caller.tenant_id, "passages": list(passages), "model": model}
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(PLANNING)
+        async with searching(self.engine, caller) as (connection, _):
             rows = (await connection.execute(statement("open_vectors"), values)).all()
         return {row.id: array("f", json.loads(row.vector)) for row in rows}
 
@@ -165,7 +161,7 @@ def search_values(
     route: VectorRoute = BY_DEFAULT,
     tables: Row[Any] | None = None,
 ) -> dict[str, Any]:
-    """What search.sql is run with. `tables` is the row of PLANNING."""
+    """What search.sql is run with. `tables` is the row of `searching`."""
     literal = None if vector is None else _literal(vector)
     return {
         **route.values(tables, per_leg, literal, 0 if vector is None else len(vector)),

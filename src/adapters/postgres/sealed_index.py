@@ -9,10 +9,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import transaction
 from adapters.postgres.passages import visible_values
 from adapters.postgres.statements import statement
-from adapters.postgres.vector_route import PLANNING
+from adapters.postgres.vector_route import searching
 from application.retrieval.sealed_index import SealedEntries, VisibleSealed
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.retrieval.query import SearchQuery
@@ -42,8 +41,7 @@ class PostgresSealedIndex:
             "documents_max": documents_max,
             "part_passages": PART_PASSAGES,
         }
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            await connection.execute(PLANNING)
+        async with searching(self.engine, caller) as (connection, _):
             rows = (await connection.execute(statement("sealed_versions"), values)).all()
         weights = {
             VersionRef(document_id=DocumentId(row.document_id), version=row.version): row.weight
@@ -67,8 +65,7 @@ class PostgresSealedIndex:
         after = (UUID(int=0), 0, 0)
         while True:
             last = dict(zip(names, after, strict=True))
-            async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-                await connection.execute(PLANNING)
+            async with searching(self.engine, caller) as (connection, _):
                 rows = (await connection.execute(statement("sealed_entries"), values | last)).all()
             for row in rows:
                 yield sealed_entries(row)

@@ -7,12 +7,16 @@ known nowhere else at that moment.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from adapters.postgres.engine import entered
+from domain.identity import Caller
 from domain.retrieval.vectors import EXACT_PASSAGES_MAX
 
 GRAPH = "passage_vectors_near_idx"
@@ -20,15 +24,24 @@ GRAPH_DIMENSIONS = 384
 ROW_BYTES = 910
 """Of a row of passage_vectors: nine fill a page of the heap."""
 
-# A generic plan would be made for nobody in particular. A sequential scan would read the rows of
-# everybody, and take longer the more others have. A nested loop over two intermediate results,
-# which a planner without fresh statistics believes to be small, was seen to run for half a minute.
-# Without sorting, the graph is the one way to rows in the order of their distance: its estimates
-# have no say. Whoever must sort, does. With the memory that is usual, what is granted is aggregated
-# on disk from a thousand documents on; a scan of the graph may have twice as much.
+# A plan is made once for each connection, and anew when tables or statistics change: to make one
+# takes three times as long as to search where little is visible. It is made for nobody in
+# particular, under these settings every time; what it reads by is written into the statement
+# (ADR-0049).
+#
+# A sequential scan would read the rows of everybody, and take longer the more others have; so would
+# a bitmap of all documents of a tenant, which was seen to be made for those of one owner. A nested
+# loop over two intermediate results, which a planner without fresh statistics believes to be small,
+# was seen to run for half a minute. Without sorting, the graph is the one way to rows in the order
+# of their distance: its estimates have no say. Whoever must sort, does. With the memory that is
+# usual, what is granted is aggregated on disk from a thousand documents on; a scan of the graph may
+# have twice as much.
 PLANNING = text("""
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+    SELECT set_config('app.tenant', :tenant, true),
+           set_config('app.person', :person, true),
+           set_config('plan_cache_mode', 'force_generic_plan', true),
            set_config('enable_seqscan', 'off', true),
+           set_config('enable_bitmapscan', 'off', true),
            set_config('enable_nestloop', 'off', true),
            set_config('enable_sort', 'off', true),
            set_config('hnsw.iterative_scan', 'relaxed_order', true),
@@ -40,6 +53,16 @@ PLANNING = text("""
                AS graph,
            pg_relation_size('public.passage_vectors') AS bytes
 """).bindparams(breadth="200")
+
+
+@asynccontextmanager
+async def searching(
+    engine: AsyncEngine, caller: Caller
+) -> AsyncIterator[tuple[AsyncConnection, Row[Any]]]:
+    """A transaction in which visible.sql and what builds on it is run. The row says what tables
+    and graph there are."""
+    async with entered(engine, caller.tenant_id, caller.person_id, by=PLANNING) as begun:
+        yield begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +88,8 @@ class VectorRoute:
     def values(
         self, found: Row[Any] | None, per_leg: int, vector: str | None, dimensions: int
     ) -> Mapping[str, Any]:
-        """What search.sql is to choose by. `found` is the row of PLANNING; without one, while the
-        graph is being built, and where it is of vectors of another length, everything is compared.
+        """What search.sql is to choose by. `found` is the row of `searching`; without one, while
+        the graph is being built, and where it is of vectors of another length, all is compared.
         """
         has_graph = found is not None and dimensions == GRAPH_DIMENSIONS
         return {

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from sqlalchemy import text
-
-from adapters.postgres.engine import transaction
-from adapters.postgres.passages import PLANNING, search_values
-from adapters.postgres.statements import statement
+from adapters.postgres.passages import search_values
+from adapters.postgres.vector_route import searching
 from application.retrieval.passages import Candidates
 from domain.identity import Action, Caller
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.words import WORDS_ASKED_MAX
 from tests.integration.retrieval.bm25 import bm25
 from tests.integration.retrieval.library import Library
+from tests.integration.retrieval.plans import nodes, search_plan
 
 LONG = [f"q{number}z" for number in range(10_000)]
 
@@ -85,18 +80,11 @@ async def _postings_read(library: Library, caller: Caller, words: str) -> int:
         model="none",
         per_leg=100,
     )
-    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('search').text}")
-    async with transaction(library.engine, caller.tenant_id, caller.person_id) as connection:
-        await connection.execute(PLANNING)
-        plan: Any = (await connection.execute(explained, values)).scalar_one()
-    told = json.loads(plan) if isinstance(plan, str) else plan
+    async with searching(library.engine, caller) as (connection, _):
+        plan = await search_plan(connection, values)
     return sum(
         round(node["Actual Rows"] * node["Actual Loops"])
         + node.get("Rows Removed by Filter", 0) * node["Actual Loops"]
-        for node in _nodes(told[0]["Plan"])
+        for node in nodes(plan)
         if node.get("Relation Name") == "postings"
     )
-
-
-def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(node for part in plan.get("Plans", ()) for node in _nodes(part))]

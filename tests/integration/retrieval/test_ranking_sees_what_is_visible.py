@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from adapters.postgres.engine import transaction
 from adapters.postgres.passages import PostgresPassages, search_values
-from adapters.postgres.statements import statement
-from adapters.postgres.vector_route import PLANNING
-from domain.identity import Action, Caller, VersionRef
+from adapters.postgres.vector_route import searching
+from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.retrieval.query import SearchQuery
 from tests.integration.retrieval.bm25 import bm25
 from tests.integration.retrieval.library import EMBEDDER, Library
+from tests.integration.retrieval.plans import nodes, search_plan
 
 # Words that are their own stems, and no stop words.
 WORDS = ["apricot", "bolt", "cedar", "drum", "ember", "flint", "grain", "hazel", "iron", "jar"]
@@ -70,7 +67,7 @@ async def test_no_plan_reads_a_row_of_the_index_that_is_hidden(library: Library)
         if fresh_statistics:
             await library.run("ANALYZE")
         plan = await _plan(library, ben, "cedar grain")
-        scans = [node for node in _nodes(plan) if node.get("Relation Name")]
+        scans = [node for node in nodes(plan) if node.get("Relation Name")]
         assert {"postings", "passage_vectors"} <= {node["Relation Name"] for node in scans}
         assert [node["Relation Name"] for node in scans if "Seq" in node["Node Type"]] == []
         # Fifteen postings are visible, and looked at at most once for each of two words; the
@@ -79,6 +76,23 @@ async def test_no_plan_reads_a_row_of_the_index_that_is_hidden(library: Library)
         assert _rows_read(scans, "passage_vectors") == 5
         # One's own, the shared one, and those of the five hits once more.
         assert _rows_read(scans, "documents") <= 2 + 5
+
+
+async def test_of_named_documents_alone_vectors_are_read(library: Library) -> None:
+    """The same plan serves who names none: it may not lead through all that is one's own."""
+    asha = await library.person()
+    named = [await library.add_bare(asha, ["cedar grain"] * 3) for _ in range(2)]
+    for _ in range(20):
+        await library.add_bare(asha, ["cedar grain"] * 5)
+    only = frozenset(ref.document_id for ref in named)
+    scans = [
+        node
+        for node in nodes(await _plan(library, asha, "cedar grain", only))
+        if node.get("Relation Name")
+    ]
+    assert _rows_read(scans, "passage_vectors") == 2 * 3
+    # Each of them, and once more for each of six hits.
+    assert _rows_read(scans, "documents") <= 2 + 6
 
 
 async def test_equal_scores_come_in_an_order_that_lasts(library: Library) -> None:
@@ -113,21 +127,20 @@ async def _bytes(library: Library, caller: Caller, words: str) -> str:
     return repr((hits, page.mode, page.degraded))
 
 
-async def _plan(library: Library, caller: Caller, words: str) -> dict[str, Any]:
+async def _plan(
+    library: Library, caller: Caller, words: str, only: frozenset[DocumentId] | None = None
+) -> dict[str, Any]:
     values = search_values(
         caller,
-        SearchQuery(text=words),
+        SearchQuery(text=words, document_ids=only),
         Action.SEARCH,
         words=words,
         vector=await EMBEDDER.embed_query(words),
         model=EMBEDDER.model,
         per_leg=100,
     )
-    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('search').text}")
-    async with transaction(library.engine, caller.tenant_id, caller.person_id) as connection:
-        await connection.execute(PLANNING)
-        (plan,) = (await connection.execute(explained, values)).scalar_one()
-    return plan if isinstance(plan, dict) else json.loads(plan)
+    async with searching(library.engine, caller) as (connection, _):
+        return await search_plan(connection, values)
 
 
 def _rows_read(scans: list[dict[str, Any]], table: str) -> float:
@@ -137,12 +150,3 @@ def _rows_read(scans: list[dict[str, Any]], table: str) -> float:
         for node in scans
         if node["Relation Name"] == table
     )
-
-
-def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    nodes, waiting = [], [plan["Plan"]]
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting.extend(node.get("Plans", ()))
-    return nodes

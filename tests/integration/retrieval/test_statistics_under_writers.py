@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from adapters.postgres.engine import Database
-from adapters.postgres.passages import PLANNING, search_values
+from adapters.postgres.passages import search_values
 from adapters.postgres.statements import statement
+from adapters.postgres.vector_route import PLANNING
 from adapters.postgres.word_index import PostgresWordIndex
 from application.retrieval.ports import AttemptOver, IndexedPassage
 from domain.consent.grant import Grant
@@ -232,8 +233,7 @@ async def _assert_right(shelf: Shelf, question: Sequence[str]) -> set[VersionRef
     async with library.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         async with connection.begin():
-            await connection.execute(_ENTER, {"tenant": str(library.tenant_id)})
-            await connection.execute(PLANNING)
+            await connection.execute(PLANNING, {"tenant": str(library.tenant_id), "person": ""})
             found = [
                 (await connection.execute(statement("search"), _asked(person, question))).all()
                 for person in shelf.people

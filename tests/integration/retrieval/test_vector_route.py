@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,11 @@ from dependency_injector import providers
 from numpy.typing import NDArray
 from sqlalchemy import text
 
-from adapters.postgres.engine import APPLICATION, Database, transaction
+from adapters.postgres.engine import APPLICATION, Database
 from adapters.postgres.migrate import migrate
 from adapters.postgres.passages import PostgresPassages, search_values
 from adapters.postgres.statements import statement
-from adapters.postgres.vector_route import BY_DEFAULT, PLANNING, VectorRoute
+from adapters.postgres.vector_route import BY_DEFAULT, GRAPH, VectorRoute, searching
 from adapters.telemetry.search_meter import PrometheusSearchMeter
 from application.retrieval.passages import Candidates
 from domain.identity import Action, Caller, DocumentId
@@ -28,6 +28,7 @@ from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.integration.conftest import empty_database, new_tenant, unplugged
 from tests.integration.retrieval.library import EMBEDDER, Library
+from tests.integration.retrieval.plans import nodes, search_plan
 
 PER_LEG = 10
 # The graph is asked whatever is visible, and trusted with as much as there is.
@@ -241,6 +242,35 @@ async def test_one_or_the_other_is_run_whatever_the_planner_believes(library: Li
             assert bool(scans) is not asked
 
 
+async def test_a_plan_that_was_made_while_nothing_was_there_serves_when_there_is_much(
+    database: Database, tmp_path: Path
+) -> None:
+    """It is kept by the connection until somebody counts rows anew, which nobody does here."""
+    async with empty_database(database, "planned_early") as own:
+        await migrate(own)
+        container = Container(settings=Settings(data_dir=tmp_path), database=own)
+        container.engine.override(providers.Object(own.engine(APPLICATION, pool_size=1)))
+        container.embedder.override(providers.Object(EMBEDDER))
+        tenant = await new_tenant(own)
+        library = Library(container=container, engine=container.engine(), tenant_id=tenant)
+        asha, ben = await library.person(), await library.person()
+        shelf = Shelf(library, 55)
+        centre = shelf.centre()
+        for route in (NEVER, ALWAYS):
+            await _plan(library, asha, centre, route)
+        for _ in range(3):
+            await shelf.add(asha, centre, 100)
+            await shelf.add(ben, centre, 100)
+        for route, index, rows in ((NEVER, "passage_vectors_pkey", 300), (ALWAYS, GRAPH, None)):
+            plan = await _plan(library, asha, centre, route)
+            read = [each for each in plan if each.get("Relation Name") == "passage_vectors"]
+            (run,) = [each for each in read if each["Actual Loops"] and each["Actual Rows"]]
+            assert run["Index Name"] == index
+            assert rows is None or run["Actual Rows"] + run.get("Rows Removed by Filter", 0) == rows
+            assert [each for each in plan if "Seq Scan" in each["Node Type"]] == []
+        await unplugged(container)
+
+
 async def test_comparing_all_reads_the_same_whether_hidden_ones_lie_about_a_question_or_none(
     library: Library,
 ) -> None:
@@ -273,9 +303,9 @@ async def test_the_graph_hands_out_as_many_whether_hidden_ones_lie_about_a_quest
     for name, centre in (("here", here), ("elsewhere", elsewhere)):
         found = await _candidates(library, asha, centre, ALWAYS)
         assert found.vectors is VectorReason.GRAPH
-        nodes = await _plan(library, asha, centre, ALWAYS)
-        (scan,) = [each for each in nodes if each.get("Index Name") == "passage_vectors_near_idx"]
-        (visible,) = [each for each in nodes if each.get("Subplan Name") == "CTE near"]
+        plan = await _plan(library, asha, centre, ALWAYS)
+        (scan,) = [each for each in plan if each.get("Index Name") == "passage_vectors_near_idx"]
+        (visible,) = [each for each in plan if each.get("Subplan Name") == "CTE near"]
         met[name] = scan["Actual Rows"] - visible["Actual Rows"]
         assert scan.get("Rows Removed by Filter", 0) == 0
         handed_out = met.setdefault("handed out", scan["Actual Rows"])
@@ -301,18 +331,8 @@ async def _candidates(
 async def _rows(
     library: Library, caller: Caller, question: Numbers, route: VectorRoute, asked: Any
 ) -> Sequence[Any]:
-    async with transaction(library.engine, caller.tenant_id, caller.person_id) as connection:
-        values = search_values(
-            caller,
-            SearchQuery(text="anything"),
-            Action.SEARCH,
-            words="",
-            vector=question.tolist(),
-            model=EMBEDDER.model,
-            per_leg=PER_LEG,
-            route=route,
-            tables=(await connection.execute(PLANNING)).one(),
-        )
+    async with searching(library.engine, caller) as (connection, tables):
+        values = _values(caller, question, route, tables)
         return (await connection.execute(asked, values)).all()
 
 
@@ -320,10 +340,22 @@ async def _plan(
     library: Library, caller: Caller, question: Numbers, route: VectorRoute
 ) -> list[dict[str, Any]]:
     """The nodes of the search as it was run."""
-    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('search').text}")
-    (row,) = await _rows(library, caller, question, route, explained)
-    plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return _nodes(plan[0]["Plan"])
+    async with searching(library.engine, caller) as (connection, tables):
+        return nodes(await search_plan(connection, _values(caller, question, route, tables)))
+
+
+def _values(caller: Caller, question: Numbers, route: VectorRoute, tables: Any) -> dict[str, Any]:
+    return search_values(
+        caller,
+        SearchQuery(text="anything"),
+        Action.SEARCH,
+        words="",
+        vector=question.tolist(),
+        model=EMBEDDER.model,
+        per_leg=PER_LEG,
+        route=route,
+        tables=tables,
+    )
 
 
 def _read(nodes: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -344,7 +376,3 @@ def _unit(vectors: NDArray[Any]) -> Numbers:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: Numbers = (vectors / lengths).astype(np.float32)
     return unit
-
-
-def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    return [plan, *(each for child in plan.get("Plans", ()) for each in _nodes(child))]

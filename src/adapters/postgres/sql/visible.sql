@@ -7,8 +7,17 @@ own AS MATERIALIZED (
            d.configuration
     FROM documents d
     WHERE d.tenant_id = :tenant AND d.owner_id = :person
+      AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear' AND :everything
+    UNION ALL
+    -- One plan is for both: where documents are named, the owner's others are not read.
+    SELECT d.id, d.searchable_version, d.passage_count, d.lexeme_count, d.configuration
+    FROM unnest(CAST(:documents AS uuid[])) AS n (id)
+    CROSS JOIN LATERAL (
+        SELECT d.* FROM documents d WHERE d.tenant_id = :tenant AND d.id = n.id
+        OFFSET 0
+    ) d
+    WHERE NOT :everything AND d.owner_id = :person
       AND d.searchable_version IS NOT NULL AND d.index_mode = 'clear'
-      AND (:everything OR d.id = ANY(CAST(:documents AS uuid[])))
 ), permitted AS MATERIALIZED (
     SELECT g.id, g.owner_id, g.resource_kind, g.resource_id, g.versions, g.fields
     FROM grants g
@@ -26,7 +35,9 @@ own AS MATERIALIZED (
                   < c.interval_started_at + make_interval(secs => c.interval_seconds)))))
 ), granted AS MATERIALIZED (
     SELECT d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count, d.configuration,
-           CASE WHEN NOT bool_or(g.fields IS NULL) THEN array_agg(f.pointer) END AS fields
+           CASE WHEN NOT bool_or(g.fields IS NULL) THEN
+               coalesce(array_agg(f.pointer) FILTER (WHERE f.pointer IS NOT NULL), '{}')
+           END AS fields
     FROM (
         SELECT p.owner_id, p.resource_id AS document_id, p.versions, p.fields FROM permitted p
         WHERE p.resource_kind <> 'collection'
@@ -53,15 +64,17 @@ own AS MATERIALIZED (
       AND (g.versions IS NULL OR d.version = ANY(g.versions))
     GROUP BY d.owner_id, d.document_id, d.version, d.passage_count, d.lexeme_count, d.configuration
 ), shared AS MATERIALIZED (
+    SELECT owner_id, document_id, version, fields, configuration, passage_count, lexeme_count
+    FROM granted WHERE fields IS NULL
+    UNION ALL
     -- Of a record that was granted in part, the other fields are not even counted.
-    SELECT g.owner_id, g.document_id, g.version, g.fields, g.configuration,
-           coalesce(c.passage_count, g.passage_count) AS passage_count,
-           coalesce(c.lexeme_count, g.lexeme_count) AS lexeme_count
+    SELECT g.owner_id, g.document_id, g.version, g.fields, g.configuration, c.passage_count,
+           c.lexeme_count
     FROM granted g
-    LEFT JOIN LATERAL (
+    CROSS JOIN LATERAL (
         SELECT count(*) AS passage_count, coalesce(sum(p.lexeme_count), 0) AS lexeme_count
         FROM passages p
-        WHERE g.fields IS NOT NULL AND p.tenant_id = :tenant AND p.document_id = g.document_id
+        WHERE p.tenant_id = :tenant AND p.document_id = g.document_id
           AND p.version = g.version AND fields_covered(g.fields, ARRAY[p.field])
-        HAVING g.fields IS NOT NULL
-    ) c ON true
+    ) c
+    WHERE g.fields IS NOT NULL
