@@ -183,6 +183,7 @@ from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
 from application.consent.set_withdrawal_policy import SetWithdrawalPolicy
 from application.consent.share_by_link import RevokeLink, ShareByLink
+from application.consent.show_receipt import ShowReceipt
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
     Cipher,
@@ -658,7 +659,9 @@ class Container(containers.DeclarativeContainer):
     approve_request = providers.Singleton(
         ApproveRequest, consents=consents, agreement=agreement, approval=approval, new_id=new_id
     )
-    refuse_request = providers.Singleton(RefuseRequest, consents=consents, agreement=agreement)
+    refuse_request = providers.Singleton(
+        RefuseRequest, consents=consents, agreement=agreement, new_id=new_id
+    )
     renew_consent = providers.Singleton(
         RenewConsent, consents=consents, agreement=agreement, approval=approval, new_id=new_id
     )
@@ -666,6 +669,7 @@ class Container(containers.DeclarativeContainer):
     register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)
     set_withdrawal_policy = providers.Singleton(SetWithdrawalPolicy, policies=withdrawal_policies)
     export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
+    show_receipt = providers.Singleton(ShowReceipt, consents=consents, receipts=receipts)
     withdraw_consent = providers.Singleton(
         WithdrawConsent,
         consents=consents,

@@ -15,7 +15,7 @@ from adapters.postgres.consent_transaction import PostgresConsentTransaction
 from adapters.postgres.engine import transaction, translated_outages
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.grant_rows import grant_of
-from adapters.postgres.tables import consent_receipts, consents, grants
+from adapters.postgres.tables import consents, grants
 from application.consent.ports import RunOutConsent
 from application.ports import NewId
 from domain.consent.grant import Grant
@@ -68,20 +68,6 @@ class PostgresConsents:
             records = [record_of(row) for row in await connection.execute(page)]
             events = await events_of(connection, caller, [each.record_id for each in records])
         return [(record, events[record.record_id]) for record in records]
-
-    async def receipt(self, caller: Caller, consent_id: ConsentId) -> str | None:
-        newest = (
-            select(consent_receipts.c.receipt)
-            .where(
-                consent_receipts.c.tenant_id == caller.tenant_id,
-                consent_receipts.c.consent_id == consent_id,
-                consent_receipts.c.party_id == caller.person_id,
-            )
-            .order_by(consent_receipts.c.id.desc())
-            .limit(1)
-        )
-        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            return (await connection.execute(newest)).scalar_one_or_none()
 
     async def run_out(self) -> Sequence[RunOutConsent]:
         with translated_outages():

@@ -19,13 +19,14 @@ from adapters.postgres.consent_events import append_event, record_consent_event
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import audit_numbers, grants
+from adapters.postgres.tables import audit_numbers, consent_events, grants
 from adapters.postgres.tombstones import ACCESS_REVOKED, tombstone_answers
-from application.consent.ports import Revocation
+from application.consent.ports import Revocation, StoppedStream
 from application.ports import NewId
 from domain.consent.grant import Grant
 from domain.consent.record import VALID_STATES, ConsentEvent, ConsentState
-from domain.identity import Caller, ConsentId, DocumentId, GrantId
+from domain.consent.withdrawal_policy import KeepingBasis
+from domain.identity import Caller, ConsentId, DocumentId, GrantId, LawfulBasis, RunId
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('consent:' || :consent, 0))")
 
@@ -53,7 +54,6 @@ async def end_consent(
 ) -> Revocation:
     """The caller holds the consent by `lock_consent`. What becomes of finished answers is the
     tenant's policy where that applies; else they are hidden."""
-    await append_event(connection, caller, consent_id, event)
     ended = await _close(connection, caller, consent_id, event.event_time)
     for resting in sorted({grant.consent_id for grant in ended} - {consent_id}):
         await invalidate_consent(connection, caller, resting)
@@ -70,10 +70,7 @@ async def end_consent(
         "answers_kept": back.answers_kept,
         "kept_under": kept_under,
     }
-    await record_consent_event(
-        connection, caller, sealing, new_id(), consent_id, event, ended, answers
-    )
-    return Revocation(
+    revocation = Revocation(
         grants=ended,
         streams=back.streams,
         answers_hidden=back.answers_hidden,
@@ -81,6 +78,66 @@ async def end_consent(
         kept_under=back.kept_under,
         last_release_numbers=await _last_numbers(connection, caller, ended),
     )
+    await append_event(connection, caller, consent_id, event, _written(revocation))
+    await record_consent_event(
+        connection, caller, sealing, new_id(), consent_id, event, ended, answers
+    )
+    return revocation
+
+
+async def revocation_of(
+    connection: AsyncConnection, caller: Caller, consent_id: ConsentId
+) -> Revocation | None:
+    """What `end_consent` did; the grants as they are, and an ended one changes no more."""
+    did = select(consent_events.c.outcome).where(
+        consent_events.c.tenant_id == caller.tenant_id,
+        consent_events.c.consent_id == consent_id,
+        consent_events.c.outcome.is_not(None),
+    )
+    written = (await connection.execute(did)).scalar_one_or_none()
+    if written is None:
+        return None
+    ids = [UUID(each) for each in written["grants"]]
+    rows = await connection.execute(
+        select(grants).where(grants.c.tenant_id == caller.tenant_id, grants.c.id.in_(ids))
+    )
+    kept_under = written["kept_under"]
+    return Revocation(
+        grants=sorted((grant_of(row) for row in rows), key=lambda grant: ids.index(grant.id)),
+        streams=[
+            StoppedStream(
+                run_id=RunId(UUID(each["run_id"])),
+                ended_at=datetime.fromisoformat(each["ended_at"]),
+            )
+            for each in written["streams"]
+        ],
+        answers_hidden=written["answers_hidden"],
+        answers_kept=written["answers_kept"],
+        kept_under=kept_under
+        and KeepingBasis(
+            lawful_basis=LawfulBasis(kept_under["lawful_basis"]), reference=kept_under["reference"]
+        ),
+        last_release_numbers={
+            DocumentId(UUID(document)): number
+            for document, number in written["last_release_numbers"].items()
+        },
+    )
+
+
+def _written(revocation: Revocation) -> dict[str, object]:
+    return {
+        "grants": [str(grant.id) for grant in revocation.grants],
+        "streams": [
+            {"run_id": str(each.run_id), "ended_at": each.ended_at.isoformat()}
+            for each in revocation.streams
+        ],
+        "answers_hidden": revocation.answers_hidden,
+        "answers_kept": revocation.answers_kept,
+        "kept_under": revocation.kept_under and revocation.kept_under.claims(),
+        "last_release_numbers": {
+            str(document): number for document, number in revocation.last_release_numbers.items()
+        },
+    }
 
 
 async def invalidate_consent(

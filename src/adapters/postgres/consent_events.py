@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, null
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
@@ -17,8 +17,13 @@ from domain.identity import Caller, ConsentId, DocumentId
 
 
 async def append_event(
-    connection: AsyncConnection, caller: Caller, consent_id: ConsentId, event: ConsentEvent
+    connection: AsyncConnection,
+    caller: Caller,
+    consent_id: ConsentId,
+    event: ConsentEvent,
+    outcome: Mapping[str, object] | None = None,
 ) -> None:
+    """`outcome` is what ending the consent did, for whoever asks for its receipt later."""
     await connection.execute(
         insert(consent_events).values(
             tenant_id=caller.tenant_id,
@@ -29,6 +34,7 @@ async def append_event(
             entity_id=event.entity_id,
             event_time=event.event_time,
             valid_until=event.valid_until,
+            outcome=null() if outcome is None else outcome,
         )
     )
 

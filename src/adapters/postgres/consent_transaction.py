@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.postgres.consent_ending import end_consent, lock_consent
+from adapters.postgres.consent_ending import end_consent, lock_consent, revocation_of
 from adapters.postgres.consent_events import append_event, record_consent_event
 from adapters.postgres.consent_queries import events_of, records_of
 from adapters.postgres.consent_rows import record_of
@@ -258,6 +258,23 @@ class PostgresConsentTransaction:
             event,
             policy_applies=policy_applies,
         )
+
+    async def revocation(self, consent_id: ConsentId) -> Revocation | None:
+        return await revocation_of(self.connection, self.caller, consent_id)
+
+    async def receipt(self, consent_id: ConsentId, at: datetime) -> str | None:
+        newest = (
+            select(consent_receipts.c.receipt)
+            .where(
+                consent_receipts.c.tenant_id == self.caller.tenant_id,
+                consent_receipts.c.consent_id == consent_id,
+                consent_receipts.c.party_id == self.caller.person_id,
+                consent_receipts.c.issued_at == at,
+            )
+            .order_by(consent_receipts.c.id.desc())
+            .limit(1)
+        )
+        return (await self.connection.execute(newest)).scalar_one_or_none()
 
     async def _collection(self, collection_id: UUID) -> SharedResource | None:
         demanding = (

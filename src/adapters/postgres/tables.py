@@ -462,6 +462,7 @@ consent_events = _table(
     _id("entity_id"),
     _time("event_time"),
     _time("valid_until", optional=True),
+    _of(JSONB, "outcome", optional=True),
     _refers("consents", "consent_id"),
     Index(
         "consent_events_valid_until_idx",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from application.consent.agreement import Agreement
 from application.consent.approval import Approval, assert_sure
 from application.consent.ports import Consents, ConsentTransaction
-from application.ports import NewId
+from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant
 from domain.consent.record import (
     ConsentEvent,
@@ -30,7 +30,12 @@ class ApproveRequest:
     new_id: NewId
 
     async def __call__(
-        self, *, caller: Caller, consent_id: ConsentId, code: str | None = None
+        self,
+        *,
+        caller: Caller,
+        consent_id: ConsentId,
+        code: str | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Grant:
         """`code` is a second factor, where the thing demands one.
 
@@ -38,8 +43,14 @@ class ApproveRequest:
         RequestAlreadyAnswered where there is nothing to approve any more; NoticeOutdated where
         answers are now kept and it does not say so; StepUpRequired, and what StepUp raises.
         """
-        caller = await self.approval.proven(caller, code)
+        caller = await self.approval.proven(caller, code, idempotency)
         async with self.consents.begin(caller) as tx:
+            fresh = GrantId(self.new_id())
+            claimed = GrantId(await tx.claim(idempotency, fresh))
+            if claimed != fresh:
+                earlier = await tx.grant(claimed)
+                assert earlier is not None
+                return earlier
             record = await _asked(tx, caller, consent_id)
             # Held before the consent, as erasure holds them: in another order the two would meet.
             resource = await tx.resource(record.terms.resource)
@@ -57,7 +68,7 @@ class ApproveRequest:
             assert_sure(caller, resource)
             record.notice.assert_tells(await tx.withdrawal_policy())
             grant = record.terms.grant(
-                id=GrantId(self.new_id()),
+                id=fresh,
                 consent_id=consent_id,
                 owner_id=caller.person_id,
                 grantor_id=caller.person_id,
@@ -75,14 +86,19 @@ class RefuseRequest:
 
     consents: Consents
     agreement: Agreement
+    new_id: NewId
 
     async def __call__(
-        self, *, caller: Caller, consent_id: ConsentId
+        self, *, caller: Caller, consent_id: ConsentId, idempotency: Idempotency | None = None
     ) -> tuple[ConsentRecord, Sequence[ConsentEvent]]:
         """Raises as ApproveRequest does."""
+        fresh = self.new_id()
         async with self.consents.begin(caller) as tx:
+            is_repeat = await tx.claim(idempotency, fresh) != fresh
             record = await _asked(tx, caller, consent_id)
-            events = await tx.events(consent_id, lock=True)
+            events = await tx.events(consent_id, lock=not is_repeat)
+            if is_repeat:
+                return record, events
             refused = next_event(
                 events, ConsentState.REFUSED, by=caller.person_id, at=await tx.now()
             )

@@ -276,6 +276,14 @@ class ConsentTransaction(Protocol):
         applies and says so."""
         ...
 
+    async def revocation(self, consent_id: ConsentId) -> Revocation | None:
+        """What ending the consent did, where `end` ended it."""
+        ...
+
+    async def receipt(self, consent_id: ConsentId, at: datetime) -> str | None:
+        """The caller's own, of the event at that time."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutConsent:
@@ -297,10 +305,6 @@ class Consents(Protocol):
     async def consents(
         self, caller: Caller, *, after: ConsentId | None, limit: int
     ) -> Sequence[tuple[ConsentRecord, Sequence[ConsentEvent]]]: ...
-
-    async def receipt(self, caller: Caller, consent_id: ConsentId) -> str | None:
-        """The caller's own, the newest."""
-        ...
 
     async def run_out(self) -> Sequence[RunOutConsent]:
         """Some consents of any tenant whose time is over and that do not say so yet."""

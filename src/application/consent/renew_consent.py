@@ -8,7 +8,7 @@ from datetime import datetime
 from application.consent.agreement import Agreement
 from application.consent.approval import Approval, assert_sure
 from application.consent.ports import Consents
-from application.ports import NewId
+from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GrantMustEndLater
 from domain.consent.record import ConsentNotFound, ConsentNotInForce, ConsentState, next_event
 from domain.identity import Caller, ConsentId, GrantId
@@ -31,6 +31,7 @@ class RenewConsent:
         consent_id: ConsentId,
         expires_at: datetime,
         code: str | None = None,
+        idempotency: Idempotency | None = None,
     ) -> Grant:
         """`code` is a second factor, where the thing demands one.
 
@@ -38,8 +39,14 @@ class RenewConsent:
         NoticeOutdated where answers are now kept and it does not say so, StepUpRequired, and
         Invalid for a time that is not later than before.
         """
-        caller = await self.approval.proven(caller, code)
+        caller = await self.approval.proven(caller, code, idempotency)
         async with self.consents.begin(caller) as tx:
+            fresh = GrantId(self.new_id())
+            claimed = GrantId(await tx.claim(idempotency, fresh))
+            if claimed != fresh:
+                earlier = await tx.grant(claimed)
+                assert earlier is not None
+                return earlier
             record = await tx.consent(consent_id)
             if record is None:
                 raise ConsentNotFound
@@ -68,7 +75,7 @@ class RenewConsent:
             parent = await tx.grant(last.parent_id) if last.parent_id else None
             terms = replace(record.terms, not_before=None, expires_at=expires_at)
             grant = terms.beginning_with(parent, now).grant(
-                id=GrantId(self.new_id()),
+                id=fresh,
                 consent_id=consent_id,
                 owner_id=last.owner_id,
                 grantor_id=caller.person_id,

@@ -108,9 +108,13 @@ class RevokeLink:
     links: Links
     revoke_grant: RevokeGrant
 
-    async def __call__(self, *, caller: Caller, link_id: PersonId) -> RevocationReceipt:
+    async def __call__(
+        self, *, caller: Caller, link_id: PersonId, idempotency: Idempotency | None = None
+    ) -> RevocationReceipt:
         """Raises LinkNotFound unless the caller made it, GrantAlreadyRevoked if it ended."""
         link = await self.links.find(caller, link_id)
         if link is None:
             raise LinkNotFound
-        return await self.revoke_grant(caller=caller, grant_id=link.grant.id)
+        return await self.revoke_grant(
+            caller=caller, grant_id=link.grant.id, idempotency=idempotency
+        )

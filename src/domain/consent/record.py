@@ -88,14 +88,14 @@ class ConsentEvent:
 
 def state_of(events: Sequence[ConsentEvent]) -> ConsentState:
     """The state is that of the latest event; there is always a first one."""
-    return _latest(events).event_state
+    return latest(events).event_state
 
 
 def agreed_until(events: Sequence[ConsentEvent]) -> datetime | None:
     """Until when it was last said to hold: a renewal says so anew, an ending does not. None where
     no event says."""
     said = [event for event in events if event.valid_until is not None]
-    return _latest(said).valid_until if said else None
+    return latest(said).valid_until if said else None
 
 
 def state_at(events: Sequence[ConsentEvent], at: datetime) -> ConsentState | None:
@@ -103,9 +103,9 @@ def state_at(events: Sequence[ConsentEvent], at: datetime) -> ConsentState | Non
     until_then = [event for event in events if event.event_time <= at]
     if not until_then:
         return None
-    latest = _latest(until_then)
-    over = latest.valid_until is not None and at >= latest.valid_until
-    return ConsentState.EXPIRED if over else latest.event_state
+    last = latest(until_then)
+    over = last.valid_until is not None and at >= last.valid_until
+    return ConsentState.EXPIRED if over else last.event_state
 
 
 def next_event(
@@ -141,5 +141,6 @@ def next_event(
     )
 
 
-def _latest(events: Sequence[ConsentEvent]) -> ConsentEvent:
+def latest(events: Sequence[ConsentEvent]) -> ConsentEvent:
+    """There is always a first one."""
     return max(events, key=lambda event: event.seq)

@@ -130,6 +130,7 @@ EXPOSED = (
     "refuse_request",
     "renew_consent",
     "export_consent",
+    "show_receipt",
     "purposes",
     "register_purpose",
     "withdrawal_policies",

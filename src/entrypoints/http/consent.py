@@ -16,6 +16,7 @@ from application.consent.give_grant import GiveGrant
 from application.consent.ports import Consents
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
+from application.consent.show_receipt import ShowReceipt
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from domain.consent.exports import ExportForm
 from domain.consent.grant import GrantNotFound
@@ -132,12 +133,19 @@ class GrantsController(Controller):
     @post("/{grant_id:uuid}/revoke", status_code=200)
     async def revoke_grant(
         self,
+        request: Request[Any, Any, Any],
         caller: Injected[Caller],
         revoke_grant: Injected[RevokeGrant],
         grant_id: FromPath[UUID],
+        idempotency_key: IdempotencyKey = None,
     ) -> RevocationShown:
         """Take a grant back, with the consent behind it. Holds for everything after the answer."""
-        return revocation_shown(await revoke_grant(caller=caller, grant_id=GrantId(grant_id)))
+        receipt = await revoke_grant(
+            caller=caller,
+            grant_id=GrantId(grant_id),
+            idempotency=idempotency_of(request, idempotency_key),
+        )
+        return revocation_shown(receipt)
 
 
 class ConsentsController(Controller):
@@ -224,13 +232,12 @@ class ConsentsController(Controller):
     async def get_receipt(
         self,
         caller: Injected[Caller],
-        consents: Injected[Consents],
+        show_receipt: Injected[ShowReceipt],
         consent_id: FromPath[UUID],
     ) -> ReceiptShown:
-        """One's own receipt: each side has one, with an id of its own."""
-        receipt = await consents.receipt(caller, ConsentId(consent_id))
-        if receipt is None:
-            raise ConsentNotFound
+        """One's own receipt of the latest event: each side has one, with an id of its own. Whoever
+        ended the consent is told what that did."""
+        receipt = await show_receipt(caller=caller, consent_id=ConsentId(consent_id))
         return ReceiptShown(receipt=receipt)
 
     @get("/{consent_id:uuid}/export")
@@ -250,10 +257,12 @@ class ConsentsController(Controller):
     @post("/{consent_id:uuid}/approve", status_code=201, opt={"example": {"totp": "287082"}})
     async def approve_request(
         self,
+        request: Request[Any, Any, Any],
         caller: Injected[Caller],
         approve_request: Injected[ApproveRequest],
         consent_id: FromPath[UUID],
         data: JSONBody[Approving | None] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[GrantShown]:
         """Agree to what was asked for, exactly; the answer is the grant that follows.
 
@@ -261,26 +270,40 @@ class ConsentsController(Controller):
         the notice does not say so: it is asked for anew.
         """
         code = None if data is None else data.totp
-        grant = await approve_request(caller=caller, consent_id=ConsentId(consent_id), code=code)
+        grant = await approve_request(
+            caller=caller,
+            consent_id=ConsentId(consent_id),
+            code=code,
+            idempotency=idempotency_of(request, idempotency_key, data),
+        )
         return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
 
     @post("/{consent_id:uuid}/refuse", status_code=200)
     async def refuse_request(
         self,
+        request: Request[Any, Any, Any],
         caller: Injected[Caller],
         refuse_request: Injected[RefuseRequest],
         consent_id: FromPath[UUID],
+        idempotency_key: IdempotencyKey = None,
     ) -> ConsentShown:
         """Say no to what was asked for. That is recorded, and both sides get a receipt of it."""
-        return consent_shown(*await refuse_request(caller=caller, consent_id=ConsentId(consent_id)))
+        refused = await refuse_request(
+            caller=caller,
+            consent_id=ConsentId(consent_id),
+            idempotency=idempotency_of(request, idempotency_key),
+        )
+        return consent_shown(*refused)
 
     @post("/{consent_id:uuid}/renew", status_code=201, opt={"example": RENEWAL_EXAMPLE})
     async def renew_consent(
         self,
+        request: Request[Any, Any, Any],
         caller: Injected[Caller],
         renew_consent: Injected[RenewConsent],
         consent_id: FromPath[UUID],
         data: JSONBody[Renewal],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[GrantShown]:
         """The same agreement for longer: a new grant follows, with all its uses.
 
@@ -292,18 +315,25 @@ class ConsentsController(Controller):
             consent_id=ConsentId(consent_id),
             expires_at=data.expires_at,
             code=data.totp,
+            idempotency=idempotency_of(request, idempotency_key, data),
         )
         return Response(grant_shown(grant), headers={"Location": f"/v1/grants/{grant.id}"})
 
     @post("/{consent_id:uuid}/withdraw", status_code=200)
     async def withdraw_consent(
         self,
+        request: Request[Any, Any, Any],
         caller: Injected[Caller],
         withdraw_consent: Injected[WithdrawConsent],
         consent_id: FromPath[UUID],
+        idempotency_key: IdempotencyKey = None,
     ) -> RevocationShown:
         """Withdraw a consent one gave. Nothing is shown under it once this is answered."""
-        receipt = await withdraw_consent(caller=caller, consent_id=ConsentId(consent_id))
+        receipt = await withdraw_consent(
+            caller=caller,
+            consent_id=ConsentId(consent_id),
+            idempotency=idempotency_of(request, idempotency_key),
+        )
         return revocation_shown(receipt)
 
 

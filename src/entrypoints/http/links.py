@@ -196,10 +196,20 @@ class LinksController(Controller):
 
     @post("/{link_id:uuid}/revoke", status_code=200)
     async def revoke_link(
-        self, caller: Injected[Caller], revoke_link: Injected[RevokeLink], link_id: FromPath[UUID]
+        self,
+        request: Request[Any, Any, Any],
+        caller: Injected[Caller],
+        revoke_link: Injected[RevokeLink],
+        link_id: FromPath[UUID],
+        idempotency_key: IdempotencyKey = None,
     ) -> RevocationShown:
         """End a link, and whatever it was redeemed for. Holds for everything after the answer."""
-        return revocation_shown(await revoke_link(caller=caller, link_id=PersonId(link_id)))
+        receipt = await revoke_link(
+            caller=caller,
+            link_id=PersonId(link_id),
+            idempotency=idempotency_of(request, idempotency_key),
+        )
+        return revocation_shown(receipt)
 
 
 def _made(made: MadeLink, issuer: str) -> LinkMade:

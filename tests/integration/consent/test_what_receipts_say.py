@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from application.ports import Idempotency
 from domain.consent.exports import ExportForm
-from domain.consent.grant import Grant
+from domain.consent.grant import Grant, GrantAlreadyRevoked
 from domain.consent.record import ConsentNotInForce
 from domain.consent.terms import Terms
+from domain.errors import Unavailable
 from domain.identity import Action, Caller, ConsentId, Purpose, ResourceKind, ResourceRef, TenantId
 from entrypoints.container import Container
 from entrypoints.http.consent_shapes import ConsentShown, consent_shown
@@ -56,13 +60,39 @@ def in_(**time: int) -> datetime:
 
 
 async def receipt(container: Container, caller: Caller, consent_id: ConsentId) -> dict[str, Any]:
-    signed = await container.consents().receipt(caller, consent_id)
-    assert signed is not None
+    return claims_of(await container.show_receipt()(caller=caller, consent_id=consent_id))
+
+
+def claims_of(signed: str) -> dict[str, Any]:
     payload = signed.split(".")[1]
     claims: dict[str, Any] = json.loads(
         base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
     )
     return claims
+
+
+class Unsigned:
+    """A key service that is down."""
+
+    async def sign(self, kind: str, claims: Mapping[str, object]) -> str:
+        raise Unavailable
+
+
+def once() -> Idempotency:
+    return Idempotency(route="POST", key=uuid4().hex, request_hash=bytes(32))
+
+
+async def ask(container: Container, asking: Caller, principal: Caller, what: Grant) -> ConsentId:
+    terms = Terms(
+        resource=what.resource,
+        actions=frozenset({Action.READ}),
+        purpose=Purpose("care"),
+        expires_at=in_(hours=1),
+    )
+    record, _ = await container.request_access()(
+        caller=asking, principal=principal.person_id, terms=terms
+    )
+    return record.record_id
 
 
 async def shown(container: Container, caller: Caller, consent_id: ConsentId) -> ConsentShown:
@@ -121,22 +151,87 @@ async def test_what_was_only_asked_for_has_no_kantara_receipt_until_it_is_given(
     container: Container, people: Sequence[Caller], share: Share
 ) -> None:
     owner, ben, _ = people
-    resource = (await share(owner, ben)).resource
-    record, _ = await container.request_access()(
-        caller=ben,
-        principal=owner.person_id,
-        terms=Terms(
-            resource=resource,
-            actions=frozenset({Action.READ}),
-            purpose=Purpose("care"),
-            expires_at=in_(hours=1),
-        ),
-    )
-    export: Any = partial(container.export_consent(), caller=ben, consent_id=record.record_id)
+    consent_id = await ask(container, ben, owner, await share(owner, ben))
+    export: Any = partial(container.export_consent(), caller=ben, consent_id=consent_id)
     with pytest.raises(ConsentNotInForce):
         await export(form=ExportForm.KANTARA)
     told: Any = await export(form=ExportForm.DPV)
     assert told["dpv:hasConsentStatus"] == {"@id": "dpv:ConsentRequested"}
-    grant = await container.approve_request()(caller=owner, consent_id=record.record_id)
+    grant = await container.approve_request()(caller=owner, consent_id=consent_id)
     told = await export(form=ExportForm.KANTARA)
     assert told["consentTimestamp"] == int(grant.created_at.timestamp())
+
+
+async def test_a_repeat_of_an_answer_gets_what_the_first_got(
+    container: Container, people: Sequence[Caller], share: Share
+) -> None:
+    owner, ben, _ = people
+    grant, key = await share(owner, ben), once()
+    renew: Any = partial(
+        container.renew_consent(),
+        caller=owner,
+        consent_id=grant.consent_id,
+        expires_at=in_(days=2),
+        idempotency=key,
+    )
+    assert await renew() == await renew()
+    asked, key = await ask(container, ben, owner, grant), once()
+    approve: Any = partial(
+        container.approve_request(), caller=owner, consent_id=asked, idempotency=key
+    )
+    assert await approve() == await approve()
+    refused, key = await ask(container, ben, owner, grant), once()
+    refuse: Any = partial(
+        container.refuse_request(), caller=owner, consent_id=refused, idempotency=key
+    )
+    assert await refuse() == await refuse()
+    for consent_id in (grant.consent_id, asked, refused):
+        assert len((await shown(container, owner, consent_id)).events) == 2
+
+
+@pytest.mark.parametrize("by", ["owner", "sharer"])
+async def test_a_repeat_of_a_withdrawal_gets_the_receipt_of_the_first(
+    container: Container, people: Sequence[Caller], share: Share, by: str
+) -> None:
+    owner, ben, carla = people
+    parent = await share(owner, ben)
+    child = await share(ben, carla, parent)
+    giver, grant = (owner, parent) if by == "owner" else (ben, child)
+    revoke: Any = partial(
+        container.revoke_grant(), caller=giver, grant_id=grant.id, idempotency=once()
+    )
+    first = await revoke()
+    assert await revoke() == first
+    assert len(first.revocation.grants) == (2 if by == "owner" else 1)
+    with pytest.raises(GrantAlreadyRevoked):
+        await container.revoke_grant()(caller=giver, grant_id=grant.id, idempotency=once())
+    with pytest.raises(ConsentNotInForce):
+        await container.withdraw_consent()(
+            caller=giver, consent_id=grant.consent_id, idempotency=once()
+        )
+    assert len((await shown(container, giver, grant.consent_id)).events) == 2
+
+
+async def test_what_could_not_be_signed_is_withdrawn_and_its_receipt_is_had_later(
+    container: Container, people: Sequence[Caller], share: Share
+) -> None:
+    owner, ben, _ = people
+    grant, key = await share(owner, ben), once()
+    withdraw = container.withdraw_consent()
+    asked: Any = {"caller": owner, "consent_id": grant.consent_id, "idempotency": key}
+    with pytest.raises(Unavailable):
+        await replace(withdraw, receipts=Unsigned())(**asked)
+    assert (await shown(container, ben, grant.consent_id)).event_state == "withdrawn"
+    of_owner = await receipt(container, owner, grant.consent_id)
+    of_ben = await receipt(container, ben, grant.consent_id)
+    for claims, side in ((of_owner, owner), (of_ben, ben)):
+        assert claims["event_state"] == "withdrawn"
+        assert [each["event_state"] for each in claims["events"]] == ["given", "withdrawn"]
+        assert claims["issued_to"] == str(side.person_id)
+        assert claims["grant_id"] == str(grant.id)
+        assert claims == await receipt(container, side, grant.consent_id)
+    assert of_owner["receipt_id"] != of_ben["receipt_id"]
+    assert "revocation" not in of_ben
+    told = claims_of((await withdraw(**asked)).signed)
+    assert told["grants"] == [{"id": str(grant.id), "epoch": 2}]
+    assert of_owner["revocation"]["grants"] == told["grants"]

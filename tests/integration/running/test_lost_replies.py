@@ -205,32 +205,63 @@ async def a_redemption(stage: Stage) -> Asked:
 @kind
 async def a_withdrawal(stage: Stage) -> Asked:
     grant = await stage.asha.grant(await stage.document(), stage.ben)
-    return _ended(stage, grant, f"/v1/consents/{grant['consent_id']}/withdraw")
+    path = f"/v1/consents/{grant['consent_id']}/withdraw"
+    return _ended(stage, grant["consent_id"], path, "receipt", "last_release_numbers")
 
 
 @kind
 async def a_revocation(stage: Stage) -> Asked:
     grant = await stage.asha.grant(await stage.document(), stage.ben)
-    return _ended(stage, grant, f"/v1/grants/{grant['id']}/revoke")
+    path = f"/v1/grants/{grant['id']}/revoke"
+    return _ended(stage, grant["consent_id"], path, "receipt", "last_release_numbers")
 
 
-def _ended(stage: Stage, grant: Json, path: str) -> Asked:
+@kind
+async def a_revocation_of_a_link(stage: Stage) -> Asked:
+    made = await link(stage.asha, await stage.document())
+    path = f"/v1/links/{made['id']}/revoke"
+    return _ended(stage, made["grant"]["consent_id"], path, "receipt", "last_release_numbers")
+
+
+def _ended(stage: Stage, consent_id: str, path: str, *same: str) -> Asked:
     async def count() -> int:
         """Events of the consent after the first."""
-        told = await stage.asha.http.get(f"/v1/consents/{grant['consent_id']}")
+        told = await stage.asha.http.get(f"/v1/consents/{consent_id}")
         return len(json_of(told)["events"]) - 1
 
-    return Asked("POST", path, {}, count, (), again=(200, 409))
+    return Asked("POST", path, {}, count, same)
+
+
+async def _asked_of_asha(stage: Stage) -> str:
+    """The consent that Ben asks for."""
+    body = grant_body(await stage.document(), "") | {"principal": stage.asha.email}
+    del body["grantee"]
+    return str(json_of(await stage.ben.http.post("/v1/consents", json=body))["record_id"])
+
+
+@kind
+async def an_approval(stage: Stage) -> Asked:
+    consent_id = await _asked_of_asha(stage)
+    asked = _ended(stage, consent_id, f"/v1/consents/{consent_id}/approve", "id")
+    asked.options, asked.other = {"json": {}}, {"json": {"totp": "287082"}}
+    return asked
+
+
+@kind
+async def a_refusal(stage: Stage) -> Asked:
+    consent_id = await _asked_of_asha(stage)
+    return _ended(stage, consent_id, f"/v1/consents/{consent_id}/refuse", "event_time")
 
 
 @kind
 async def a_renewal(stage: Stage) -> Asked:
     grant = await stage.asha.grant(await stage.document(), stage.ben)
-    asked = _ended(stage, grant, f"/v1/consents/{grant['consent_id']}/renew")
+    path = f"/v1/consents/{grant['consent_id']}/renew"
+    asked = _ended(stage, grant["consent_id"], path, "id", "expires_at")
     later = grant_body("", "")["expires_at"].replace("+00:00", "Z")
     year = int(later[:4]) + 1
     asked.options = {"json": {"expires_at": f"{year}{later[4:]}"}}
-    asked.again = (400, 409)
+    asked.other = {"json": {"expires_at": f"{year + 1}{later[4:]}"}}
     return asked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -30,7 +31,8 @@ class Cast:
     """`own` has what each role has to name where the question is not about it, `things` what is
     Asha's, or between her and this role: its grant is its own. Both by kind of thing.
 
-    `cursors` and `keys` are Asha's, by operation.
+    `cursors` and `keys` are Asha's, by operation, and `ended` what she named where a key came with
+    something that is done once.
     """
 
     program: Program
@@ -40,6 +42,7 @@ class Cast:
     things: dict[str, dict[str, str]] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    ended: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def asha(self) -> Person:

@@ -90,6 +90,9 @@ async def _compare(cast: Cast, cell: Cell, kind: str, there: Ids, number: int) -
     if row.place == NOTHING:
         return
     nobody = {**there, kind: nobodys(kind, there[kind])}
+    if kind == _KEY and role == "owner":  # with a key of nobody's, what is done is not done again
+        ended = cast.ended.get(row.operation, {})
+        nobody |= {name: nobodys(name, value) for name, value in ended.items()}
     other = await _send(cast, cell, kind, nobody, number)
     if number == 0 and other.status_code != row.status_of_nothing(role):
         cell.wrong.append(f"{kind} of nobody: {other.status_code} {other.text[:300]}")
@@ -103,10 +106,11 @@ async def _named(cast: Cast, row: Row, role: str, kind: str) -> Ids:
         return {}
     if kind == "cursor":
         return {kind: cast.cursors[row.operation]}
+    if kind == _KEY and not row.is_public:
+        ended = cast.ended[row.operation] if role == "owner" else {}
+        return {**ended, kind: cast.keys[row.operation]}
     if role == "owner" and (made := await anew(cast, row.operation)):
         return made
-    if kind == _KEY and not row.is_public:
-        return {kind: cast.keys[row.operation]}
     return {kind: cast.things[role][kind]}
 
 
@@ -136,7 +140,8 @@ async def _use_keys(cast: Cast, rows: tuple[Row, ...]) -> None:
     for row in rows:
         if row.place == _KEY and not row.is_public:
             key = cast.keys[row.operation] = nobodys(_KEY, "x" * 32)
-            used = {**cast.own["owner"], _KEY: key}
+            made = cast.ended[row.operation] = await anew(cast, row.operation)
+            used = {**cast.own["owner"], **made, _KEY: key}
             answer = await _send(cast, Cell(row, "owner"), _KEY, used, 0)
             assert answer.is_success, answer.text
 

@@ -9,18 +9,11 @@ from tests.unit.entrypoints.http import test_described_routes
 
 app = test_described_routes.app
 
-_ENDS = "a state ends once: repeated, it is refused, or answered as it was"
 WITHOUT = {
     "/v1/accounts": "an address has one account: repeated, it is refused",
     "/v1/audit/cosignatures": "a witness's line is kept once",
     "/v1/checkpoints/cosignatures": "a witness's line is kept once",
-    "/v1/consents/{consent_id}/approve": _ENDS,
-    "/v1/consents/{consent_id}/refuse": _ENDS,
-    "/v1/consents/{consent_id}/renew": "a renewal ends later than the one before",
-    "/v1/consents/{consent_id}/withdraw": _ENDS,
     "/v1/embeddings": "it stores nothing; OpenAI's clients send no key",
-    "/v1/grants/{grant_id}/revoke": _ENDS,
-    "/v1/links/{link_id}/revoke": _ENDS,
     "/v1/me/totp": "until it is confirmed each secret takes the place of the one before",
     "/v1/me/totp/confirm": "a code is good once",
     "/v1/oauth/introspect": "it changes nothing",
