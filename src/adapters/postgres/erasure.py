@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.consent_ending import close_grants_on
 from adapters.postgres.evidence import Sealing
+from adapters.postgres.index_probe import index_hits, index_probes
 from adapters.postgres.tables import (
     audit_openings,
+    blob_parts,
     blobs,
     citations,
     data_keys,
@@ -55,9 +57,12 @@ async def erase_document(
         documents=[document.id],
         grants=[grant.id for grant in closed],
     )
-    counted = await _count(connection, caller, document)
-    await _delete(connection, caller, document)
-    residue = await _count(connection, caller, document)
+    blob_ids = await _blobs(connection, caller, document)
+    probes = await index_probes(connection, caller, document)
+    counted = await _count(connection, caller, document, blob_ids)
+    await _delete(connection, caller, document, blob_ids)
+    residue = await _count(connection, caller, document, blob_ids)
+    residue["index_hits"] = await index_hits(connection, caller, document, probes)
     await record_event(
         connection,
         caller,
@@ -69,23 +74,27 @@ async def erase_document(
         body={
             "destroyed": counted,
             "residue": residue,
+            "index_probes": probes.count,
             "answers_hidden": answers.answers_hidden,
         },
     )
     hidden = {"grants_closed": len(closed), "answers_hidden": answers.answers_hidden}
-    return Erasure(at=at, destroyed=counted | hidden, residue=residue)
+    return Erasure(at=at, destroyed=counted | hidden, residue=residue, index_probes=probes.count)
 
 
-async def _delete(connection: AsyncConnection, caller: Caller, document: Document) -> None:
+async def _blobs(connection: AsyncConnection, caller: Caller, document: Document) -> list[UUID]:
+    """The ciphertext of all versions: nothing else tells afterwards whose it was."""
+    of_it = select(versions.c.content_blob_id, versions.c.text_blob_id).where(
+        versions.c.tenant_id == caller.tenant_id, versions.c.document_id == document.id
+    )
+    rows = await connection.execute(of_it)
+    return [each for row in rows for each in row if each is not None]
+
+
+async def _delete(
+    connection: AsyncConnection, caller: Caller, document: Document, blob_ids: list[UUID]
+) -> None:
     tenant_id = caller.tenant_id
-    of_it = select(versions.c.content_blob_id.label("id")).where(
-        versions.c.tenant_id == tenant_id, versions.c.document_id == document.id
-    )
-    texts = select(versions.c.text_blob_id).where(
-        versions.c.tenant_id == tenant_id,
-        versions.c.document_id == document.id,
-        versions.c.text_blob_id.is_not(None),
-    )
     await connection.execute(_ERASE_OPENINGS, {"document": document.id})
     await connection.execute(
         delete(citations).where(
@@ -98,14 +107,16 @@ async def _delete(connection: AsyncConnection, caller: Caller, document: Documen
         )
     )
     await connection.execute(
-        delete(blobs).where(blobs.c.tenant_id == tenant_id, blobs.c.id.in_(of_it.union_all(texts)))
+        delete(blobs).where(blobs.c.tenant_id == tenant_id, blobs.c.id.in_(blob_ids))
     )
     await connection.execute(  # versions, the index and events go with it
         delete(documents).where(documents.c.tenant_id == tenant_id, documents.c.id == document.id)
     )
 
 
-async def _count(connection: AsyncConnection, caller: Caller, document: Document) -> dict[str, int]:
+async def _count(
+    connection: AsyncConnection, caller: Caller, document: Document, blob_ids: list[UUID]
+) -> dict[str, int]:
     """Rows of this document in every table that can hold something made from it."""
     tables = {
         "keys": data_keys.c.resource_id,
@@ -132,4 +143,11 @@ async def _count(connection: AsyncConnection, caller: Caller, document: Document
         if "owner_id" in table.c:  # part of the key that finds them
             rows = rows.where(table.c.owner_id == document.owner_id)
         counts[name] = (await connection.execute(rows)).scalar_one()
+    for table, blob_id in ((blobs, blobs.c.id), (blob_parts, blob_parts.c.blob_id)):
+        sealed = (
+            select(func.count())
+            .select_from(table)
+            .where(table.c.tenant_id == caller.tenant_id, blob_id.in_(blob_ids))
+        )
+        counts[table.name] = (await connection.execute(sealed)).scalar_one()
     return counts

@@ -58,6 +58,7 @@ class EraseDocument:
             "document_id": str(document_id),
             "destroyed": dict(erasure.destroyed),
             "residue": dict(erasure.residue),
+            "index_probes": erasure.index_probes,
             "effective_at": erasure.at.isoformat(),
             "backup_horizon": horizon.isoformat(),
         }

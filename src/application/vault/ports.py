@@ -56,11 +56,13 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What an erasure destroyed, counted, and what a search for the rest of it found."""
+    """What an erasure destroyed, counted, and what a search for the rest of it found: by itself,
+    and in the index by `index_probes` words and vectors that it had."""
 
     at: datetime
     destroyed: Mapping[str, int]
     residue: Mapping[str, int]
+    index_probes: int
 
 
 class VaultTransaction(Protocol):

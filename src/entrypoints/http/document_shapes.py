@@ -100,12 +100,15 @@ class VersionShown(msgspec.Struct, kw_only=True):
 class ErasureShown(msgspec.Struct, kw_only=True):
     """What an erasure destroyed, what a search for the rest found, and a signed receipt of it.
 
-    Until `backup_horizon` a backup may still hold the wrapped key.
+    `index_probes` words and vectors that the index had were looked for in it again; `index_hits` in
+    `residue` is how often they found the document. Until `backup_horizon` a backup may still hold
+    the wrapped key.
     """
 
     document_id: UUID
     destroyed: dict[str, int]
     residue: dict[str, int]
+    index_probes: int
     effective_at: datetime
     backup_horizon: datetime
     receipt: str
@@ -177,6 +180,7 @@ def erasure_shown(receipt: ErasureReceipt) -> ErasureShown:
         document_id=receipt.document_id,
         destroyed=dict(receipt.erasure.destroyed),
         residue=dict(receipt.erasure.residue),
+        index_probes=receipt.erasure.index_probes,
         effective_at=receipt.erasure.at,
         backup_horizon=receipt.backup_horizon,
         receipt=receipt.signed,

@@ -1,0 +1,83 @@
+"""What an erasure says that it left behind: ciphertext, and what the index still finds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.postgres.engine import Database, transaction
+from adapters.postgres.index_probe import index_hits, index_probes
+from adapters.postgres.vault import find_document
+from tests.integration.retrieval.library import Library
+
+SECTIONS = "# Herons\n\nA heron stood in the reeds.\n\n# Cedars\n\nA cedar stood on the hill."
+
+_KEPT = """
+    CREATE FUNCTION keep_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER keep_{table} BEFORE DELETE ON {table} FOR EACH ROW
+        EXECUTE FUNCTION keep_{table}();
+"""
+
+
+@asynccontextmanager
+async def kept(database: Database, table: str) -> AsyncIterator[None]:
+    """Whatever is deleted from this table stays."""
+    connection = await database.connect("postgres")
+    try:
+        await connection.execute(_KEPT.format(table=table))
+        yield
+        await connection.execute(f"DROP FUNCTION keep_{table} CASCADE")
+    finally:
+        await connection.close()
+
+
+async def test_ciphertext_is_counted_when_it_goes(library: Library) -> None:
+    asha = await library.person()
+    gone = await library.add(asha, SECTIONS)
+    receipt = await library.container.erase_document()(caller=asha, document_id=gone.document_id)
+    destroyed, residue = receipt.erasure.destroyed, receipt.erasure.residue
+    assert (destroyed["blobs"], destroyed["blob_parts"]) == (2, 2)  # the file, and its text
+    assert (residue["blobs"], residue["blob_parts"], residue["index_hits"]) == (0, 0, 0)
+    assert receipt.erasure.index_probes > 3
+
+
+@pytest.mark.parametrize("table", ["blob_parts", "postings", "passage_vectors"])
+async def test_what_stays_is_in_the_residue(
+    library: Library, database: Database, table: str
+) -> None:
+    asha = await library.person()
+    gone = await library.add(asha, SECTIONS)
+    async with kept(database, table):
+        receipt = await library.container.erase_document()(
+            caller=asha, document_id=gone.document_id
+        )
+    residue = {name for name, count in receipt.erasure.residue.items() if count}
+    own = {"blob_parts": "blob_parts", "postings": "postings", "passage_vectors": "vectors"}
+    in_the_index = set() if table == "blob_parts" else {"index_hits"}
+    assert residue == {own[table]} | in_the_index
+
+
+async def test_the_probes_find_what_is_there(library: Library) -> None:
+    asha = await library.person()
+    ref = await library.add(asha, SECTIONS)
+    async with transaction(library.engine, asha.tenant_id, asha.person_id) as connection:
+        document = await find_document(connection, asha, ref.document_id, lock=True)
+        assert document is not None
+        probes = await index_probes(connection, asha, document)
+        assert probes.words
+        assert probes.vectors
+        assert await index_hits(connection, asha, document, probes) >= probes.count
+        assert await _sorts(connection)
+
+
+async def _sorts(connection: AsyncConnection) -> bool:
+    """What was set for the probes does not stay set for the rest of the transaction."""
+    shown = (await connection.execute(text("SHOW enable_sort"))).scalar_one()
+    return bool(shown == "on")
