@@ -30,8 +30,8 @@ def benchmarks() -> dict[str, str]:
 def run(name: str, arguments: Sequence[str] = ()) -> int:
     """The exit status of one benchmark."""
     command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
-    # What checks an answer with numpy would leave threads spinning for some 20 ms, and they would be
-    # measured with the next question.
+    # What checks an answer with numpy would leave threads spinning for some 20 ms, and they would
+    # be measured with the next question.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=HERE.parent, env=environment, check=False).returncode
 

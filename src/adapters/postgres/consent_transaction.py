@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ from adapters.postgres.tables import (
     notices,
     people,
     purposes,
+    schema_versions,
     share_links,
+    versions,
 )
 from adapters.postgres.withdrawal_policies import withdrawal_policy
 from application.consent.ports import Party, Revocation, SharedResource
@@ -44,6 +47,7 @@ from domain.consent.link import ShareLink
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.receipt import record_claims
 from domain.consent.record import ConsentEvent, ConsentRecord
+from domain.consent.terms import Terms
 from domain.consent.withdrawal_policy import WithdrawalPolicy
 from domain.identity import (
     Acr,
@@ -56,6 +60,8 @@ from domain.identity import (
     ResourceRef,
     Role,
 )
+from domain.json_pointer import WHOLE, Pointers
+from domain.vault.schema_marks import sensitive_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +174,29 @@ class PostgresConsentTransaction:
 
     async def withdrawal_policy(self) -> WithdrawalPolicy:
         return await withdrawal_policy(self.connection, self.caller.tenant_id, lock=True)
+
+    async def sensitive_fields(self, terms: Terms) -> Pointers:
+        if terms.resource.kind is not ResourceKind.RECORD:
+            return frozenset()
+        of_it = (
+            select(schema_versions.c.body)
+            .distinct()
+            .join(
+                versions,
+                (versions.c.tenant_id == schema_versions.c.tenant_id)
+                & (versions.c.schema_name == schema_versions.c.name)
+                & (versions.c.schema_version == schema_versions.c.version),
+            )
+            .where(
+                versions.c.tenant_id == self.caller.tenant_id,
+                versions.c.document_id == terms.resource.id,
+            )
+        )
+        if terms.versions is not None:
+            of_it = of_it.where(versions.c.version.in_(terms.versions))
+        fields = frozenset({WHOLE}) if terms.fields is None else terms.fields
+        bodies = (await self.connection.execute(of_it)).scalars()
+        return frozenset().union(*(sensitive_fields(json.loads(each), fields) for each in bodies))
 
     async def keep(
         self,

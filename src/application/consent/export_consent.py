@@ -30,6 +30,7 @@ class ExportConsent:
             assert purpose is not None  # it was looked up when the record was made
             events = await tx.events(consent_id)
             now = await tx.now()
+            sensitive = await tx.sensitive_fields(record.terms)
         if form is ExportForm.KANTARA:
-            return as_kantara(record, events, purpose, self.controller)
+            return as_kantara(record, events, purpose, self.controller, sensitive=sensitive)
         return as_dpv(record, events, purpose, at=now)

@@ -16,6 +16,7 @@ from domain.consent.grant import Grant
 from domain.consent.link import Agreed, ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
+from domain.consent.terms import Terms
 from domain.consent.withdrawal_policy import KeepingBasis, WithdrawalPolicy
 from domain.identity import (
     Acr,
@@ -33,6 +34,7 @@ from domain.identity import (
     TenantId,
     VersionRef,
 )
+from domain.json_pointer import Pointers
 
 NOBODY = PersonId(UUID(int=0))
 """The owner of what does not exist."""
@@ -229,6 +231,11 @@ class ConsentTransaction(Protocol):
     async def withdrawal_policy(self) -> WithdrawalPolicy:
         """What the tenant does with finished answers after a withdrawal, until this transaction
         ends."""
+        ...
+
+    async def sensitive_fields(self, terms: Terms) -> Pointers:
+        """Those of the fields of a record, or WHOLE where all are meant, that its schemas mark as
+        sensitive. None of what has no schema, or is gone."""
         ...
 
     async def keep(

@@ -18,6 +18,7 @@ from domain.consent.record import (
     state_at,
 )
 from domain.identity import Action
+from domain.json_pointer import WHOLE, Pointers
 
 Json = dict[str, object]
 
@@ -75,12 +76,15 @@ def as_kantara(
     events: Sequence[ConsentEvent],
     purpose: RegisteredPurpose,
     controller: Controller,
+    *,
+    sensitive: Pointers,
 ) -> Json:
     """Kantara Consent Receipt Specification 1.1, section 4. What nobody set is left empty.
 
     The form has no member for a state: what was never given has no receipt of it, and raises
-    ConsentNotInForce; what has ended terminates when it did. `sensitive` is not judged here: a
-    consent is not about what is written in a thing.
+    ConsentNotInForce; what has ended terminates when it did. `sensitive` are the fields
+    that a record's schemas mark so; of documents and collections nothing says it, and then this
+    does not.
     """
     given = _given(events)
     if given is None:
@@ -121,8 +125,8 @@ def as_kantara(
                 ],
             }
         ],
-        "sensitive": False,
-        "spiCat": [],
+        "sensitive": bool(sensitive),
+        "spiCat": [_fields_of(record, sensitive)] if sensitive else [],
     }
 
 
@@ -200,9 +204,12 @@ def _address(controller: Controller) -> Json:
 
 
 def _about(record: ConsentRecord) -> str:
-    terms = record.terms
-    fields = "" if terms.fields is None else f": {', '.join(sorted(terms.fields))}"
-    return f"{terms.resource.kind.value}{fields}"
+    return _fields_of(record, record.terms.fields or frozenset({WHOLE}))
+
+
+def _fields_of(record: ConsentRecord, fields: Pointers) -> str:
+    kind = record.terms.resource.kind.value
+    return kind if WHOLE in fields else f"{kind}: {', '.join(sorted(fields))}"
 
 
 def _urn(of: object) -> Json:

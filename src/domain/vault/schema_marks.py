@@ -1,4 +1,4 @@
-"""Which fields of a record may be searched: what its schema says of each of them.
+"""Which fields of a record may be searched, and which are sensitive: what its schema says of them.
 
 Text is searchable, other values are not, unless the schema marks them by `x-searchable`. What it
 marks by `x-sensitive` never is. A mark holds for everything below it, and where several parts of
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.json_pointer import WHOLE, Json, below
-from domain.vault.schema_rules import SEARCHABLE, SENSITIVE, referred
+from domain.json_pointer import WHOLE, Json, Pointers, below, parse
+from domain.vault.schema_rules import LIST, NAMED, ONE, SEARCHABLE, SENSITIVE, referred
 
 Subschemas = Sequence[Mapping[str, Json]]
 
@@ -31,9 +31,46 @@ def marked_leaves(schema: Mapping[str, Json], record: Json) -> Iterator[MarkedLe
     yield from _Reading(schema).leaves(record, WHOLE, (), [schema], None)
 
 
+def sensitive_fields(schema: Mapping[str, Json], fields: Pointers) -> Pointers:
+    """Those of these fields that may hold something sensitive: marked so themselves, by what is
+    above them, or by anything below."""
+    return frozenset(each for each in fields if _Reading(schema).is_sensitive(each))
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     schema: Mapping[str, Json]
+
+    def is_sensitive(self, pointer: str) -> bool:
+        applying = self._applying([self.schema])
+        for token in parse(pointer):
+            if any(each.get(SENSITIVE) is True for each in applying):
+                return True
+            inner = [*_of_member(applying, token)]
+            if token.isdecimal():
+                inner += _of_place(applying, int(token))
+            applying = self._applying(inner)
+        return self._marks(applying)
+
+    def _marks(self, starts: Subschemas) -> bool:
+        """Whether these, or whatever they are made of, mark anything as sensitive."""
+        found: dict[int, Mapping[str, Json]] = {}
+        waiting = list(starts)
+        while waiting:
+            each = waiting.pop()
+            if id(each) in found:
+                continue
+            found[id(each)] = each
+            if each.get(SENSITIVE) is True:
+                return True
+            if "$ref" in each:
+                waiting += _schemas([referred(self.schema, each["$ref"])])
+            waiting += _schemas([each.get(keyword) for keyword in ONE - {"not"}])
+            for keyword in LIST:
+                waiting += _schemas(each.get(keyword))
+            for keyword in NAMED - {"$defs"}:  # what is defined counts where it is referred to
+                waiting += _schemas(_values(each.get(keyword)))
+        return False
 
     def leaves(
         self,

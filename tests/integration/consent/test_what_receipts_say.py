@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from application.ports import Idempotency
+from application.vault.keep_records import RecordDetails
 from domain.consent.exports import ExportForm
 from domain.consent.grant import Grant, GrantAlreadyRevoked
 from domain.consent.record import ConsentNotInForce
@@ -235,3 +236,41 @@ async def test_what_could_not_be_signed_is_withdrawn_and_its_receipt_is_had_late
     told = claims_of((await withdraw(**asked)).signed)
     assert told["grants"] == [{"id": str(grant.id), "epoch": 2}]
     assert of_owner["revocation"]["grants"] == told["grants"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [(None, ["record"]), ({"/diet", "/illness"}, ["record: /illness"]), ({"/diet"}, [])],
+    ids=["all", "some", "none"],
+)
+async def test_what_a_schema_marks_is_told_as_sensitive(
+    container: Container,
+    people: Sequence[Caller],
+    share: Share,
+    fields: set[str] | None,
+    told: list[str],
+) -> None:
+    owner, ben, _ = people
+    name = f"s{uuid4().hex}"
+    marked: Any = {"illness": {"type": "string", "x-sensitive": True}, "diet": {"type": "string"}}
+    await container.declare_schema()(
+        caller=owner,
+        name=name,
+        body={"type": "object", "properties": marked},
+        expected_version=None,
+    )
+    record = await container.keep_records().add(
+        caller=owner,
+        content={"illness": "None.", "diet": "Fish."},
+        details=RecordDetails(schema_name=name),
+    )
+    grant = await share(
+        owner,
+        ben,
+        resource=ResourceRef(kind=ResourceKind.RECORD, id=record),
+        fields=None if fields is None else frozenset(fields),
+    )
+    exported = await container.export_consent()(
+        caller=ben, consent_id=grant.consent_id, form=ExportForm.KANTARA
+    )
+    assert (exported["sensitive"], exported["spiCat"]) == (bool(told), told)

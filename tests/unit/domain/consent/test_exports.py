@@ -20,6 +20,7 @@ from domain.consent.record import (
 )
 from domain.consent.terms import Terms
 from domain.identity import Action, ConsentId, PersonId, Purpose, ResourceKind, ResourceRef
+from domain.json_pointer import WHOLE, Pointers
 
 ASKED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 GIVEN = ASKED + timedelta(days=1)
@@ -100,8 +101,10 @@ def events(life: str) -> list[ConsentEvent]:
     ]
 
 
-def kantara(life: str, *, controller: Controller = CONTROLLER) -> Any:
-    return as_kantara(RECORD, events(life), PURPOSE, controller)
+def kantara(
+    life: str, *, controller: Controller = CONTROLLER, sensitive: Pointers = frozenset()
+) -> Any:
+    return as_kantara(RECORD, events(life), PURPOSE, controller, sensitive=sensitive)
 
 
 @pytest.mark.parametrize("life", sorted(UNTIL))
@@ -235,3 +238,10 @@ def test_it_begins_when_that_was_agreed() -> None:
     later = replace(RECORD, terms=replace(RECORD.terms, not_before=begins))
     told: Any = as_dpv(later, events("requested"), PURPOSE, at=ASKED)
     assert told["dpv:hasDuration"]["dct:valid"] == f"{begins.isoformat()}/{END.isoformat()}"
+
+
+def test_a_kantara_receipt_names_what_is_sensitive() -> None:
+    told = kantara("given", sensitive=frozenset({"/diet"}))
+    assert (told["sensitive"], told["spiCat"]) == (True, ["record: /diet"])
+    told = kantara("given", sensitive=frozenset({WHOLE}))
+    assert (told["sensitive"], told["spiCat"]) == (True, ["record"])
