@@ -6,7 +6,7 @@ used here. PostgreSQL will not run as root: there it gets a system user of its o
 
 One process owns a data directory at a time, by a file lock that the kernel drops however the
 process ends; the server gets a parent-death signal, so that a killed process leaves at most a
-crash to recover.
+crash to recover. A server that ends by itself, or is killed, is started again in its place.
 """
 
 from __future__ import annotations
@@ -30,14 +30,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 SUPERUSER = "postgres"
 SYSTEM_USER = "strongroom"
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 20.0
+# A server that crashed has its log to work through, up to `max_wal_size` of it.
+RESTART_SECONDS_MAX = 600.0
+# Between starts that did not last for LASTING_SECONDS, twice as long each time.
+FIRST_PAUSE_SECONDS = 0.5
+PAUSE_SECONDS_MAX = 30.0
+LASTING_SECONDS = 60.0
+LOOK_SECONDS = 0.1
 
 # A socket's path may have 107 bytes (sockaddr_un), with the file's own name in it.
 _SOCKET_DIRECTORY_LENGTH_MAX = 90
+_LOOKS_MAX = 500
+_LOOK_AGAIN_SECONDS = 0.02
 
 _SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -54,6 +64,8 @@ _SERVER_SETTINGS = {
     "jit": "off",
 }
 
+_logger = structlog.get_logger(__name__)
+
 
 class DataDirectoryInUse(Exception):
     """Another process serves from this data directory."""
@@ -67,15 +79,20 @@ class DatabaseDidNotStart(Exception):
 async def embedded_database(data_dir: Path) -> AsyncIterator[str]:
     """Run PostgreSQL in `data_dir` and yield the superuser's URL; stop it on the way out.
 
+    Should it end meanwhile, it is started again, and answers at the same URL.
     Raises DataDirectoryInUse when another process holds the directory, and
     DatabaseDidNotStart with the end of the server's log when it cannot be started.
     """
     with _exclusive(data_dir):
         server = _Server(data_dir / "postgres")
         await server.start()
+        keeping = asyncio.create_task(server.keep_running(), name="embedded-database")
         try:
             yield server.url
         finally:
+            keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeping
             await asyncio.shield(server.stop())
 
 
@@ -130,7 +147,30 @@ class _Server:
     async def start(self) -> None:
         if not (self._data / "PG_VERSION").exists():
             await asyncio.to_thread(self._initialise)
-        await asyncio.to_thread(self._end_leftover)
+        await self._start(START_SECONDS_MAX)
+
+    async def keep_running(self) -> None:
+        """Start it again whenever it has ended, for ever, and ever more seldom where that fails."""
+        pause = 0.0
+        while True:
+            began = time.monotonic()
+            status = await self._ended()
+            lasted = time.monotonic() - began >= LASTING_SECONDS
+            pause = 0.0 if lasted else min(max(2 * pause, FIRST_PAUSE_SECONDS), PAUSE_SECONDS_MAX)
+            _logger.error("database_ended", exit_status=status, started_again_in_seconds=pause)
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            try:
+                await self._start(RESTART_SECONDS_MAX)
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is a next time
+                # Not what the server's own log says, which is where the operator finds it.
+                _logger.error("database_not_started", error=type(error).__name__)
+            else:
+                seconds = round(time.monotonic() - began, 1)
+                _logger.warning("database_started_again", seconds=seconds)
+
+    async def _start(self, seconds_max: float) -> None:
+        await asyncio.to_thread(self._end_leftovers)
         settings = _SERVER_SETTINGS | {"unix_socket_directories": str(self._socket_directory)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
@@ -144,7 +184,14 @@ class _Server:
                 start_new_session=True,  # Ctrl-C is for us: we stop the server when we are done
                 preexec_fn=self._become_child,
             )
-        await self._until_ready()
+        await self._until_ready(seconds_max)
+
+    async def _ended(self) -> int:
+        """How it ended, once it has: its exit status, or the negative number of a signal."""
+        assert self._process is not None
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+        return status
 
     async def stop(self) -> None:
         process = self._process
@@ -155,6 +202,7 @@ class _Server:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
                 await asyncio.to_thread(process.wait)
+        await asyncio.to_thread(self._end_leftovers)
         if self._socket_directory.parent != self._data.parent:
             shutil.rmtree(self._socket_directory, ignore_errors=True)
 
@@ -180,22 +228,31 @@ class _Server:
             raise DatabaseDidNotStart(f"initdb failed:\n{done.stderr[-2000:]}")
         fresh.rename(self._data)
 
-    def _end_leftover(self) -> None:
-        """End a server that outlived its parent, where no parent-death signal could be had."""
-        try:
+    def _end_leftovers(self) -> None:
+        """End what is left of an earlier server: whatever runs in there is, by the lock we hold.
+
+        The server itself, where no parent-death signal could be had; then the children of one
+        that was killed: no other can start before the last of them has let go of its memory.
+        """
+        with contextlib.suppress(OSError, ValueError):
             pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            return
-        if os.fsencode(self._data) in command:  # ours, by the lock we hold
-            with contextlib.suppress(ProcessLookupError):
+            if os.fsencode(self._data) in command:
                 os.kill(pid, signal.SIGQUIT)
-            _wait_until_gone(pid)
+                _wait_until_gone(pid)
+        for _ in range(_LOOKS_MAX):
+            left = list(_servers_in(self._data.resolve()))
+            if not left:
+                return
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
-    async def _until_ready(self) -> None:
+    async def _until_ready(self, seconds_max: float) -> None:
         process = self._process
         assert process is not None
-        deadline = asyncio.get_running_loop().time() + START_SECONDS_MAX
+        deadline = asyncio.get_running_loop().time() + seconds_max
         while asyncio.get_running_loop().time() < deadline:
             if process.poll() is not None:
                 break
@@ -288,8 +345,17 @@ def _let_through(path: Path) -> None:
             parent.chmod(mode | stat.S_IXOTH)
 
 
+def _servers_in(directory: Path) -> Iterator[int]:
+    """The processes of PostgreSQL whose working directory this is. A zombie has none."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            program, place = (process / "exe").readlink(), (process / "cwd").readlink()
+            if place == directory and program.name.startswith("postgres"):
+                yield int(process.name)
+
+
 def _wait_until_gone(pid: int) -> None:
-    for _ in range(500):
+    for _ in range(_LOOKS_MAX):
         if not Path(f"/proc/{pid}").exists():
             return
-        time.sleep(0.02)
+        time.sleep(_LOOK_AGAIN_SECONDS)
