@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from adapters.extraction.html_nesting import assert_not_nested_deeper
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.plain_text import decoded
 from adapters.extraction.transcript import Transcript
@@ -38,7 +39,9 @@ def extract_html(content: bytes, limits: ExtractionLimits) -> ExtractedText:
 
     The title stands in for a first heading where the page has none.
     """
-    tree = LexborHTMLParser(decoded(content))
+    page = decoded(content)
+    assert_not_nested_deeper(page, limits.html_nesting_max)
+    tree = LexborHTMLParser(page)
     reader = _Reader(Transcript(limits))
     title = tree.css_first("head > title")
     if title is not None and tree.css_first("h1") is None:

@@ -32,6 +32,7 @@ class ExtractionLimits(msgspec.Struct, frozen=True, kw_only=True):
     values_max: int = 1_000_000
     number_digits_max: int = 1_000
     nesting_max: int = 100
+    html_nesting_max: int = 512
     message_parts_max: int = 500
     message_nesting_max: int = 30
     message_header_bytes_max: int = 256 << 10

@@ -78,8 +78,30 @@ def test_html_is_read_as_it_is_seen() -> None:
     ]
 
 
-def test_html_nested_deeper_than_any_stack_is_read() -> None:
-    assert _extract("<div>" * 20_000 + "deep", HTML).text == "deep"
+def test_html_may_be_nested_as_deeply_as_browsers_show_it() -> None:
+    assert _extract("<div>" * 500 + "deep", HTML).text == "deep"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<div>" * 100_000 + "deep",
+        "<DIV\n class='a'>" * 600 + "deep",
+        "<i><b>" * 300 + "</u></u>" * 300,  # none of them ends what was begun
+        "<div><!-- </div> -->" * 600 + "deep",
+    ],
+    ids=["plain", "written otherwise", "ended by others", "ended in comments"],
+)
+def test_html_that_is_nested_deeper_is_rejected(page: str) -> None:
+    with pytest.raises(DocumentRejected, match="more than 512 levels deep"):
+        _extract(page, HTML)
+
+
+def test_html_that_is_long_and_leaves_out_end_tags_is_not_deep() -> None:
+    items = "<ul>" + "<li>one<br>" * 5_000 + "</ul>"
+    table = "<table>" + "<tr><td>1<td>2" * 5_000 + "</table>"
+    words = "<p>A <b>word</b>.<img src='a'><hr/>" * 5_000
+    assert _extract(f"<!doctype html>{items}{table}{words}<!-- {'<div>' * 5_000}", HTML).text
 
 
 def test_pdf_keeps_pages_joins_lines_and_leaves_page_numbers_out() -> None:
