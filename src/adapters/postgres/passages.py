@@ -16,13 +16,14 @@ from adapters.postgres.statements import statement
 from adapters.postgres.text_search import asked_words, literal_words
 from adapters.postgres.vector_route import BY_DEFAULT, VectorRoute, searching
 from application.retrieval.embedder import Vector
-from application.retrieval.passages import Candidates, Reach
+from application.retrieval.passages import Candidates, KnownLexemes, Reach
 from application.retrieval.ports import SealedPassage
 from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.language import Language
 from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.features import Features
 from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
+from domain.retrieval.likeness import Span
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.stemming import configuration_of
 from domain.retrieval.vectors import VectorReason
@@ -31,7 +32,8 @@ from domain.retrieval.vectors import VectorReason
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresPassages:
     """`Passages`. `candidates_per_leg` bounds what leaves the database for one search, and
-    `lexemes_max` among how many words those are looked for that are like the words of a question.
+    `lexemes_max` among how many words those are looked for that are like the words of a question;
+    `postings_max` how many postings of documents are read for it that have to be read whole.
 
     `saturation` and `length_weight` are k1 and b of BM25.
     """
@@ -40,6 +42,7 @@ class PostgresPassages:
     route: VectorRoute = BY_DEFAULT
     candidates_per_leg: int = 100
     lexemes_max: int = 20_000
+    postings_max: int = 200_000
     saturation: float = SATURATION
     length_weight: float = LENGTH_WEIGHT
 
@@ -105,10 +108,19 @@ class PostgresPassages:
         shared = None if len(row.shared) > documents_max else frozenset(row.shared)
         return Reach(passages=row.passages, shared=shared)
 
-    async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
-        values = visible_values(caller, query, action) | {"lexemes_max": self.lexemes_max}
+    async def lexemes(
+        self, caller: Caller, query: SearchQuery, action: Action, spans: Sequence[Span]
+    ) -> KnownLexemes:
+        values = visible_values(caller, query, action) | {
+            "lows": [low for low, _ in spans],
+            "highs": [high for _, high in spans],
+            "lexemes_max": self.lexemes_max,
+            "postings_max": self.postings_max,
+        }
         async with searching(self.engine, caller) as (connection, _):
-            return (await connection.execute(statement("visible_lexemes"), values)).scalars().all()
+            row = (await connection.execute(statement("visible_lexemes"), values)).one()
+        is_cut = row.is_cut or len(row.lexemes) > self.lexemes_max
+        return KnownLexemes(lexemes=row.lexemes[: self.lexemes_max], is_cut=is_cut)
 
     async def closeness(
         self, caller: Caller, passages: Sequence[int], best: Sequence[int], model: str

@@ -748,7 +748,7 @@ vector_changes = _table(
 postings = _table(
     "postings",
     _id("owner_id"),
-    _of(Text, "lexeme"),
+    _of(Text(collation="C"), "lexeme"),
     _id("document_id"),
     _of(Integer, "version"),
     _of(BigInteger, "passage_id"),

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 
 from application.retrieval.passages import Candidates, Passages
+from application.retrieval.sealed_search import Examined
 from domain.identity import Action, Caller
-from domain.retrieval.likeness import Rung, like
+from domain.retrieval.likeness import Rung, like, spans_of
 from domain.retrieval.query import SearchQuery
-from domain.retrieval.words import count_words
+from domain.retrieval.words import asked_for
 
 RUNGS = (Rung.PREFIX, Rung.TYPO, Rung.SUBSTRING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climbed:
+    """The step that found something, and what it found; `cut` are those that did not look at every
+    word."""
+
+    rung: Rung
+    found: Candidates | None
+    cut: Set[Rung]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +43,23 @@ class Ladder:
         query: SearchQuery,
         action: Action,
         search: Callable[[Sequence[str]], Awaitable[Candidates]],
-        further: Sequence[str] = (),
-    ) -> tuple[Rung, Candidates | None]:
-        """The step that found something, and what `search` found by its lexemes. `further` are
-        words beside those of the open index."""
-        asked = [word.folded for word in count_words(query.text)]
-        known = {*await self.passages.lexemes(caller, query, action), *further}
+        examined: Examined,
+    ) -> Climbed:
+        """`search` finds by lexemes. `examined` has words beside those of the open index."""
+        asked = [word.folded for word, _ in asked_for(query.text)]
+        cut: set[Rung] = set()
         for rung in RUNGS:
-            lexemes = await asyncio.to_thread(like, rung, asked, known)
+            spans = spans_of(rung, asked)
+            if not spans:
+                continue
+            known = [await self.passages.lexemes(caller, query, action, spans)]
+            if examined:
+                known.append(await asyncio.to_thread(examined.lexemes, spans))
+            cut |= {rung for each in known if each.is_cut}
+            every = {lexeme for each in known for lexeme in each.lexemes}
+            lexemes = await asyncio.to_thread(like, rung, asked, every)
             if lexemes:
                 found = await search(lexemes)
                 if found.keyword:
-                    return rung, found
-        return Rung.NONE, None
+                    return Climbed(rung=rung, found=found, cut=cut)
+        return Climbed(rung=Rung.NONE, found=None, cut=cut)

@@ -13,6 +13,7 @@ from domain.identity import Action, Caller, DocumentId, VersionRef
 from domain.language import Language
 from domain.retrieval.bm25 import Counted, Said
 from domain.retrieval.features import Features
+from domain.retrieval.likeness import Span
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.vectors import VectorReason
 
@@ -55,6 +56,15 @@ class Reach:
     shared: frozenset[DocumentId] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLexemes:
+    """Words as the index has them, each once; `is_cut` where there may be more that were not
+    looked at."""
+
+    lexemes: Sequence[str]
+    is_cut: bool = False
+
+
 class Passages(Protocol):
     """The index as a searcher sees it. Raises Unavailable when the database does not answer."""
 
@@ -94,10 +104,12 @@ class Passages(Protocol):
         """What the caller may search now: what a store of vectors is asked to look among."""
         ...
 
-    async def lexemes(self, caller: Caller, query: SearchQuery, action: Action) -> Sequence[str]:
-        """The words in the index, as it has them, of exactly what the caller may search now.
+    async def lexemes(
+        self, caller: Caller, query: SearchQuery, action: Action, spans: Sequence[Span]
+    ) -> KnownLexemes:
+        """The words in these spans of exactly what the caller may search now.
 
-        Bounded: of very many, some."""
+        Bounded: of very many, some; those of the first spans before others."""
         ...
 
     async def closeness(

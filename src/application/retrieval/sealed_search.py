@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from itertools import islice
 
 from application.ports import Cipher, OpenedVersion, Release, ReleaseFailures, ReleaseGate
 from application.retrieval.degradation import Degradation
 from application.retrieval.embedder import Vector
-from application.retrieval.passages import Candidates
+from application.retrieval.passages import Candidates, KnownLexemes
 from application.retrieval.sealed_entries import Entries, open_entries
 from application.retrieval.sealed_index import HalfVectors, SealedIndex, Stems
 from domain.errors import NotFound
@@ -23,6 +22,7 @@ from domain.language import Language
 from domain.retrieval.bm25 import Counted, Said, score
 from domain.retrieval.features import Features
 from domain.retrieval.fusion import LENGTH_WEIGHT, SATURATION
+from domain.retrieval.likeness import Span, place_in
 from domain.retrieval.query import SearchQuery
 from domain.retrieval.words import Word
 
@@ -175,15 +175,20 @@ class Examined:
         entries, place = self._at[passage]
         return None if entries.fields is None else entries.fields[place]
 
-    def lexemes(self) -> Sequence[str]:
-        """Of what may be seen, as far as that is bounded. It computes, and belongs on a thread."""
-        known: dict[str, None] = {}
+    def lexemes(self, spans: Sequence[Span]) -> KnownLexemes:
+        """Of what may be seen, as of the open index. It computes, and belongs on a thread."""
+        place_of = place_in(spans)
+        known: dict[str, int] = {}
         for part in self.parts:
             visible = frozenset(part.places)
-            known |= dict.fromkeys(part.entries.lexemes(visible.__contains__))
-            if len(known) >= LEXEMES_MAX:
-                break
-        return list(islice(known, LEXEMES_MAX))
+            for lexeme in part.entries.lexemes(visible.__contains__):
+                place = place_of(lexeme)
+                if place is not None:
+                    known[lexeme] = place
+        return KnownLexemes(
+            lexemes=nsmallest(LEXEMES_MAX, known, key=lambda each: known[each]),
+            is_cut=len(known) > LEXEMES_MAX,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -11,7 +10,7 @@ from application.ports import Cipher, ReleaseFailures, ReleaseGate
 from application.retrieval.degradation import Degradation
 from application.retrieval.feedback import Feedback
 from application.retrieval.find_candidates import FindCandidates, by_meaning_alone
-from application.retrieval.ladder import RUNGS, Ladder
+from application.retrieval.ladder import RUNGS, Climbed, Ladder
 from application.retrieval.meaning import Meaning, Meanings
 from application.retrieval.open_hits import OpenHits, Ranking
 from application.retrieval.passages import Candidates, Passages
@@ -127,15 +126,11 @@ class Search:
         degraded = [*_degraded(found, meaning, examined, semantic_only), *store_failed]
         if not semantic_only and found.visible and found.words and not found.keyword:
             climb = Ladder(passages=self.passages)
-            rung, instead = await climb(
-                caller=caller,
-                query=query,
-                action=action,
-                search=candidates,
-                further=await asyncio.to_thread(examined.lexemes) if examined else (),
+            climbed = await climb(
+                caller=caller, query=query, action=action, search=candidates, examined=examined
             )
-            degraded += _passed(rung)
-            found = instead or found
+            degraded += _passed(climbed)
+            rung, found = climbed.rung, climbed.found or found
         weight = self.semantic_weight if rung is Rung.WORDS else (1 + self.semantic_weight) / 2
         if self.feedback_weight and found.semantic and found.keyword:
             first = [passage for passage, _ in _fused(found, weight)[:FEEDBACK_PASSAGES]]
@@ -200,11 +195,14 @@ def _fused(found: Candidates, semantic_weight: float) -> Sequence[tuple[int, flo
     return fuse(found.semantic, found.keyword, semantic_weight=semantic_weight, unread=found.unread)
 
 
-def _passed(rung: Rung) -> list[Degradation]:
+def _passed(climbed: Climbed) -> list[Degradation]:
     """The steps of the ladder that found nothing, before the one that did."""
     steps = ["keyword", *RUNGS]
-    passed = steps[: steps.index(rung)] if rung in steps else steps
-    return [Degradation(step=step, reason="no_hit") for step in passed]
+    passed = steps[: steps.index(climbed.rung)] if climbed.rung in steps else steps
+    return [
+        Degradation(step=step, reason="too_many_words" if step in climbed.cut else "no_hit")
+        for step in passed
+    ]
 
 
 def _done(meaning: Meaning, found: Candidates, semantic_only: bool) -> SearchMode:

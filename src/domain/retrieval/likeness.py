@@ -6,12 +6,17 @@ searched, and at nothing else.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
 WORDS_MAX = 64
 """Of all that are like the words of a question, no more than this are searched for."""
 
+Span = tuple[str, str]
+"""Where words lie in the order of code points: from the one on, and below the other."""
+
+_NUMBERS, _OTHERS = ("0", ":"), (":", "\U0010ffff")
 _PREFIX_MIN = 2
 _TYPO_MIN = 4
 _SUBSTRING_MIN = 3
@@ -43,6 +48,63 @@ def like(rung: Rung, asked: Sequence[str], known: Iterable[str]) -> list[str]:
     ]
     scored.sort(key=lambda each: (-each[0], each[1]))
     return [word for _, word in scored[:WORDS_MAX]]
+
+
+def spans_of(rung: Rung, asked: Iterable[str]) -> Sequence[Span]:
+    """Where words lie that may be like one of the asked ones, the likeliest first, each place once.
+
+    Typing errors seldom change what a word begins with, but that its first letters change places;
+    and there can be very many numbers, which are no help unless a number was asked for.
+    """
+    wanted = [word for word in asked if len(word) >= _DEGREES[rung][1]]
+    if not wanted:
+        return []
+    if rung is Rung.PREFIX:
+        return _parted((word, _after(word)) for word in wanted)
+    near = {letter for word in wanted for letter in word[:2]} if rung is Rung.TYPO else set()
+    likely = _parted((letter, _after(letter)) for letter in near)
+    is_number = any(word[0].isdecimal() for word in wanted)
+    further = (_NUMBERS, _OTHERS) if is_number else (_OTHERS, _NUMBERS)
+    return [*likely, *(left for span in further for left in _without(span, likely))]
+
+
+def place_in(spans: Sequence[Span]) -> Callable[[str], int | None]:
+    """Tells in which of the spans a word lies, if in any."""
+    ordered = sorted((low, high, place) for place, (low, high) in enumerate(spans))
+    lows = [low for low, _, _ in ordered]
+
+    def place(word: str) -> int | None:
+        at = bisect_right(lows, word) - 1
+        return ordered[at][2] if at >= 0 and word < ordered[at][1] else None
+
+    return place
+
+
+def _parted(spans: Iterable[Span]) -> Sequence[Span]:
+    """Those that lie in no other; of words that begin alike, the spans lie in one another."""
+    parted: list[Span] = []
+    for span in sorted(set(spans)):
+        if not parted or span[0] >= parted[-1][1]:
+            parted.append(span)
+    return parted
+
+
+def _without(span: Span, taken: Sequence[Span]) -> Iterable[Span]:
+    """What is left of a span; those taken are in order."""
+    low, high = span
+    for begin, end in taken:
+        if begin < high and end > low:
+            if low < begin:
+                yield low, begin
+            low = end
+    if low < high:
+        yield low, high
+
+
+def _after(beginning: str) -> str:
+    """Below it lies everything that begins so. Words have no surrogates."""
+    code = ord(beginning[-1]) + 1
+    return beginning[:-1] + chr(0xE000 if code == 0xD800 else code)
 
 
 def _begins(asked: str, known: str) -> float:

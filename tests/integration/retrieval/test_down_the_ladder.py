@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from application.retrieval.passages import Passages
 from domain.identity import Action
-from domain.retrieval.likeness import Rung
+from domain.retrieval.likeness import Rung, spans_of
 from domain.retrieval.query import SearchMode, SearchQuery
 from tests.integration.http.conftest import Serve, serve
 from tests.integration.retrieval.library import Library
@@ -75,16 +77,68 @@ async def test_words_of_others_are_no_help_and_words_that_were_shared_are(librar
     await library.share(asha, hidden, ben)
     page = await library.search(ben, "zimermann", mode=SearchMode.KEYWORD)
     assert [hit.passage.version for hit in page.hits] == [hidden]
-    lexemes = await library.container.passages().lexemes(ben, *_asked_for_nothing_in_particular())
-    assert "zimmermann" in lexemes
-    assert "garden" in lexemes
+    known = await _known(library.container.passages(), ben)
+    assert {"zimmermann", "garden"} <= set(known)
 
 
-async def test_of_very_many_words_some_are_looked_at(library: Library) -> None:
+@pytest.mark.parametrize(
+    ("asked", "rung"),
+    [
+        ("zimmer", "prefix"),
+        ("zimermann", "typo"),
+        ("izmmermann", "typo"),
+        ("housekeep", "substring"),
+    ],
+)
+async def test_more_numbers_than_are_looked_at_are_not_in_the_way(
+    library: Library, asked: str, rung: str
+) -> None:
+    asha, ben = await library.person(), await library.person()
+    ref = await library.add(asha, TEXT)
+    await library.share(asha, ref, ben)
+    numbers = [
+        " ".join(map(str, range(part, part + 3_000))) for part in range(100_000, 121_000, 3_000)
+    ]
+    await library.add_bare(asha, numbers)
+    await library.add_bare(ben, ["a garden"])
+    own = await library.search(asha, asked, mode=SearchMode.KEYWORD)
+    assert (own.rung, [hit.passage.version for hit in own.hits]) == (rung, [ref])
+    shared = await library.search(ben, asked, mode=SearchMode.KEYWORD)
+    assert (shared.rung, [hit.passage.version for hit in shared.hits]) == (rung, [ref])
+
+
+async def test_a_step_that_did_not_look_at_every_word_says_so(library: Library) -> None:
+    asha, ben = await library.person(), await library.person()
+    words = await library.add_bare(asha, [" ".join(f"word{number:04}" for number in range(300))])
+    await library.share(asha, words, ben)
+    await library.add_bare(ben, ["a garden"])
+    for caller, bound, asked, rung, reasons in (
+        (
+            asha,
+            {"lexemes_max": 50},
+            "elephants",
+            "none",
+            [*["no_hit"] * 2, *["too_many_words"] * 2],
+        ),
+        (asha, {"lexemes_max": 50}, "word029", "prefix", ["no_hit"]),
+        (ben, {"postings_max": 50}, "elephants", "none", ["no_hit", *["too_many_words"] * 3]),
+    ):
+        passages: Any = replace(library.container.passages(), **bound)  # type: ignore[type-var]
+        search: Any = replace(library.container.search(), passages=passages)
+        query = SearchQuery(text=asked, mode=SearchMode.KEYWORD)
+        page = await search(caller=caller, query=query)
+        assert (page.rung, [each.reason for each in page.degraded]) == (rung, reasons)
+        assert len(await _known(passages, caller)) < 60
+
+
+async def test_words_of_documents_that_were_not_named_are_no_help(library: Library) -> None:
     asha = await library.person()
-    await library.add(asha, " ".join(f"word{number:04}" for number in range(300)))
-    passages: Any = replace(library.container.passages(), lexemes_max=50)  # type: ignore[type-var]
-    assert len(await passages.lexemes(asha, *_asked_for_nothing_in_particular())) == 50
+    ref = await library.add(asha, TEXT)
+    await library.add_bare(asha, [" ".join(f"zimmer{number:02}" for number in range(99))])
+    named = frozenset({ref.document_id})
+    for asked in ("zimmer", "zimme"):
+        page = await library.search(asha, asked, mode=SearchMode.KEYWORD, document_ids=named)
+        assert [hit.passage.version for hit in page.hits] == [ref]
 
 
 async def _answer(library: Library, caller: Any) -> tuple[Any, ...]:
@@ -92,5 +146,6 @@ async def _answer(library: Library, caller: Any) -> tuple[Any, ...]:
     return list(page.hits), page.mode, page.rung, list(page.degraded), page.visible
 
 
-def _asked_for_nothing_in_particular() -> tuple[Any, Any]:
-    return SearchQuery(text="x"), Action.SEARCH
+async def _known(passages: Passages, caller: Any) -> Sequence[str]:
+    spans = spans_of(Rung.SUBSTRING, ["nothing in particular"])
+    return (await passages.lexemes(caller, SearchQuery(text="x"), Action.SEARCH, spans)).lexemes
