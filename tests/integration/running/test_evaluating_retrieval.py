@@ -43,6 +43,41 @@ async def test_a_running_server_is_measured_and_left_as_it_was(
     assert report["modes"].keys() == {"hybrid", "keyword", "vector"}
 
 
+async def test_what_cannot_be_taken_or_asked_is_counted_and_the_rest_is_measured(
+    running: Program, asha: Person, place: Path, collection: Path
+) -> None:
+    hard = [
+        {"_id": "control", "text": "Nothing\x00 is \x07 known of\ud800 quartz."},
+        {"_id": "broken", "text": "%PDF-1.7 and no more than that"},
+    ]
+    asked = [
+        {"_id": "q-control", "text": "what is\x00 quartz"},
+        {"_id": "q-empty", "text": " \x01"},
+    ]
+    for name, rows in (("corpus", hard), ("queries", asked)):
+        with (collection / f"{name}.jsonl").open("a") as file:
+            file.write("".join(f"\n{json.dumps(row)}" for row in rows))
+    with (collection / "qrels" / "test.tsv").open("a") as file:
+        file.write("\nq-control\tcontrol\t1.0\nq-empty\tcontrol\t1")
+    status, told, _ = await command(
+        *("eval", "retrieval", str(collection), "--mode", "keyword", "--url", running.url),
+        directory=place,
+        data_dir=place / "data",
+    )
+    assert status == 0, told
+    assert "Traceback" not in told
+    assert "1 queries were refused by keyword" in told
+    assert "Judgements: qrels/test.tsv." in told
+    (kept,) = (place / "data" / "evaluations" / "retrieval" / "six").glob("*.json")
+    report = json.loads(kept.read_text())
+    assert report["documents"] == len(SUBJECTS) + 2
+    assert report["documents_searchable"] == len(SUBJECTS) + 1
+    mode = report["modes"]["keyword"]
+    assert mode["refused"] == mode["without_answer"] == 1
+    assert mode["ndcg_by_query"]["q-control"] == 1.0
+    assert mode["ndcg_by_query"]["q-empty"] == 0.0
+
+
 async def test_an_instance_of_its_own_is_measured_and_removed(
     place: Path, built_models: Path, collection: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +113,7 @@ async def test_weights_are_learned_from_what_a_server_explains(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["eval", "retrieval", "."], "has neither qrels.tsv"),
+        (["eval", "retrieval", "."], "has no judgements: qrels/test.tsv"),
         (["eval", "retrieval", "six", "--url", "http://127.0.0.1:9"], "cannot be reached"),
     ],
 )

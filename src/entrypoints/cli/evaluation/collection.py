@@ -1,8 +1,10 @@
 """Collections in the layout of BEIR: documents, queries, and judgements of both.
 
 `corpus.jsonl` has `_id`, `text` and maybe `title` in each line, `queries.jsonl` has `_id` and
-`text`; `qrels.tsv`, or `qrels/test.tsv`, has a heading and then query, document and relevance.
-(Thakur and others, "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation", 2021)
+`text`; `qrels/test.tsv`, `qrels.tsv`, or else the first `qrels/*.tsv`, has query, document and
+relevance in each line, maybe below a heading. (Thakur and others, "BEIR: A Heterogeneous Benchmark
+for Zero-shot Evaluation", 2021.) Judgements of TREC are read as well: four columns, the second of
+no meaning, parted by spaces.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible
 
-JUDGEMENTS = ("qrels.tsv", "qrels/test.tsv")
+JUDGEMENTS = ("qrels/test.tsv", "qrels.tsv", "qrels/*.tsv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class Source:
 class Collection:
     """Judged queries and the documents that they were judged against.
 
-    `queries` are those with judgements, by their names. `fingerprint` tells two collections
-    apart that are called alike.
+    `queries` are those with judgements, by their names; `judged_in` is the file that has these.
+    `fingerprint` tells two collections apart that are called alike.
     """
 
     name: str
@@ -40,15 +42,17 @@ class Collection:
     documents: Sequence[Source]
     queries: Mapping[str, str]
     judgements: Mapping[str, Mapping[str, int]]
+    judged_in: str
 
 
 def read_collection(directory: Path) -> Collection:
     """Raises EvaluationNotPossible, with the file and the line."""
     judgements_file = next(
-        (directory / name for name in JUDGEMENTS if (directory / name).is_file()), None
+        (path for name in JUDGEMENTS for path in sorted(directory.glob(name)) if path.is_file()),
+        None,
     )
     if judgements_file is None:
-        raise EvaluationNotPossible(f"{directory} has neither {' nor '.join(JUDGEMENTS)}.")
+        raise EvaluationNotPossible(f"{directory} has no judgements: {', '.join(JUDGEMENTS)}.")
     files = (directory / "corpus.jsonl", directory / "queries.jsonl", judgements_file)
     judgements = _judgements(judgements_file)
     documents = [
@@ -67,23 +71,35 @@ def read_collection(directory: Path) -> Collection:
         documents=documents,
         queries=queries,
         judgements={query: judgements[query] for query in queries},
+        judged_in=str(judgements_file.relative_to(directory)),
     )
 
 
 def _judgements(path: Path) -> dict[str, dict[str, int]]:
     judgements: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
-        fields = line.rstrip("\r\n").split("\t")
+    for place, (number, line) in enumerate(_lines(path)):
+        fields = [each.strip() for each in line.split("\t")] if "\t" in line else line.split()
         try:
-            query, document, relevance = fields
-            judgements.setdefault(query, {})[document] = int(relevance)
-        except ValueError:
-            if number == 1:
+            relevance = int(float(fields[-1]))
+            query, *_, document = fields[:-1]
+            if len(fields) > len(("query", "iteration", "document", "relevance")):
+                raise ValueError(len(fields))
+        except (ValueError, OverflowError):
+            if place == 0 and not _is_number(fields[-1]):
                 continue  # the heading
             raise EvaluationNotPossible(
-                f"{path}:{number}: not a query, a document and a relevance, parted by tabs."
+                f"{path}:{number}: not a query, a document and a relevance."
             ) from None
+        judgements.setdefault(query, {})[document] = relevance
     return judgements
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -104,7 +120,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line

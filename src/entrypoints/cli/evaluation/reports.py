@@ -20,7 +20,7 @@ class ModeMeasured(msgspec.Struct, kw_only=True):
 
     `quality` has the mean of each measure, `latency` milliseconds as the client saw them,
     `done_as_asked` how many answers were really in this mode, and `ndcg_by_query` the nDCG@10 of
-    each query.
+    each query. Queries that were `refused` (empty ones, say) count as answered by nothing.
     """
 
     quality: dict[str, float]
@@ -28,6 +28,7 @@ class ModeMeasured(msgspec.Struct, kw_only=True):
     done_as_asked: int
     without_answer: int
     ndcg_by_query: dict[str, float]
+    refused: int = 0
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -46,6 +47,8 @@ class Report(msgspec.Struct, kw_only=True):
     seconds: dict[str, float]
     load_average: tuple[float, float]
     modes: dict[str, ModeMeasured]
+    documents_refused: int = 0
+    judged_in: str = ""
 
     def compares_with(self, other: object, /) -> bool:
         """Whether both asked the same of the same documents, so that a difference is ours."""
@@ -61,6 +64,7 @@ def measured(
     *,
     milliseconds: Sequence[float],
     done_as_asked: int,
+    refused: int = 0,
 ) -> ModeMeasured:
     each = {name: by_query(measure, rankings, judgements) for name, measure in MEASURES.items()}
     return ModeMeasured(
@@ -73,6 +77,7 @@ def measured(
         done_as_asked=done_as_asked,
         without_answer=sum(not rankings.get(query) for query in judgements),
         ndcg_by_query={query: round(value, 4) for query, value in each["ndcg_at_10"].items()},
+        refused=refused,
     )
 
 

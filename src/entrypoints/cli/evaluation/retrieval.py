@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from domain.retrieval.query import DOCUMENT_LIMIT_MAX, LIMIT_MAX
 from entrypoints.cli.evaluation.collection import Collection, read_collection
+from entrypoints.cli.evaluation.failure import EvaluationNotPossible, Refused
 from entrypoints.cli.evaluation.measures import ranked
 from entrypoints.cli.evaluation.plot import svg_of
 from entrypoints.cli.evaluation.progress import Bar, progress_bars
@@ -110,6 +112,8 @@ async def _measured(
         },
         load_average=(round(load_before, 2), round(os.getloadavg()[0], 2)),
         modes=asked,
+        documents_refused=len(somebody.refused),
+        judged_in=collection.judged_in,
     )
 
 
@@ -117,19 +121,32 @@ async def _ask(
     collection: Collection, somebody: Searcher, mode: str, wanted: Wanted, report: Bar
 ) -> ModeMeasured:
     """One query after another, so that latency is that of a search and not of a queue."""
-    rankings, milliseconds, as_asked = {}, [], 0
+    rankings: dict[str, list[str]] = {}
+    milliseconds: list[float] = []
+    as_asked = refused = 0
     # The first search of a kind opens connections and plans; it is not what is measured.
     first = next(iter(collection.queries.values()))
-    await somebody.search(first, mode=MODES[mode], results=wanted.results, limit=wanted.limit)
+    with suppress(Refused):
+        await somebody.search(first, mode=MODES[mode], results=wanted.results, limit=wanted.limit)
     for number, (query, text) in enumerate(collection.queries.items(), start=1):
-        answer = await somebody.search(
-            text, mode=MODES[mode], results=wanted.results, limit=wanted.limit
-        )
+        report(number, len(collection.queries))
+        try:
+            answer = await somebody.search(
+                text, mode=MODES[mode], results=wanted.results, limit=wanted.limit
+            )
+        except Refused:
+            refused += 1
+            continue
         documents = wanted.results == "documents"
         rankings[query] = list(answer.scores) if documents else ranked(answer.scores)
         milliseconds.append(answer.milliseconds)
         as_asked += answer.mode == MODES[mode]
-        report(number, len(collection.queries))
+    if not milliseconds:
+        raise EvaluationNotPossible("Every query was refused.")
     return measured(
-        rankings, collection.judgements, milliseconds=milliseconds, done_as_asked=as_asked
+        rankings,
+        collection.judgements,
+        milliseconds=milliseconds,
+        done_as_asked=as_asked,
+        refused=refused,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 import httpx2
 
 from entrypoints.cli.evaluation.collection import Source
-from entrypoints.cli.evaluation.failure import EvaluationNotPossible
+from entrypoints.cli.evaluation.failure import EvaluationNotPossible, Refused
 from entrypoints.cli.evaluation.learning import Leg
 
 AT_ONCE = 8
@@ -26,6 +27,12 @@ PAGE = 100
 TITLE_CHARACTERS_MAX = 300
 QUERY_CHARACTERS_MAX = 2_000
 ENDS = ("ready", "rejected", "failed")
+OF_THIS_ALONE = (400, 413, 415, 422)
+"""Refusals of what was sent, not of who sent it."""
+
+# No text that is stored can have them: control characters, and halves of surrogate pairs, which
+# JSON can write.
+_UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Report = Callable[[int, int], None]
 """`report(done, of)`"""
@@ -49,6 +56,8 @@ class Searcher:
     password: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     names: dict[str, str] = field(default_factory=dict)
     """The collection's names of the documents, by the ids that they were given."""
+    refused: list[str] = field(default_factory=list)
+    """Names of those that were not taken."""
 
     async def hand_in(self, documents: Sequence[Source], report: Report) -> None:
         done = 0
@@ -57,11 +66,14 @@ class Searcher:
             nonlocal done
             title = "".join(each for each in document.title if each.isprintable())
             form = {"title": title[:TITLE_CHARACTERS_MAX]} if title else {}
-            content = document.text if document.text.strip() else document.title
+            content = _holdable(document.text).strip() or _holdable(document.title).strip()
             # What a file is, is seen from its content; only its name says that it is text.
             file = ("untitled.md", (content or "(empty)").encode(), "text/markdown")
-            made = await self._call("POST", "/v1/documents", data=form, files={"file": file})
-            self.names[made["id"]] = document.name
+            try:
+                made = await self._call("POST", "/v1/documents", data=form, files={"file": file})
+                self.names[made["id"]] = document.name
+            except Refused:
+                self.refused.append(document.name)
             done += 1
             report(done, len(documents))
 
@@ -93,9 +105,10 @@ class Searcher:
             await asyncio.sleep(POLL_SECONDS)
 
     async def search(self, text: str, *, mode: str, results: str, limit: int) -> Answer:
-        """Documents as they come, or passages, the best of which is its document's score."""
-        query = text[:QUERY_CHARACTERS_MAX]
-        body = {"query": query, "mode": mode, "results": results, "limit": limit}
+        """Documents as they come, or passages, the best of which is its document's score.
+
+        Raises Refused where this cannot be asked."""
+        body = {"query": _askable(text), "mode": mode, "results": results, "limit": limit}
         began = time.perf_counter()
         answer = await self._call("POST", "/v1/search", json=body)
         milliseconds = (time.perf_counter() - began) * 1_000
@@ -106,8 +119,8 @@ class Searcher:
         return Answer(scores=scores, mode=answer["mode"], milliseconds=milliseconds)
 
     async def legs(self, text: str, *, limit: int) -> list[Leg]:
-        """Passages, with what each leg made of them."""
-        body = {"query": text[:QUERY_CHARACTERS_MAX], "limit": limit, "explain": True}
+        """Passages, with what each leg made of them. Raises Refused where this cannot be asked."""
+        body = {"query": _askable(text), "limit": limit, "explain": True}
         answer = await self._call("POST", "/v1/search", json=body)
         return [
             Leg(
@@ -155,7 +168,8 @@ class Searcher:
                 return answer.json()
             else:
                 break
-        raise EvaluationNotPossible(f"{method} {path} was answered by {answer.status_code}.")
+        said = f"{method} {path} was answered by {answer.status_code}."
+        raise (Refused if answer.status_code in OF_THIS_ALONE else EvaluationNotPossible)(said)
 
 
 @asynccontextmanager
@@ -183,6 +197,20 @@ async def _each(items: Sequence[Any], work: Callable[[Any], Awaitable[None]]) ->
         for item in waiting:
             await work(item)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(AT_ONCE):
-            tasks.create_task(take())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(AT_ONCE):
+                tasks.create_task(take())
+    except ExceptionGroup as failures:  # one is enough to be told
+        raise failures.exceptions[0] from None
+
+
+def _holdable(text: str) -> str:
+    return _UNHOLDABLE.sub(" ", text)
+
+
+def _askable(text: str) -> str:
+    query = _holdable(text).strip()[:QUERY_CHARACTERS_MAX]
+    if not query:
+        raise Refused("A query is empty.")
+    return query

@@ -32,13 +32,19 @@ def table_of(report: Report, earlier: Report | None) -> Table:
 
 def remarks(report: Report, earlier: Report | None) -> Iterator[str]:
     """What the table does not say."""
+    if report.judged_in:
+        yield f"Judgements: {report.judged_in}."
     missing = report.documents - report.documents_searchable
     if missing:
         yield f"{missing:,} of {report.documents:,} documents could not be made searchable."
+    if report.documents_refused:
+        yield f"{report.documents_refused:,} of these were not even taken."
     for mode, now in report.modes.items():
         if now.done_as_asked < report.queries:
             others = report.queries - now.done_as_asked
             yield f"{others:,} of {report.queries:,} queries were not answered by {mode}."
+        if now.refused:
+            yield f"{now.refused:,} queries were refused by {mode}, and count as not answered."
         if now.without_answer:
             yield f"{now.without_answer:,} queries got no answer by {mode}."
     if earlier is None:

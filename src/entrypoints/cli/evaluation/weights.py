@@ -10,6 +10,7 @@ from rich.table import Table
 
 from domain.retrieval.query import LIMIT_MAX
 from entrypoints.cli.evaluation.collection import Collection, read_collection
+from entrypoints.cli.evaluation.failure import Refused
 from entrypoints.cli.evaluation.learning import JudgedQuery, Queries, halves, learned, quality
 from entrypoints.cli.evaluation.progress import Bar, progress_bars
 from entrypoints.cli.evaluation.searcher import searcher
@@ -56,9 +57,10 @@ async def _found(collection: Collection, address: str, *, leaves: bool) -> Queri
             await somebody.until_settled(Bar(progress, f"indexing {name}", count))
             bar = Bar(progress, f"asking {name}", len(collection.queries))
             for number, (query, text) in enumerate(collection.queries.items(), start=1):
-                found[query] = JudgedQuery(
-                    found=await somebody.legs(text, limit=LIMIT_MAX),
-                    judged=collection.judgements[query],
-                )
+                try:
+                    legs = await somebody.legs(text, limit=LIMIT_MAX)
+                except Refused:
+                    legs = []
+                found[query] = JudgedQuery(found=legs, judged=collection.judgements[query])
                 bar(number, len(collection.queries))
     return found

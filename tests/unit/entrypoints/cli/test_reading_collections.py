@@ -23,12 +23,41 @@ def _written(directory: Path, **files: str) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("judgements", ["qrels.tsv", "qrels/test.tsv"])
+@pytest.mark.parametrize("judgements", ["qrels.tsv", "qrels/test.tsv", "qrels/dev.tsv"])
 def test_documents_and_the_queries_that_were_judged(tmp_path: Path, judgements: str) -> None:
     collection = read_collection(_written(tmp_path, judgements=judgements))
     assert [(each.name, each.title) for each in collection.documents] == [("a", "A"), ("7", "")]
     assert collection.queries == {"q1": "apples?"}
     assert collection.judgements == {"q1": {"a": 2, "7": 0}}
+    assert collection.judged_in == judgements
+
+
+def test_the_judgements_for_testing_come_before_others(tmp_path: Path) -> None:
+    directory = _written(tmp_path, judgements="qrels/dev.tsv")
+    (directory / "qrels" / "test.tsv").write_text("q1\ta\t1\n")
+    assert read_collection(directory).judged_in == "qrels/test.tsv"
+
+
+@pytest.mark.parametrize(
+    "qrels",
+    [
+        "q1\ta\t2\nq1\t7\t0\n",
+        "q1 0 a 2\nq1 0 7 0\n",
+        "q1\t0\ta\t2.0\nq1\tQ0\t7\t0.0\n",
+        "\n\n" + QRELS,
+        "\ufeff" + QRELS,
+        "\ufeffq1 a 2\nq1  7  0",
+    ],
+)
+def test_judgements_are_read_in_the_forms_that_people_keep_them_in(
+    tmp_path: Path, qrels: str
+) -> None:
+    assert read_collection(_written(tmp_path, qrels=qrels)).judgements == {"q1": {"a": 2, "7": 0}}
+
+
+def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
+    marked = {"corpus": "\ufeff" + CORPUS, "queries": "\ufeff" + QUERIES}
+    assert read_collection(_written(tmp_path, **marked)).queries == {"q1": "apples?"}
 
 
 def test_another_content_has_another_fingerprint(tmp_path: Path) -> None:
@@ -43,9 +72,12 @@ def test_another_content_has_another_fingerprint(tmp_path: Path) -> None:
         ({"corpus": CORPUS + "{\n"}, "corpus.jsonl:4: not a JSON object"),
         ({"corpus": CORPUS + '{"text": "x"}\n'}, "corpus.jsonl:4: not a JSON object with an _id"),
         ({"corpus": CORPUS + '{"_id": "a"}\n'}, "corpus.jsonl:4: the _id was there before"),
-        ({"qrels": QRELS + "q1 a 1\n"}, "qrels.tsv:4: not a query"),
+        ({"qrels": QRELS + "q1 a\n"}, "qrels.tsv:4: not a query"),
+        ({"qrels": QRELS + "q1\ta\tmuch\n"}, "qrels.tsv:4: not a query"),
+        ({"qrels": "q1 a 1 1 1\n"}, "qrels.tsv:1: not a query"),
+        ({"qrels": "q1 a inf\n"}, "qrels.tsv:1: not a query"),
         ({"queries": '{"_id": "q9", "text": "x"}\n'}, "no query that was judged"),
-        ({"judgements": "other.tsv"}, "has neither qrels.tsv nor qrels/test.tsv"),
+        ({"judgements": "qrels/other.txt"}, "has no judgements: qrels/test.tsv, qrels.tsv"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, files: dict[str, str], said: str) -> None:
