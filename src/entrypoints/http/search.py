@@ -106,7 +106,8 @@ class DegradationShown(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class SearchDone(StrEnum):
     """How an answer was found. Where nothing had the words, by others that are like them: by their
-    beginning (prefix), in spite of a typing error (typo), or inside of them (substring)."""
+    beginning (prefix), in spite of a typing error (typo), or inside of them (substring). Where
+    nothing was found, by whatever way: empty."""
 
     HYBRID = SearchMode.HYBRID
     SEMANTIC = SearchMode.SEMANTIC
@@ -189,9 +190,11 @@ def _query(asked: SearchAsked) -> SearchQuery:
 
 
 def _done(page: SearchPage) -> SearchDone:
+    if not page.hits:
+        return SearchDone.EMPTY
     if page.mode is not SearchMode.KEYWORD or page.rung is Rung.WORDS:
         return SearchDone(page.mode)
-    return SearchDone.EMPTY if page.rung is Rung.NONE else SearchDone(page.rung)
+    return SearchDone(page.rung)
 
 
 def _explained(search: Search, page: SearchPage) -> ExplanationShown:

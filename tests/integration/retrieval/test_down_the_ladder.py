@@ -31,7 +31,9 @@ STEPS = ["keyword", "prefix", "typo", "substring"]
         ("zimermann", "typo", STEPS[:2]),
         ("housekeep", "substring", STEPS[:3]),
         ("elephants", "empty", STEPS),
-        ("the", "keyword", None),
+        ("the", "empty", None),
+        ("🙂", "empty", None),
+        ("?!", "empty", None),
     ],
 )
 async def test_every_step_is_reached_and_named(
@@ -45,12 +47,22 @@ async def test_every_step_is_reached_and_named(
     assert answer["mode"] == mode
     if passed is None:
         assert answer["degraded"] == [{"step": "keyword", "reason": "no_searchable_words"}]
+        assert answer["items"] == []
         return
     assert answer["degraded"] == [{"step": step, "reason": "no_hit"} for step in passed]
     found = [item["document_id"] for item in answer["items"]]
     assert found == ([] if mode == "empty" else [str(ref.document_id)])
     named = {"keyword": "words", "empty": "none"}
     assert answer["explain"]["lexical"] == named.get(mode, mode)
+
+
+@pytest.mark.parametrize("mode", list(SearchMode))
+async def test_who_has_no_documents_is_told_that_nothing_was_found(
+    library: Library, serve: Serve, mode: SearchMode
+) -> None:
+    asha = await library.person()
+    answer = await _post(library, serve, asha, {"query": "deposit", "mode": mode})
+    assert (answer.json()["items"], answer.json()["mode"]) == ([], "empty")
 
 
 async def test_a_search_by_meaning_too_stays_what_it_is_and_says_what_failed(
