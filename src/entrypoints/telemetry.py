@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -67,16 +67,25 @@ def configure_telemetry(settings: Settings) -> None:
 
 @contextmanager
 def request_span(method: str, parent: TraceParent | None) -> Iterator[Span]:
-    """The span of one request, under its caller's where there is one; see `name_request`."""
-    with _tracer.start_as_current_span(
+    """The span of one request, under its caller's where there is one; see `name_request`.
+
+    Made current by hand: what OpenTelemetry has for it is three generators deep, for as long as a
+    stream is open.
+    """
+    span = _tracer.start_span(
         _known(method),
         context=_context_of(parent),
         kind=SpanKind.SERVER,
         attributes={"http.request.method": _known(method)},
         record_exception=False,
         set_status_on_exception=False,
-    ) as span:
+    )
+    current = attach(trace.set_span_in_context(span))
+    try:
         yield span
+    finally:
+        detach(current)
+        span.end()
 
 
 def name_request(span: Span, *, method: str, route: str | None, status: int) -> None:

@@ -82,7 +82,7 @@ class PostgresRunLog:
         self._end_state: RunState | None = None
         self._ended = False
         self._stopped: RunStopped | None = None
-        self._progress = asyncio.Event()
+        self._progress: asyncio.Event | None = None  # of whoever waits for the next commit
         self._interrupted: asyncio.Task[object] | None = None
         self._interrupting = False
 
@@ -191,7 +191,7 @@ class PostgresRunLog:
             self._live.publish(taken.events)
         else:
             self._live.confirm()
-        self._progress.set()
+        self._go_on()
 
     def permitted(self, asked_at: float) -> None:
         """The run may go on, as the database said when it was asked: a time of the loop's clock."""
@@ -215,7 +215,7 @@ class PostgresRunLog:
                 self._interrupted.cancel()
         else:
             self._live.confirm()
-        self._progress.set()
+        self._go_on()
 
     def _keep_up_to(self, stored_number: int) -> None:
         kept = [each for each in self._waiting if each.event.number <= stored_number]
@@ -249,5 +249,11 @@ class PostgresRunLog:
             raise self._stopped
 
     async def _next_commit(self) -> None:
-        self._progress.clear()
+        if self._progress is None:
+            self._progress = asyncio.Event()
         await self._progress.wait()
+
+    def _go_on(self) -> None:
+        if self._progress is not None:
+            self._progress.set()
+            self._progress = None

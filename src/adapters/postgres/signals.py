@@ -32,17 +32,42 @@ async def notify(connection: AsyncConnection, topic: str) -> None:
     await connection.execute(_NOTIFY, {"topic": topic})
 
 
-@dataclass(slots=True, eq=False)
 class _Listener:
-    """`Signal` of one listener."""
+    """`Signal` of one listener, within whose block it is woken.
 
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    An event is made for whoever waits: most who listen read from memory, and there are thousands.
+    """
+
+    __slots__ = ("_event", "_is_woken", "_listeners", "_topic")
+
+    def __init__(self, listeners: dict[str, list[Callable[[], None]]], topic: str) -> None:
+        self._listeners = listeners
+        self._topic = topic
+        self._is_woken = False
+        self._event: asyncio.Event | None = None
+
+    def __enter__(self) -> _Listener:
+        self._listeners[self._topic].append(self._wake)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _forget(self._listeners, self._topic, self._wake)
 
     async def wait(self, seconds_max: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds_max):
-                await self.woken.wait()
-        self.woken.clear()
+        if not self._is_woken:
+            self._event = asyncio.Event()
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds_max):
+                        await self._event.wait()
+            finally:
+                self._event = None
+        self._is_woken = False
+
+    def _wake(self) -> None:
+        self._is_woken = True
+        if self._event is not None:
+            self._event.set()
 
 
 @dataclass(slots=True)
@@ -55,11 +80,8 @@ class PostgresSignals:
         default_factory=lambda: defaultdict(list)
     )
 
-    @contextmanager
-    def listen(self, topic: str) -> Iterator[_Listener]:
-        listener = _Listener()
-        with self.calling(topic, listener.woken.set):
-            yield listener
+    def listen(self, topic: str) -> _Listener:
+        return _Listener(self._listeners, topic)
 
     @contextmanager
     def calling(self, topic: str, wake: Callable[[], None]) -> Iterator[None]:
@@ -68,9 +90,7 @@ class PostgresSignals:
         try:
             yield
         finally:
-            self._listeners[topic].remove(wake)
-            if not self._listeners[topic]:
-                del self._listeners[topic]
+            _forget(self._listeners, topic, wake)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -111,3 +131,11 @@ class PostgresSignals:
         for listeners in self._listeners.values():
             for wake in listeners:
                 wake()
+
+
+def _forget(
+    listeners: dict[str, list[Callable[[], None]]], topic: str, wake: Callable[[], None]
+) -> None:
+    listeners[topic].remove(wake)
+    if not listeners[topic]:
+        del listeners[topic]

@@ -8,10 +8,8 @@ reads from there.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 
 from domain.chat.event import Event
 from domain.identity import RunId
@@ -26,7 +24,8 @@ class LiveRun:
     def __init__(self, run_id: RunId, events_max: int = EVENTS_MAX, told: int = 0) -> None:
         """`told` events are in the store from before."""
         self.run_id = run_id
-        self._events: deque[Event] = deque(maxlen=events_max)
+        self._events: list[Event] = []  # a deque would begin with room for 64
+        self._events_max = events_max
         self._loop = asyncio.get_running_loop()
         self._confirmed_at = self._loop.time()
         self._last = told
@@ -48,6 +47,7 @@ class LiveRun:
         """Show events that are committed."""
         self.confirm()
         self._events.extend(events)
+        del self._events[: -self._events_max]
         self._last = self._events[-1].number
         self._wake()
 
@@ -64,7 +64,7 @@ class LiveRun:
             return None
         if self._left and not missing:
             return None
-        return list(islice(self._events, len(self._events) - missing, None))
+        return self._events[len(self._events) - missing :]
 
     async def changed(self, number: int) -> None:
         """Return once there is something after this number, or nothing to be had here."""

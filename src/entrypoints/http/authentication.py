@@ -46,12 +46,14 @@ class Authentication(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Raises TokenRefused for credentials that are there and wrong, whatever is wrong."""
         if not is_public(scope["route_handler"]):
-            token = _bearer_token(scope)
-            if token is not None:
-                await self._identify(scope, token)
+            await self._identify(scope)
         await next_app(scope, receive, send)
 
-    async def _identify(self, scope: Scope, token: str) -> None:
+    async def _identify(self, scope: Scope) -> None:
+        """The token is not kept while the request is answered, which a stream is for hours."""
+        token = _bearer_token(scope)
+        if token is None:
+            return
         if token.startswith(GRANT):
             await self._identify_by_grant(scope, token)
             return

@@ -48,18 +48,31 @@ class Close(Protocol):
 
 def close_of(scope: Scope) -> Close:
     """How to close the connection of a request; does nothing under another server."""
-    extensions: dict[str, Any] = scope.get("extensions") or {}
-    close: Close = extensions.get(_EXTENSION, _nothing)
-    return close
+    connection = _connection_of(scope)
+    return _nothing if connection is None else connection.close
+
+
+def lost_of(scope: Scope) -> asyncio.Future[None] | None:
+    """Done once the client of a request is gone; None under another server.
+
+    For streams, of which there are thousands: to wait for `http.disconnect` takes a task.
+    """
+    connection = _connection_of(scope)
+    return None if connection is None else connection.lost()
 
 
 def bounded(limits: ConnectionLimits) -> type[HttpToolsProtocol]:
     """The protocol class with these limits, for uvicorn's `http` setting."""
-    return type("Connection", (_BoundedConnection,), {"limits": limits})
+    return type("Connection", (_BoundedConnection,), {"limits": limits, "__slots__": ()})
 
 
 _LINGER_SECONDS = 1.0
-_EXTENSION = "strongroom.connection.close"
+_EXTENSION = "strongroom.connection"
+
+
+def _connection_of(scope: Scope) -> _BoundedConnection | None:
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    return extensions.get(_EXTENSION)
 
 
 def _nothing(*, abort: bool) -> None:
@@ -67,6 +80,19 @@ def _nothing(*, abort: bool) -> None:
 
 
 class _BoundedConnection(HttpToolsProtocol):
+    # The dict of an object shares its keys with others of its class up to 30 of them, and uvicorn
+    # has 28: ours beside them would make it three times as large, for each connection.
+    __slots__ = (
+        "_head_bytes",
+        "_head_pending",
+        "_head_timer",
+        "_in_body",
+        "_is_lost",
+        "_lingering",
+        "_lost",
+        "_refused",
+    )
+
     limits = ConnectionLimits()
 
     def __init__(
@@ -84,6 +110,16 @@ class _BoundedConnection(HttpToolsProtocol):
         self._refused = HTTPStatus.BAD_REQUEST
         self._lingering = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._is_lost = False
+        self._lost: asyncio.Future[None] | None = None
+
+    def lost(self) -> asyncio.Future[None]:
+        """Done once the client is gone."""
+        if self._lost is None or self._lost.done():
+            self._lost = self.loop.create_future()
+            if self._is_lost:
+                self._lost.set_result(None)
+        return self._lost
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -91,6 +127,9 @@ class _BoundedConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._is_lost = True
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -109,7 +148,7 @@ class _BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
-        extensions: Any = {_EXTENSION: self._close}
+        extensions: Any = {_EXTENSION: self}
         self.scope["extensions"] = extensions
 
     def on_url(self, url: bytes) -> None:
@@ -185,7 +224,7 @@ class _BoundedConnection(HttpToolsProtocol):
         self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
-    def _close(self, *, abort: bool) -> None:
+    def close(self, *, abort: bool) -> None:
         if self.transport.is_closing():
             return
         if abort:

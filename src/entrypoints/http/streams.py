@@ -20,7 +20,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send, TypeEncodersMap
 
 from domain.errors import Refusal
-from entrypoints.http.connection import close_of
+from entrypoints.http.connection import close_of, lost_of
 from entrypoints.http.drain import Drain
 from entrypoints.http.problems import log_unexpected
 from entrypoints.http.pump import Frames, Pump, StreamLimits
@@ -142,7 +142,7 @@ class _FrameResponse(ASGIResponse):
         self._resumable = resumable
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(disconnected(receive))
+        gone = lost_of(scope) or asyncio.create_task(disconnected(receive))
         pump = self._pump
         try:
             await self.start_response(send)
