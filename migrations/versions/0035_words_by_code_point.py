@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0038"
-down_revision = "0036"
+revision = "0035"
+down_revision = "0034"
 
 
 def upgrade() -> None:
