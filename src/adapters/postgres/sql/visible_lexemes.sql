@@ -3,7 +3,7 @@
 -- Of own documents the index is skipped through from one lexeme to the next; of shared ones, and where
 -- own ones are named, only their own postings are read, :postings_max of them. Other versions of own
 -- documents may have a part in it: they are the asker's as well, and what is found by them is judged
--- again. Lexemes are compared by their code points (migration 0038), as the spans are.
+-- again. Lexemes are compared by their code points (migration 0035), as the spans are.
 WITH
 /* visible */
 ), spans AS MATERIALIZED (
