@@ -1,0 +1,12 @@
+"""Jobs are found by whose they are, so that one person's many wait behind another's few."""
+
+from __future__ import annotations
+
+from adapters.postgres.scripts import run_script
+
+revision = "0037"
+down_revision = "0036"
+
+
+def upgrade() -> None:
+    run_script("0037_turns_of_persons")
