@@ -17,6 +17,7 @@ from adapters.encryption.keyring import LocalKeyring
 from adapters.encryption.signatures import ed25519_verify
 from adapters.extraction.content_type import media_type_of
 from adapters.extraction.process import ProcessExtractor
+from adapters.extraction.unsupported import why_unsupported
 from adapters.files.ending_journal import EndingJournalFile
 from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
@@ -712,6 +713,7 @@ class Container(containers.DeclarativeContainer):
         blobs=blobs,
         cipher=cipher,
         type_of=providers.Object(media_type_of),
+        why_unsupported=providers.Object(why_unsupported),
         bytes_max=settings.provided.upload_bytes_max,
     )
     add_document = providers.Singleton(

@@ -30,6 +30,9 @@ from domain.vault.schema import Schema
 TypeOf = Callable[[bytes, bytes], str | None]
 """The media type of content, judged by its first and its last 64 KiB; None if not supported."""
 
+WhyUnsupported = Callable[[bytes, bytes], str]
+"""What to say of content that has no such type, judged by the same; it never quotes the content."""
+
 INDEX_VERSION = "index_version"
 """The job that makes a version searchable: payload tenant_id, person_id, document_id, version."""
 

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from application.ports import Cipher, Context, DataKey
-from application.vault.ports import Blobs, TypeOf
+from application.vault.ports import Blobs, TypeOf, WhyUnsupported
 from domain.errors import Invalid, TooLarge, UnsupportedType
 from domain.identity import BlobId, Caller
 
 SAMPLE_BYTES = 64 * 1024
-_SUPPORTED = "Text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, ODS, CSV, JSON and EML are supported."
 
 
 class NothingUploaded(Invalid):
@@ -37,6 +36,7 @@ class SealedUpload:
     blobs: Blobs
     cipher: Cipher
     type_of: TypeOf
+    why_unsupported: WhyUnsupported
     bytes_max: int
 
     async def __call__(
@@ -55,9 +55,10 @@ class SealedUpload:
             await self.blobs.write(caller, blob, sealed)
             if measured.length == 0:
                 raise NothingUploaded(field="/file")
-            media_type = self.type_of(bytes(measured.head), bytes(measured.tail))
+            head, tail = bytes(measured.head), bytes(measured.tail)
+            media_type = self.type_of(head, tail)
             if media_type is None:
-                raise UnsupportedType(_SUPPORTED, field="/file")
+                raise UnsupportedType(self.why_unsupported(head, tail), field="/file")
         except BaseException:
             await self.blobs.discard(caller.tenant_id, blob)
             raise

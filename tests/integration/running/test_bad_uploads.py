@@ -112,6 +112,35 @@ async def test_a_file_of_another_kind_is_refused_whatever_it_is_called(
     assert [each["pointer"] for each in problem["errors"]] == ["/file"]
 
 
+def _compound(stream: str) -> bytes:
+    """The beginning of a compound file ([MS-CFB]): header, a sector, and a directory entry."""
+    return (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1_016) + stream.encode("utf-16-le") + bytes(64)
+    )
+
+
+@pytest.mark.usefixtures("_nothing_new")
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        ("EncryptedPackage", "The document is protected by a password."),
+        ("WordDocument", "The old format DOC is not supported; save the document as DOCX."),
+        ("PowerPoint Document", "The old format PPT is not supported; save the document as PPTX."),
+        ("Workbook", "The old format XLS is not supported; save the document as XLSX."),
+        ("__substg1.0_1000001F", "Text, Markdown, HTML, "),
+    ],
+)
+async def test_a_compound_file_is_refused_with_what_to_do_about_it(
+    asha: Person, stream: str, said: str
+) -> None:
+    begin = _compound(stream)
+    for content in (begin, begin[:512] + bytes(200_000) + begin[512:]):
+        answer = await asha.http.post(PATH, files={"file": ("report.docx", content)})
+        problem = problem_of(answer, [415])
+        assert [each["pointer"] for each in problem["errors"]] == ["/file"]
+        assert problem["detail"].startswith(said)
+
+
 @pytest.mark.usefixtures("_nothing_new")
 async def test_a_file_that_is_too_large_is_refused_announced_or_not(asha: Person) -> None:
     large = b"a line of text\n" * (UPLOAD_BYTES_MAX // 15 + 1)
