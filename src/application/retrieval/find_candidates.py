@@ -56,7 +56,7 @@ class FindCandidates:
         """`named` are those that the store named. With `lexemes` these are looked for instead of
         the question's words."""
         by_meaning = by_meaning_alone(query, meaning)
-        languages = None if by_meaning else languages_of(meaning.embedder)
+        languages = languages_of(meaning.embedder)
         words, per_leg = "" if by_meaning else query.text, _per_leg(query)
 
         async def in_the_open(named: Sequence[int] | None) -> Candidates:
@@ -68,6 +68,7 @@ class FindCandidates:
                 vector=meaning.vector,
                 model=meaning.model,
                 languages=languages,
+                all_compared=by_meaning,
                 per_leg=per_leg,
                 lexemes=lexemes,
                 mixed=bool(examined),
@@ -87,6 +88,7 @@ class FindCandidates:
             vector=meaning.vector,
             model=meaning.model,
             languages=languages,
+            all_compared=by_meaning,
             per_leg=per_leg,
         )
         return self.sealed.together(found, sealed, asked, per_leg)

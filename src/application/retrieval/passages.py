@@ -25,7 +25,8 @@ class Candidates:
 
     `words` counts the distinct searchable words of the query; with none of them (stop words
     only) the keyword leg cannot find anything. `unread` are those found whose language the
-    embedder was said not to read: they have no say in `semantic`. `visible` counts the passages
+    embedder was said not to read: they have no say in `semantic`, unless all were to be compared.
+    `visible` counts the passages
     that may be searched, `comparable` those of them in languages that were to be compared, and
     `vectors` says how they were compared, and why so. `serving` is the model of which the index had
     all vectors at that moment; None, where nothing was embedded yet. `features` are those that were
@@ -78,6 +79,7 @@ class Passages(Protocol):
         vector: Vector | None,
         model: str,
         languages: Set[Language] | None = None,
+        all_compared: bool = False,
         per_leg: int | None = None,
         lexemes: Sequence[str] | None = None,
         mixed: bool = False,
@@ -90,7 +92,8 @@ class Passages(Protocol):
         in the open index; with `mixed`, ready to be ranked with others. Nothing else
         influences what is found, its scores, or how long it takes. `words` is empty, or `vector`
         None, where that leg is not wanted. Vectors of other models are not compared, nor those
-        of documents in other languages than `languages`; None compares all. A leg has
+        of documents in other languages than `languages`, unless `all_compared`; None compares all,
+        and has all read. A leg has
         `per_leg` passages at most, or as many as is usual. With `lexemes` these are looked for
         as they are in the index, instead of `words`. With `features`, all features of each come
         along; without, what the owner says that its document is worth. With `named` the vectors of

@@ -104,6 +104,7 @@ class Examined:
         vector: Vector | None,
         model: str,
         languages: Set[Language] | None,
+        all_compared: bool,
         per_leg: int,
     ) -> Candidates:
         """As of the open index, but that nothing is scored by words yet. It computes, and belongs
@@ -130,7 +131,7 @@ class Examined:
                     known[1][term] = frequency
             if not is_read:
                 unread.update(entries.passages[place] for place in part.places)
-            elif vector is not None and model in entries.vectors:
+            if (is_read or all_compared) and vector is not None and model in entries.vectors:
                 scores = self.half_vectors.closeness(entries.vectors[model][1], vector)
                 semantic |= {entries.passages[place]: scores[place] for place in part.places}
         self._at = {

@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 
+from domain.retrieval.words import sets_no_spaces
+
 WORDS_MAX = 64
 """Of all that are like the words of a question, no more than this are searched for."""
 
@@ -39,8 +41,7 @@ def like(rung: Rung, asked: Sequence[str], known: Iterable[str]) -> list[str]:
 
     All are in folded case. What is too short to be like anything is passed over.
     """
-    degree, length_min = _DEGREES[rung]
-    wanted = [word for word in asked if len(word) >= length_min]
+    degree, wanted = _DEGREES[rung][0], _wanted(rung, asked)
     scored = [
         (likeness, word)
         for word in known
@@ -56,7 +57,7 @@ def spans_of(rung: Rung, asked: Iterable[str]) -> Sequence[Span]:
     Typing errors seldom change what a word begins with, but that its first letters change places;
     and there can be very many numbers, which are no help unless a number was asked for.
     """
-    wanted = [word for word in asked if len(word) >= _DEGREES[rung][1]]
+    wanted = _wanted(rung, asked)
     if not wanted:
         return []
     if rung is Rung.PREFIX:
@@ -78,6 +79,16 @@ def place_in(spans: Sequence[Span]) -> Callable[[str], int | None]:
         return ordered[at][2] if at >= 0 and word < ordered[at][1] else None
 
     return place
+
+
+def _wanted(rung: Rung, asked: Iterable[str]) -> Sequence[str]:
+    """Korean glues particles to nouns, many of which are one syllable."""
+    length_min = _DEGREES[rung][1]
+    return [
+        word
+        for word in asked
+        if len(word) >= length_min or (rung is Rung.PREFIX and sets_no_spaces(word))
+    ]
 
 
 def _parted(spans: Iterable[Span]) -> Sequence[Span]:

@@ -71,6 +71,11 @@ def folded(word: str) -> str:
     return _NASALS.sub("\u0902", bare) or word
 
 
+def sets_no_spaces(word: str) -> bool:
+    """Whether it is of a script in which one character can be a word, with others glued to it."""
+    return _SPACELESS.search(word) is not None
+
+
 # Combining marks that a language can be read without: those of Latin, Greek and Cyrillic, the
 # points of Hebrew and Arabic, the dot below (nukta) of the scripts of India. Vowel signs are none.
 _ACCENT = (

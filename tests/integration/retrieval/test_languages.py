@@ -10,7 +10,9 @@ from adapters.embedding.hashing import HashingEmbedder
 from application.retrieval.meaning import Meanings
 from domain.identity import Caller, VersionRef
 from domain.language import ENGLISH, Language
+from domain.retrieval.likeness import Rung
 from domain.retrieval.query import SearchMode, SearchQuery
+from domain.vault.document import IndexMode
 from tests.integration.retrieval.library import Library
 
 DOCUMENTS = {
@@ -169,6 +171,28 @@ async def test_what_the_embedder_does_not_read_is_ranked_by_its_words(library: L
     assert (by_words.mode, by_words.hits[0].score) == (SearchMode.KEYWORD, 1.0)
     by_meaning = await search(caller=asha, query=replace(alone, mode=SearchMode.SEMANTIC))
     assert len(by_meaning.hits) == 1, "whoever asks for meaning alone gets what there is"
+    sealed = await library.add(asha, DOCUMENTS["de"], index_mode=IndexMode.SEALED)
+    for ref in (german, sealed):
+        alone = SearchQuery(
+            text="Kaution",
+            mode=SearchMode.SEMANTIC,
+            document_ids=frozenset({ref.document_id}),
+        )
+        page = await search(caller=asha, query=alone)
+        assert [hit.semantic is not None for hit in page.hits] == [True]
+        assert [(each.step, each.reason) for each in page.degraded] == [
+            ("semantic", "language_not_read")
+        ]
+
+
+@pytest.mark.parametrize("index_mode", [IndexMode.CLEAR, IndexMode.SEALED])
+async def test_a_noun_of_one_syllable_is_found_with_its_particle(
+    library: Library, index_mode: IndexMode
+) -> None:
+    asha = await library.person()
+    ref = await library.add(asha, "우리는 오래된 집이 마음에 들었다.", index_mode=index_mode)
+    page = await library.search(asha, "집", mode=SearchMode.KEYWORD)
+    assert (page.rung, [hit.passage.version for hit in page.hits]) == (Rung.PREFIX, [ref])
 
 
 class _EnglishOnly(HashingEmbedder):

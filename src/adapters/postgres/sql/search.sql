@@ -103,7 +103,8 @@ WITH asked AS MATERIALIZED (
           UNION ALL
           SELECT owner_id, document_id, version, fields, passage_count, configuration FROM shared)
     WHERE CAST(:vector AS halfvec) IS NOT NULL
-      AND (CAST(:read AS text[]) IS NULL OR configuration = ANY(CAST(:read AS text[])))
+      AND (CAST(:read AS text[]) IS NULL OR :all_compared
+           OR configuration = ANY(CAST(:read AS text[])))
 ), route AS MATERIALIZED (
     -- How to compare them (ADR-0030). To have an entry of the graph handed out takes as long as to
     -- compare :entry_cost vectors, so that `entries_max` of them are no dearer than comparing all.

@@ -19,6 +19,8 @@ RUNGS = st.sampled_from([Rung.PREFIX, Rung.TYPO, Rung.SUBSTRING])
         (Rung.PREFIX, "depo", ["deposit"]),
         (Rung.PREFIX, "posit", []),
         (Rung.PREFIX, "d", []),
+        (Rung.PREFIX, "押", ["押金"]),
+        (Rung.TYPO, "押", []),
         (Rung.TYPO, "depozit", ["deposit"]),
         (Rung.TYPO, "depsoit", ["deposit"]),
         (Rung.TYPO, "kautionen", ["kaution"]),
