@@ -7,13 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from adapters.postgres.engine import transaction
+from adapters.postgres.passages import visible_values
+from adapters.postgres.statements import statement
+from adapters.postgres.vector_route import PLANNING
 from application.retrieval.passages import Passages
-from domain.identity import Action
-from domain.retrieval.likeness import Rung, spans_of
+from domain.identity import Action, Caller
+from domain.retrieval.likeness import Rung, Span, spans_of
 from domain.retrieval.query import SearchMode, SearchQuery
 from tests.integration.http.conftest import Serve, serve
 from tests.integration.retrieval.library import Library
+from tests.integration.retrieval.test_ranking_sees_what_is_visible import _nodes, _rows_read
 from tests.integration.retrieval.test_search_over_http import _post
 
 __all__ = ["serve"]  # a fixture
@@ -141,6 +147,44 @@ async def test_a_step_that_did_not_look_at_every_word_says_so(library: Library) 
         page = await search(caller=caller, query=query)
         assert (page.rung, [each.reason for each in page.degraded]) == (rung, reasons)
         assert len(await _known(passages, caller)) < 60
+
+
+@pytest.mark.parametrize("rung", [Rung.PREFIX, Rung.TYPO, Rung.SUBSTRING])
+async def test_no_step_reads_a_word_that_is_hidden_and_the_first_reads_what_begins_alike(
+    library: Library, rung: Rung
+) -> None:
+    asha, ben = await library.person(), await library.person()
+    numbers = [" ".join(map(str, range(1_000, 1_400)))]
+    await library.add_bare(ben, ["zimmer zimmermann garden", *numbers])
+    await library.share(asha, await library.add_bare(asha, ["zimmerei bench"]), ben)
+    for _ in range(5):
+        await library.add_bare(asha, ["zimmert zimmern hidden", *numbers])
+    for fresh_statistics in (False, True):
+        if fresh_statistics:
+            await library.run("ANALYZE")
+        scans = await _postings_scanned(library, ben, spans_of(rung, ["zimme"]))
+        assert scans
+        assert not any("Seq" in node["Node Type"] for node in scans)
+        # One look-up for each of the own words; both of the shared document; and rounding.
+        # The hidden ones number two thousand.
+        own = 2 if rung is Rung.PREFIX else 403
+        assert own <= _rows_read(scans, "postings") <= own + 2 + 5
+
+
+async def _postings_scanned(
+    library: Library, caller: Caller, spans: Sequence[Span]
+) -> list[dict[str, Any]]:
+    values = visible_values(caller, SearchQuery(text="x"), Action.SEARCH) | {
+        "lows": [low for low, _ in spans],
+        "highs": [high for _, high in spans],
+        "lexemes_max": 1_000,
+        "postings_max": 1_000,
+    }
+    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('visible_lexemes').text}")
+    async with transaction(library.engine, caller.tenant_id, caller.person_id) as connection:
+        await connection.execute(PLANNING)
+        (plan,) = (await connection.execute(explained, values)).scalar_one()
+    return [node for node in _nodes(plan) if node.get("Relation Name") == "postings"]
 
 
 async def test_words_of_documents_that_were_not_named_are_no_help(library: Library) -> None:
