@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adapters.postgres.scripts import run_script
 
-revision = "0037"
-down_revision = "0036"
+revision = "0036"
+down_revision = "0035"
 
 
 def upgrade() -> None:
-    run_script("0037_turns_of_persons")
+    run_script("0036_turns_of_persons")
