@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
 from adapters.extraction.delimited import delimiter_of
 from adapters.extraction.json_values import JsonKind, json_kind
+from adapters.extraction.text_encoding import text_of
 
 PLAIN_TEXT = "text/plain"
 MARKDOWN = "text/markdown"
@@ -60,16 +60,17 @@ def media_type_of(head: bytes, tail: bytes = b"") -> str | None:
     """The media type, or None for what is not supported.
 
     `head` is the first HEAD_BYTES of the content and `tail` its last TAIL_BYTES, or all of it
-    where it is shorter. Text must be UTF-8, or UTF-16 with a byte order mark.
+    where it is shorter. Text is in an encoding that can be told: see `text_of`.
     """
     if head.startswith(b"PK\x03\x04"):
         return _container_type(head, tail)
     if _is_message(head):
         return EML
-    text = _as_text(head)
+    is_pdf = b"%PDF-" in head[:_PDF_HEADER_BYTES_MAX]
+    text = _as_text(head, guess=not is_pdf)
     if text is not None and not text.lstrip().startswith("%PDF-"):
         return _text_type(text, tail, whole=len(head) < HEAD_BYTES)
-    return PDF if b"%PDF-" in head[:_PDF_HEADER_BYTES_MAX] else None
+    return PDF if is_pdf else None
 
 
 def _container_type(head: bytes, tail: bytes) -> str | None:
@@ -114,17 +115,10 @@ def _member_names(part: bytes, signature: bytes, length_at: int, name_at: int) -
     return names
 
 
-def _as_text(head: bytes) -> str | None:
-    utf_16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return None
-    decoder = codecs.getincrementaldecoder("utf-16" if utf_16 else "utf-8-sig")()
-    try:
-        # A head that was cut may end within a character; a whole file may not.
-        text = decoder.decode(head, final=len(head) < HEAD_BYTES)
-    except UnicodeDecodeError:
-        return None
-    return None if _CONTROLS.search(text) else text
+def _as_text(head: bytes, *, guess: bool) -> str | None:
+    # A head that was cut may end within a character; a whole file may not.
+    text = text_of(head, whole=len(head) < HEAD_BYTES, guess=guess)
+    return None if text is None or _CONTROLS.search(text) else text
 
 
 def _text_type(text: str, tail: bytes, *, whole: bool) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
 from adapters.extraction.limits import ExtractionLimits
+from adapters.extraction.text_encoding import text_of
 from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import BlockKind, ExtractedText
 from domain.retrieval.rejection import NOT_UNICODE, DocumentRejected
@@ -22,15 +22,13 @@ def extract_plain_text(content: bytes, limits: ExtractionLimits) -> ExtractedTex
 
 
 def decoded(content: bytes) -> str:
-    """The characters of a text file: UTF-16 where it says so by its byte order mark, else UTF-8.
+    """The characters of a text file. Line breaks become line feeds.
 
-    Line breaks become line feeds. Raises DocumentRejected for other encodings.
+    Raises DocumentRejected where its encoding cannot be told.
     """
-    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
-    except UnicodeDecodeError:
-        raise DocumentRejected(NOT_UNICODE) from None
+    text = text_of(content)
+    if text is None:
+        raise DocumentRejected(NOT_UNICODE)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -21,7 +21,7 @@ NOT_SUPPORTED = {
     "elf": b"\x7fELF\x02\x01\x01" + bytes(512),
     "gzip": b"\x1f\x8b\x08\x00" + bytes(64),
     "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(64),
-    "latin-1": "Grüße aus Köln".encode("latin-1"),
+    "no unicode": "Аренда".encode("cp1251"),
 }
 ENCRYPTION = (
     "<< /Filter /Standard /V 1 /R 2 /P -44 /Length 40 "

@@ -62,7 +62,6 @@ def test_each_sample_is_what_it_is() -> None:
         _archive("[Content_Types].xml", "xl/workbook.xml", "xl/vbaProject.bin"),
         _archive("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin"),
         b"{\\rtf1 text}",
-        b"caf\xe9 in latin 1",
         b"text with a \x00 in it",
         "text".encode("utf-32"),
     ],
@@ -129,7 +128,7 @@ def test_text_is_told_apart_by_what_it_says(content: bytes, media_type: str) -> 
 def test_a_head_that_ends_within_a_character_is_still_text() -> None:
     content = b"a" * (HEAD_BYTES - 1) + "é".encode()
     assert _type(content) == PLAIN_TEXT
-    assert _type(content[:100] + b"\xc3") is None
+    assert _type("über Köln ".encode() * 9 + b"\xc3") is None
 
 
 @pytest.mark.parametrize(
