@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tests.integration.running.people import END_STATES, signed_up
 from tests.integration.running.program import Program
 
-BULK = 40
+BULK = 30
 WORDS = ("harbour", "lease", "garden", "quiet", "copper", "winter", "letter", "seven", "hill")
 
 
@@ -18,7 +18,7 @@ async def test_a_note_is_ready_while_most_of_anothers_bulk_still_waits(
 ) -> None:
     await own.running()
     chance = random.Random(7)
-    texts = [" ".join(chance.choices(WORDS, k=9_000)) for _ in range(BULK)]
+    texts = [" ".join(chance.choices(WORDS, k=4_000)) for _ in range(BULK)]
     async with signed_up(own, "Asha") as asha, signed_up(own, "Ben") as ben:
         bulk = [(await asha.upload(text))["id"] for text in texts]
         began = time.monotonic()
