@@ -13,18 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.statements import statement
 
-NAME = "explained_search"
-
 
 async def search_plan(connection: AsyncConnection, values: Mapping[str, Any]) -> dict[str, Any]:
     """That of a search on this connection, which is carried out for it."""
-    compiled = statement("search").compile(dialect=connection.dialect)
+    return await plan_of("search", connection, values)
+
+
+async def plan_of(
+    name: str, connection: AsyncConnection, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """That of the statement in sql/`name`.sql."""
+    compiled = statement(name).compile(dialect=connection.dialect)
     driver: Any = (await connection.get_raw_connection()).driver_connection
     kept = "SELECT count(*) FROM pg_prepared_statements WHERE name = $1"
-    if not await driver.fetchval(kept, NAME):
-        await driver.execute(f"PREPARE {NAME} AS {compiled.string}")
-    given = ", ".join(_literal(values[name]) for name in compiled.positiontup)
-    plan = await driver.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {NAME} ({given})")
+    prepared = f"explained_{name}"
+    if not await driver.fetchval(kept, prepared):
+        await driver.execute(f"PREPARE {prepared} AS {compiled.string}")
+    given = ", ".join(_literal(values[each]) for each in compiled.positiontup)
+    plan = await driver.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {prepared} ({given})")
     return dict(plan[0]["Plan"])  # the engine's connections read JSON
 
 

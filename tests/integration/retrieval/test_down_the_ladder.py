@@ -7,19 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from adapters.postgres.engine import transaction
 from adapters.postgres.passages import visible_values
-from adapters.postgres.statements import statement
-from adapters.postgres.vector_route import PLANNING
+from adapters.postgres.vector_route import searching
 from application.retrieval.passages import Passages
 from domain.identity import Action, Caller
 from domain.retrieval.likeness import Rung, Span, spans_of
 from domain.retrieval.query import SearchMode, SearchQuery
 from tests.integration.http.conftest import Serve, serve
 from tests.integration.retrieval.library import Library
-from tests.integration.retrieval.test_ranking_sees_what_is_visible import _nodes, _rows_read
+from tests.integration.retrieval.plans import nodes, plan_of
+from tests.integration.retrieval.test_ranking_sees_what_is_visible import _rows_read
 from tests.integration.retrieval.test_search_over_http import _post
 
 __all__ = ["serve"]  # a fixture
@@ -180,11 +178,9 @@ async def _postings_scanned(
         "lexemes_max": 1_000,
         "postings_max": 1_000,
     }
-    explained = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('visible_lexemes').text}")
-    async with transaction(library.engine, caller.tenant_id, caller.person_id) as connection:
-        await connection.execute(PLANNING)
-        (plan,) = (await connection.execute(explained, values)).scalar_one()
-    return [node for node in _nodes(plan) if node.get("Relation Name") == "postings"]
+    async with searching(library.engine, caller) as (connection, _):
+        plan = await plan_of("visible_lexemes", connection, values)
+    return [node for node in nodes(plan) if node.get("Relation Name") == "postings"]
 
 
 async def test_words_of_documents_that_were_not_named_are_no_help(library: Library) -> None:
