@@ -421,7 +421,10 @@ BOMBS: Mapping[str, tuple[Bomb, str]] = {
         "more than 2,000 pages",
     ),
     "pdf: arrays nested deeply": (lambda: page(b"[" * MEBIBYTE), "damaged"),
-    "html: nested deeply": (lambda: b"<div>" * 100_000 + b"words", "more than 512 levels deep"),
+    "html: nested deeply": (
+        lambda: b"<!doctype html>" + b"<div>" * 100_000 + b"words",
+        "more than 512 levels deep",
+    ),
     "json: a million levels": (lambda: b"[" * MEBIBYTE + b"]" * MEBIBYTE, "nested too deeply"),
     "json: five hundred levels": (lambda: b'{"a":' * 500 + b"1" + b"}" * 500, "100 levels deep"),
     "json: a number of a million digits": (
