@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from application.consent.agreement import Agreement
 from application.consent.approval import Approval, assert_sure
+from application.consent.given_before import given_before
 from application.consent.ports import Consents, ConsentTransaction, Party, SharedResource
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GranteeUnknown, GrantNotFound
@@ -44,10 +45,7 @@ class GiveGrant:
         caller = await self.approval.proven(caller, code, idempotency)
         async with self.consents.begin(caller) as tx:
             fresh = GrantId(self.new_id())
-            claimed = GrantId(await tx.claim(idempotency, fresh))
-            if claimed != fresh:
-                earlier = await tx.grant(claimed)
-                assert earlier is not None
+            if (earlier := await given_before(tx, idempotency, fresh)) is not None:
                 return earlier
             recipient = await tx.party(grantee)
             if recipient is None:

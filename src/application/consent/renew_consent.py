@@ -7,6 +7,7 @@ from datetime import datetime
 
 from application.consent.agreement import Agreement
 from application.consent.approval import Approval, assert_sure
+from application.consent.given_before import given_before
 from application.consent.ports import Consents
 from application.ports import Idempotency, NewId
 from domain.consent.grant import Grant, GrantMustEndLater
@@ -42,10 +43,7 @@ class RenewConsent:
         caller = await self.approval.proven(caller, code, idempotency)
         async with self.consents.begin(caller) as tx:
             fresh = GrantId(self.new_id())
-            claimed = GrantId(await tx.claim(idempotency, fresh))
-            if claimed != fresh:
-                earlier = await tx.grant(claimed)
-                assert earlier is not None
+            if (earlier := await given_before(tx, idempotency, fresh)) is not None:
                 return earlier
             record = await tx.consent(consent_id)
             if record is None:

@@ -7,7 +7,7 @@ a schema may apply to a field, any that keeps it out of the index does so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.json_pointer import WHOLE, Json, Pointers, below, parse
@@ -54,23 +54,16 @@ class _Reading:
 
     def _marks(self, starts: Subschemas) -> bool:
         """Whether these, or whatever they are made of, mark anything as sensitive."""
-        found: dict[int, Mapping[str, Json]] = {}
-        waiting = list(starts)
-        while waiting:
-            each = waiting.pop()
-            if id(each) in found:
-                continue
-            found[id(each)] = each
-            if each.get(SENSITIVE) is True:
-                return True
-            if "$ref" in each:
-                waiting += _schemas([referred(self.schema, each["$ref"])])
-            waiting += _schemas([each.get(keyword) for keyword in ONE - {"not"}])
-            for keyword in LIST:
-                waiting += _schemas(each.get(keyword))
-            for keyword in NAMED - {"$defs"}:  # what is defined counts where it is referred to
-                waiting += _schemas(_values(each.get(keyword)))
-        return False
+        made_of = _each_once(starts, self._made_of)
+        return any(each.get(SENSITIVE) is True for each in made_of)
+
+    def _made_of(self, schema: Mapping[str, Json]) -> Subschemas:
+        parts: list[Json] = [schema.get(keyword) for keyword in ONE - {"not"}]
+        for keyword in LIST:
+            parts += _schemas(schema.get(keyword))
+        for keyword in NAMED - {"$defs"}:  # what is defined counts where it is referred to
+            parts += _values(schema.get(keyword))
+        return [*self._referred(schema), *_schemas(parts)]
 
     def leaves(
         self,
@@ -99,20 +92,31 @@ class _Reading:
 
     def _applying(self, starts: Subschemas) -> Subschemas:
         """These, and whatever applies at the same place because of them, each once."""
-        found: dict[int, Mapping[str, Json]] = {}
-        waiting = list(starts)
-        while waiting:
-            each = waiting.pop()
-            if id(each) in found:
-                continue
-            found[id(each)] = each
-            if "$ref" in each:
-                waiting += _schemas([referred(self.schema, each["$ref"])])
-            for keyword in ("allOf", "anyOf", "oneOf"):
-                waiting += _schemas(each.get(keyword, []))
-            waiting += _schemas([each.get(keyword) for keyword in ("if", "then", "else")])
-            waiting += _schemas(_values(each.get("dependentSchemas")))
-        return list(found.values())
+        return list(_each_once(starts, self._at_the_same_place))
+
+    def _at_the_same_place(self, schema: Mapping[str, Json]) -> Subschemas:
+        parts: list[Json] = [schema.get(keyword) for keyword in ("if", "then", "else")]
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            parts += _schemas(schema.get(keyword))
+        parts += _values(schema.get("dependentSchemas"))
+        return [*self._referred(schema), *_schemas(parts)]
+
+    def _referred(self, schema: Mapping[str, Json]) -> Subschemas:
+        return _schemas([referred(self.schema, schema["$ref"])]) if "$ref" in schema else []
+
+
+def _each_once(
+    starts: Subschemas, further: Callable[[Mapping[str, Json]], Subschemas]
+) -> Iterator[Mapping[str, Json]]:
+    """These and all that they lead to. Schemas may lead back to themselves."""
+    found: set[int] = set()
+    waiting = list(starts)
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in found:
+            found.add(id(each))
+            waiting += further(each)
+            yield each
 
 
 def _marked(applying: Subschemas, above: bool | None) -> bool | None:

@@ -1,7 +1,8 @@
 -- Take back every answer that rests on these grants, or on this document: running ones stop,
 -- their text and manifest go, and a tombstone says why. What is hidden already keeps its tombstone.
 -- Where there is a basis to keep them on, those that were completed stay and say so; they, too,
--- count no more for how often something was cited; what an earlier withdrawal kept them on is told on. Returns one row for each run.
+-- count no more for how often something was cited. What an earlier withdrawal kept them on is told
+-- on. Returns one row for each run.
 WITH resting AS MATERIALIZED (
     SELECT DISTINCT r.id, r.answer_id, r.state,
            CAST(:basis AS text) IS NOT NULL AND r.state = 'completed' AS kept
