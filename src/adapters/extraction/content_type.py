@@ -6,7 +6,7 @@ import re
 
 from adapters.extraction.delimited import delimiter_of
 from adapters.extraction.json_values import JsonKind, json_kind
-from adapters.extraction.text_encoding import text_of
+from adapters.extraction.text_encoding import CONTROLS, text_of
 
 PLAIN_TEXT = "text/plain"
 MARKDOWN = "text/markdown"
@@ -27,7 +27,6 @@ TAIL_BYTES = 65_536
 
 _PDF_HEADER_BYTES_MAX = 1_024  # PDF 1.7, implementation note 13: junk may come before the header
 _OTHER_TEXT = ("{\\rtf", "%!PS", "-----BEGIN PGP MESSAGE")
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _HTML_START = re.compile(
     r"(?:<\?xml[^>]{0,200}>\s{0,99}|<!--(?:[^-]|-(?!->)){0,9999}-->\s{0,99}){0,9}"
     r"<(?:!doctype html|html|head|body|title|meta|h[1-6]|p|div|section|article|main|header|nav|"
@@ -118,7 +117,7 @@ def _member_names(part: bytes, signature: bytes, length_at: int, name_at: int) -
 def _as_text(head: bytes, *, guess: bool) -> str | None:
     # A head that was cut may end within a character; a whole file may not.
     text = text_of(head, whole=len(head) < HEAD_BYTES, guess=guess)
-    return None if text is None or _CONTROLS.search(text) else text
+    return None if text is None or CONTROLS.search(text) else text
 
 
 def _text_type(text: str, tail: bytes, *, whole: bool) -> str | None:

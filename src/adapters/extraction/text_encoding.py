@@ -11,6 +11,9 @@ import re
 import string
 from encodings.aliases import aliases
 
+CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+"""What no text has."""
+
 _DECLARED_WITHIN = 1_024  # bytes: HTML standard, 13.2.3.2
 _DECLARED = re.compile(rb"<meta\s[^>]{0,300}?charset\s{0,9}=\s{0,9}[\"']?([\w.:-]{1,40})", re.I)
 # Looked up now, since a confined reader opens no module later.

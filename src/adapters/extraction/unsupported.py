@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
+from adapters.extraction.text_encoding import CONTROLS
 from domain.retrieval.rejection import NOT_UNICODE, PROTECTED
 
 SUPPORTED = "Text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, ODS, CSV, JSON and EML are supported."
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # [MS-CFB], 2.2
 # Names of streams, which stand in the directory of a compound file. A document with a password is
 # packed as a whole into the first ([MS-OFFCRYPTO], 2.3.4.4); the others are of the old formats.
@@ -33,7 +31,7 @@ def why_unsupported(head: bytes, tail: bytes) -> str:
 def _is_text(head: bytes) -> bool:
     """Whether these are bytes of a text, in whatever encoding it is."""
     if b"\0" not in head:
-        return _CONTROLS.search(head.decode("latin-1")) is None
+        return CONTROLS.search(head.decode("latin-1")) is None
     return any(_is_written_in(encoding, head) for encoding in ("utf-16-le", "utf-16-be", "utf-32"))
 
 
@@ -41,4 +39,4 @@ def _is_written_in(encoding: str, head: bytes) -> bool:
     """Without a mark the order of two bytes is told by what is read: mostly ASCII."""
     text = head[: len(head) // 4 * 4].decode(encoding, "replace")
     ascii_count = len(text.encode("ascii", "ignore"))
-    return _CONTROLS.search(text) is None and ascii_count > len(text) / 2
+    return CONTROLS.search(text) is None and ascii_count > len(text) / 2

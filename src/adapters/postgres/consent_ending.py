@@ -78,7 +78,7 @@ async def end_consent(
         kept_under=back.kept_under,
         last_release_numbers=await _last_numbers(connection, caller, ended),
     )
-    await append_event(connection, caller, consent_id, event, _written(revocation))
+    await append_event(connection, caller, consent_id, event, revocation.claims())
     await record_consent_event(
         connection, caller, sealing, new_id(), consent_id, event, ended, answers
     )
@@ -97,7 +97,7 @@ async def revocation_of(
     written = (await connection.execute(did)).scalar_one_or_none()
     if written is None:
         return None
-    ids = [UUID(each) for each in written["grants"]]
+    ids = [UUID(each["id"]) for each in written["grants"]]
     rows = await connection.execute(
         select(grants).where(grants.c.tenant_id == caller.tenant_id, grants.c.id.in_(ids))
     )
@@ -122,22 +122,6 @@ async def revocation_of(
             for document, number in written["last_release_numbers"].items()
         },
     )
-
-
-def _written(revocation: Revocation) -> dict[str, object]:
-    return {
-        "grants": [str(grant.id) for grant in revocation.grants],
-        "streams": [
-            {"run_id": str(each.run_id), "ended_at": each.ended_at.isoformat()}
-            for each in revocation.streams
-        ],
-        "answers_hidden": revocation.answers_hidden,
-        "answers_kept": revocation.answers_kept,
-        "kept_under": revocation.kept_under and revocation.kept_under.claims(),
-        "last_release_numbers": {
-            str(document): number for document, number in revocation.last_release_numbers.items()
-        },
-    }
 
 
 async def invalidate_consent(

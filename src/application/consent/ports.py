@@ -190,6 +190,22 @@ class Revocation:
     kept_under: KeepingBasis | None
     last_release_numbers: Mapping[DocumentId, int]
 
+    def claims(self) -> dict[str, object]:
+        """As JSON: what is kept of it, and what receipts say."""
+        return {
+            "grants": [{"id": str(grant.id), "epoch": grant.epoch} for grant in self.grants],
+            "streams": [
+                {"run_id": str(each.run_id), "ended_at": each.ended_at.isoformat()}
+                for each in self.streams
+            ],
+            "answers_hidden": self.answers_hidden,
+            "answers_kept": self.answers_kept,
+            "kept_under": self.kept_under and self.kept_under.claims(),
+            "last_release_numbers": {
+                str(document): number for document, number in self.last_release_numbers.items()
+            },
+        }
+
 
 class ConsentTransaction(Protocol):
     """One transaction over consents and grants."""

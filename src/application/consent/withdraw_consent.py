@@ -117,20 +117,7 @@ class RevokeGrant:
 
 def revocation_claims(revocation: Revocation) -> dict[str, object]:
     """What an ending did, as a receipt tells it to whoever did it."""
-    return {
-        "grants": [{"id": str(grant.id), "epoch": grant.epoch} for grant in revocation.grants],
-        "streams": [
-            {"run_id": str(each.run_id), "ended_at": each.ended_at.isoformat()}
-            for each in revocation.streams
-        ],
-        "streams_end_within_seconds": STREAM_SECONDS_MAX,
-        "answers_hidden": revocation.answers_hidden,
-        "answers_kept": revocation.answers_kept,
-        "kept_under": revocation.kept_under and revocation.kept_under.claims(),
-        "last_release_numbers": {
-            str(document): number for document, number in revocation.last_release_numbers.items()
-        },
-    }
+    return {**revocation.claims(), "streams_end_within_seconds": STREAM_SECONDS_MAX}
 
 
 def _has_a_say(caller: Caller, record: ConsentRecord, grant: Grant | None) -> bool:
