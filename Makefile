@@ -21,7 +21,7 @@ smollm: $(VENV)/.installed ## add a small language model that runs here (130 MB)
 run: $(VENV)/.installed ## serve on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(BIN)/strongroom serve
 
-test: $(VENV)/.developing ## everything that CI checks
+test: $(VENV)/.developing ## what CI checks, but for what takes long
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/check.sh
 
 demo: $(VENV)/.installed ## play the story of the product on real documents

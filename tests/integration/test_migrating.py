@@ -134,6 +134,7 @@ async def test_a_grant_that_began_in_another_age_is_mended_and_none_comes_after_
         await connection.close()
 
 
+@pytest.mark.slow
 def test_a_graph_is_built_where_shared_memory_is_small(tmp_path: Path) -> None:
     """As in a container: 64 MB, unless somebody asked for more."""
     if os.geteuid() != 0:

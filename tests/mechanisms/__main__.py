@@ -78,7 +78,7 @@ def _copied(copy: Path) -> Path:
 
 def _run(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
     command = [
-        *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", "-q", "-x", "-m", "not long", "-p", "no:cacheprovider"),
         *("-p", "no:randomly", f"--basetemp={copy.parent / 'pytest'}", *tests),
     ]
     where = {"PYTHONPATH": f"{copy / 'src'}{os.pathsep}{copy}"}

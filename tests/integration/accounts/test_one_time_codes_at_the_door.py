@@ -167,6 +167,7 @@ async def test_each_step_is_good_once_and_none_before_the_last(
         last = max(last, step)
 
 
+@pytest.mark.slow
 async def test_nobody_takes_a_used_step_back_not_even_by_sql(
     door: FrontDoor, asha: Enrolled
 ) -> None:

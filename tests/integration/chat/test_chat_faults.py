@@ -90,6 +90,7 @@ async def test_a_run_that_is_held_by_somebody_else_does_not_hold_up_the_others(
     assert (await chat.events(asha, held.run.id))[-1].type == "completed"
 
 
+@pytest.mark.slow
 async def test_sixty_runs_at_once_are_all_whole(open_chat: OpenChat, asha: Caller) -> None:
     chat = await open_chat(scripted(*[Text("x ") for _ in range(10)], pause_seconds=0.02))
     asked = [await chat.ask(asha) for _ in range(60)]

@@ -66,6 +66,7 @@ async def test_a_question_waits_for_its_turn_and_says_so(open_chat: OpenChat, as
     assert parents == [None, *(each.message.id for each in messages[:-1])]
 
 
+@pytest.mark.slow
 async def test_never_two_at_once_and_none_twice_with_four_processes_racing(
     open_chat: OpenChat, asha: Caller
 ) -> None:

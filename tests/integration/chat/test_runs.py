@@ -116,6 +116,7 @@ async def test_one_of_many_questions_at_once_wins_and_the_others_are_told(
     assert len(refused) == 15
 
 
+@pytest.mark.slow
 async def test_sequences_have_no_gaps_under_thirty_two_writers(
     open_chat: OpenChat, asha: Caller
 ) -> None:

@@ -221,8 +221,9 @@ async def test_a_document_that_is_erased_takes_the_answer_along(
     )  # fmt: skip
     asked = await chat.ask(asha)
     with suppress(AnswerWithdrawn):  # whoever comes when it is over already is refused
-        events = await chat.events(asha, asked.run.id)
-        assert [event.type for event in events] == ["run_started", "access_revoked"]
+        told = [event.type for event in await chat.events(asha, asked.run.id)]
+        # That it started goes with the rest: who comes in between hears of the end alone.
+        assert told in (["run_started", "access_revoked"], ["access_revoked"])
     await idle(chat)
     await assert_gone(chat, asha, asked.run.id, "document_erased")
 

@@ -215,6 +215,7 @@ async def test_a_crash_of_the_parser_refuses_that_document(extractor: ProcessExt
         await reading
 
 
+@pytest.mark.slow
 async def test_the_waiting_process_is_started_anew_when_it_was_killed(
     extractor: ProcessExtractor,
 ) -> None:

@@ -247,6 +247,7 @@ async def _library_of(process: _Process, owner: Caller) -> dict[str, VersionRef]
     return {name: await process.add(owner, _text(name)) for name in NAMES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", [WIDE, NARROW], ids=["wider", "narrower"])
 async def test_each_document_is_found_all_the_while(
     library: Library, to: Embedder, figure: Callable[[str], None]
@@ -301,6 +302,7 @@ async def test_the_searcher_would_notice_a_swap_before_its_time(library: Library
     assert searcher.missed
 
 
+@pytest.mark.slow
 async def test_several_processes_at_once_leave_one_vector_for_a_passage(library: Library) -> None:
     asha = await library.person()
     await _library_of(_Process(library, OLD), asha)
@@ -378,6 +380,7 @@ async def test_a_kill_at_any_step_is_made_good_by_the_next_start(
     await _assert_whole(process, library)
 
 
+@pytest.mark.slow
 async def test_processes_with_different_settings_do_not_fight(library: Library) -> None:
     """A rolling restart: one that knows the old model alone beside one that wants another."""
     asha = await library.person()

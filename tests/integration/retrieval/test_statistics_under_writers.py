@@ -165,6 +165,7 @@ _ON_A_DATABASE: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=4, **_ON_A_DATABASE)
 @given(writers=_writers)
 async def test_scores_are_right_while_a_few_write_at_once(

@@ -289,6 +289,7 @@ async def test_comparing_all_reads_the_same_whether_hidden_ones_lie_about_a_ques
     assert _read(shown) != _read(plans[0]), "what is read would not tell anything"
 
 
+@pytest.mark.slow
 async def test_the_graph_hands_out_as_many_whether_hidden_ones_lie_about_a_question_or_none(
     library: Library,
 ) -> None:

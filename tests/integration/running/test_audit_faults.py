@@ -205,7 +205,9 @@ TAKING: dict[str, Fault] = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS | HANGING)
+@pytest.mark.parametrize(
+    "name", [*FAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in HANGING)]
+)
 async def test_no_log_no_plaintext(
     scene: Scene, administrator: asyncpg.Connection, name: str, figure: Callable[[str], None]
 ) -> None:
@@ -213,7 +215,9 @@ async def test_no_log_no_plaintext(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", FAULTS | HANGING)
+@pytest.mark.parametrize(
+    "name", [*FAULTS, *(pytest.param(name, marks=pytest.mark.slow) for name in HANGING)]
+)
 async def test_no_log_no_plaintext_at_length(
     scene: Scene, administrator: asyncpg.Connection, name: str, figure: Callable[[str], None]
 ) -> None:
@@ -255,6 +259,7 @@ async def test_no_plaintext_where_it_cannot_be_recorded_that_keys_were_taken(
     assert scene.slowest < ANSWER_SECONDS_MAX
 
 
+@pytest.mark.slow
 async def test_no_disk_no_plaintext(
     scene: Scene,
     administrator: asyncpg.Connection,

@@ -109,6 +109,7 @@ async def test_what_cannot_be_chosen_is_named_and_changes_nothing(
     assert json_of(await served.ada.http.get(PATH))["models"] is None
 
 
+@pytest.mark.slow
 async def test_an_operator_chooses_models_beside_a_server_that_follows(served: Served) -> None:
     order = "tried in this order: "
     assert await served.tenant_models("second", "first") == (

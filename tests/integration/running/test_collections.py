@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from tests.integration.running.people import (
     PURPOSE,
     Json,
@@ -147,6 +149,7 @@ async def test_what_demands_a_second_factor_takes_one_to_be_put_into_what_is_sha
         assert await reads(ben, demanding["id"]) == 200
 
 
+@pytest.mark.slow
 async def test_taking_out_ends_what_is_being_answered_and_hides_what_was(own: Program) -> None:
     await own.running(extractive_words_per_second="4")
     async with signed_up(own, "Asha") as asha, signed_up(own, "Ben") as ben:

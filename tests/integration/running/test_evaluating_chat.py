@@ -50,6 +50,7 @@ async def test_a_running_server_is_asked_and_left_as_it_was(
     assert 0 < report["latency"]["first_token_p50_ms"] <= report["latency"]["whole_p50_ms"]
 
 
+@pytest.mark.slow
 async def test_the_set_that_comes_along_is_asked_of_an_instance_of_its_own(
     place: Path, built_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

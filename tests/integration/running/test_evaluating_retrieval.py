@@ -78,6 +78,7 @@ async def test_what_cannot_be_taken_or_asked_is_counted_and_the_rest_is_measured
     assert mode["ndcg_by_query"]["q-empty"] == 0.0
 
 
+@pytest.mark.slow
 async def test_an_instance_of_its_own_is_measured_and_removed(
     place: Path, built_models: Path, collection: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -305,6 +305,7 @@ async def test_a_repeat_with_the_same_key_joins_the_run(client: AsyncOpenAI) -> 
     assert again.choices == first.choices
 
 
+@pytest.mark.slow
 async def test_heartbeats_do_not_trouble_the_client(slow: Program, cleo: Person) -> None:
     async with client_of(slow, cleo) as client:
         stream = await client.chat.completions.create(**asking(stream=True))
@@ -390,6 +391,7 @@ async def test_embeddings_are_rate_limited(slow: Program, cleo: Person) -> None:
     assert 1 <= int(refused.value.response.headers["retry-after"]) <= 60
 
 
+@pytest.mark.slow
 async def test_a_server_that_stops_does_not_pass_a_part_for_the_whole(
     built_models: Path, places: Callable[[], Path]
 ) -> None:

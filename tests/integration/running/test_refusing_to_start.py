@@ -14,6 +14,8 @@ import pytest
 from tests.integration.running.people import signed_up
 from tests.integration.running.program import Program, command
 
+pytestmark = pytest.mark.slow
+
 QUICK_SECONDS = 20.0  # three when nothing else runs on the machine
 
 

@@ -15,6 +15,8 @@ import pytest
 from tests.integration.running.people import Person, signed_up
 from tests.integration.running.program import Program
 
+pytestmark = pytest.mark.slow
+
 ENDING_SECONDS_MAX = 2.0
 SECONDS_MAX = 20.0  # two when nothing else runs on the machine
 TEXT = "The lease of the harbour flat ends in March."

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx2
+import pytest
 
 from tests.integration.accounts.authenticator import Authenticator
 from tests.integration.running.people import (
@@ -113,6 +114,7 @@ async def test_a_wrong_password_gets_the_same_answer_whatever_code_comes_with_it
         assert (await enter(running, asha, totp=app.next_code())).status_code == 201
 
 
+@pytest.mark.slow
 async def test_of_twenty_sign_ins_with_one_code_one_succeeds(
     own: Program, figure: Callable[[str], None]
 ) -> None:

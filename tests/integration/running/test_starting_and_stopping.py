@@ -15,6 +15,8 @@ import pytest
 from tests.integration.running.people import signed_up
 from tests.integration.running.program import Program, ending, until_gone
 
+pytestmark = pytest.mark.slow
+
 SECOND_START_SECONDS_MAX = 12.0  # three when nothing else runs on the machine
 STOP_SECONDS_MAX = 4.0  # two when nothing else runs on the machine
 

@@ -147,6 +147,7 @@ async def test_one_flipped_bit_anywhere_is_noticed(
     assert (world.accepted, world.untouched) == ([], [])
 
 
+@pytest.mark.slow
 async def test_what_is_cut_or_extended_is_noticed(
     world: World, figure: Callable[[str], None]
 ) -> None:
@@ -161,6 +162,7 @@ async def test_what_is_cut_or_extended_is_noticed(
     assert [each for each in world.untouched if "blob_parts.bytes: extended" not in each] == []
 
 
+@pytest.mark.slow
 async def test_no_value_stands_in_for_another(world: World, figure: Callable[[str], None]) -> None:
     """Of another place of one's own, of somebody else, of another tenant, of an earlier version."""
     mine = world.cells["heron"]
@@ -175,6 +177,7 @@ async def test_no_value_stands_in_for_another(world: World, figure: Callable[[st
     assert (world.accepted, world.untouched) == ([], [])
 
 
+@pytest.mark.slow
 async def test_no_row_stands_in_for_another(world: World, figure: Callable[[str], None]) -> None:
     for each in moves(world.asha, world.bela, world.cora):
         await world.root.move(each)

@@ -24,6 +24,7 @@ BUILD_STAGES = [
 ]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_build_one_model(tmp_path: Path) -> None:
     program = (
         "import pathlib, sys\n"
