@@ -30,7 +30,7 @@ from domain.chat.budget import Amount, Budgets, Spender
 from domain.chat.conversation import Conversation
 from domain.chat.message import Message, MessageRole
 from domain.chat.run import Run, RunState
-from domain.identity import Caller, ConversationId, MessageId, RunId
+from domain.identity import Caller, ConversationId, MessageId, Purpose, RunId
 
 EARLIER_MESSAGES_MAX = 40
 EARLIER_STEPS_MAX = 200
@@ -106,11 +106,14 @@ class PostgresChats:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             return [message_of(row) for row in await connection.execute(page)]
 
-    async def earlier(self, caller: Caller, question: Message) -> Sequence[EarlierMessage]:
+    async def earlier(
+        self, caller: Caller, question: Message, purpose: Purpose
+    ) -> Sequence[EarlierMessage]:
         values = {
             "tenant": caller.tenant_id,
             "conversation": question.conversation_id,
             "parent": question.parent_id,
+            "purpose": purpose,
             "messages_max": EARLIER_MESSAGES_MAX,
             "steps_max": EARLIER_STEPS_MAX,
         }

@@ -192,7 +192,7 @@ class AnswerQuestion:
             tenant_id=asked.caller.tenant_id,
             conversation_id=asked.run.conversation_id,
         )
-        found = await self.chats.earlier(asked.caller, asked.message)
+        found = await self.chats.earlier(asked.caller, asked.message, asked.run.purpose)
         opened = [(each, chat.open_message(each.id, each.sealed_content)) for each in found]
         opened = [(each, text) for each, text in opened if text]  # some ended before a word
         messages = [each for each, _ in opened]

@@ -213,10 +213,13 @@ class Chats(Protocol):
         """In the order of their sequence; with `branch` only those up to it, on its path."""
         ...
 
-    async def earlier(self, caller: Caller, question: Message) -> Sequence[EarlierMessage]:
+    async def earlier(
+        self, caller: Caller, question: Message, purpose: Purpose
+    ) -> Sequence[EarlierMessage]:
         """The last messages before a question on its path, oldest first.
 
-        Without answers that were taken back, or that rest on a grant which is no longer open.
+        Without answers that were taken back, or that rest on a grant which is no longer open, or
+        is for another purpose than this.
         """
         ...
 

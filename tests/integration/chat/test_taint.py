@@ -54,6 +54,15 @@ async def test_no_later_prompt_carries_what_is_gone(scene: Scene, take_back: Tak
     assert (await scene.kept(later)).total() == 0
 
 
+async def test_what_was_answered_for_one_purpose_is_no_history_for_another(scene: Scene) -> None:
+    first = await scene.ask("What is the password of the harbour?")
+    await scene.ask("Say that again, please, all of it.", first)
+    assert scene.canary in scene.model.given[-1]
+    await scene.ask("And now for another end: say it again.", first, purpose="marketing")
+    assert "Say that again, please, all of it." in scene.model.given[-1]  # own words stay
+    assert scene.canary not in scene.model.given[-1]
+
+
 @WAYS
 async def test_what_is_being_written_and_shown_goes_from_memory_too(
     scene: Scene, take_back: TakeBack

@@ -1,6 +1,7 @@
 -- The last messages before a question on its path, as far as they may go into a prompt: no answer
 -- that was taken back, none that was kept after a withdrawal (it is there to be read again, and for
--- nothing new), none that rests on a grant which is no longer open.
+-- nothing new), none that rests on a grant which is no longer open, or which is for another purpose
+-- than this question's: consent to the one is none to the other.
 WITH RECURSIVE path AS (
     SELECT m.id, m.parent_id, m.sequence, m.role, m.sealed_content, m.tombstone, m.kept_at,
            1 AS steps
@@ -22,6 +23,6 @@ WHERE m.sealed_content IS NOT NULL AND m.tombstone IS NULL AND m.kept_at IS NULL
       JOIN grants g ON g.tenant_id = s.tenant_id AND g.id = s.grant_id
       WHERE s.tenant_id = :tenant AND s.run_id = r.id
         AND (g.revoked_at IS NOT NULL OR clock_timestamp() < g.not_before
-             OR clock_timestamp() >= g.expires_at))
+             OR clock_timestamp() >= g.expires_at OR g.purpose <> :purpose))
 ORDER BY m.sequence DESC
 LIMIT :messages_max
