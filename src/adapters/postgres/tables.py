@@ -900,7 +900,7 @@ run_sources = _table(
     _refers("runs", "run_id", cascade=True),
     Index("run_sources_document_idx", "tenant_id", "document_id"),
     Index("run_sources_grant_idx", "tenant_id", "grant_id"),
-    key=("run_id", "document_id", "version"),
+    key=("run_id", "document_id", "version", "release_id"),
 )
 
 citations = _table(

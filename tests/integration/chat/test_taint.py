@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.postgres.engine import Database, transaction
 from domain.chat.run import AnswerWithdrawn
+from domain.identity import Action
 from tests.integration.chat.conftest import idle
 from tests.integration.chat.scenes import KEPT, Scene, erase, leave, withdraw
 from tests.integration.chat.scenes import scene as scene  # a fixture
@@ -52,6 +55,27 @@ async def test_no_later_prompt_carries_what_is_gone(scene: Scene, take_back: Tak
     assert "Say that again, please, all of it." in scene.model.given[-1]  # own words stay
     assert scene.canary not in scene.model.given[-1]
     assert (await scene.kept(later)).total() == 0
+
+
+async def test_an_answer_goes_with_either_of_the_grants_that_it_rests_on(scene: Scene) -> None:
+    """Later answers were given the document under one, and earlier answers under the other."""
+    given: dict[str, Any] = {"purpose": "research", "actions": (Action.QUOTE,)}
+    share = partial(scene.library.share, scene.owner, scene.ref, scene.reader, **given)
+    await withdraw(scene)
+    scene.grant = await share(max_uses=1)
+    first = await scene.ask("What is the password of the harbour?")
+    await share()
+    second = await scene.ask("Say that again, please, all of it.", first)
+    grants = await scene.chat.rows(
+        scene.reader,
+        "SELECT grant_id FROM run_sources WHERE tenant_id = :tenant AND run_id = :run",
+        run=second.run.id,
+    )
+    assert len(grants) == 2
+    third = await scene.ask("And all of that, once more, please.", second)
+    await withdraw(scene)  # the first grant alone
+    for asked in (second, third):
+        assert (await scene.kept(asked)).total() == 0
 
 
 async def test_what_was_answered_for_one_purpose_is_no_history_for_another(scene: Scene) -> None:
