@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from application.chat.language_model import (
+    CutOff,
     ModelBrokeOff,
     ModelFailed,
     ModelLimits,
@@ -142,6 +143,8 @@ async def _pieces(response: httpx2.Response) -> AsyncGenerator[Piece, None]:
             finished = finished or choice.finish_reason is not None
             if choice.finish_reason == "content_filter":
                 raise ModelRefused("The language model's own filter stopped this answer.")
+            if choice.finish_reason == "length":
+                yield CutOff()
         spent = _spent(chunk)
         if spent is not None:
             yield spent

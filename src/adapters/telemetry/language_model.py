@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
-from application.chat.language_model import LanguageModel, ModelLimits, Piece, Spent
+from application.chat.language_model import CutOff, LanguageModel, ModelLimits, Piece, Spent
 from domain.chat.prompt import Prompt
 from domain.errors import Refusal
 
@@ -59,18 +59,20 @@ class TracedModel:
             },
         )
         began = time.monotonic()
-        is_first = True
+        is_first, finish = True, "stop"
         try:
             async with aclosing(self.model.stream(prompt, limits)) as pieces:
                 async for piece in pieces:
                     if isinstance(piece, Spent):
                         _note(span, piece)
+                    elif isinstance(piece, CutOff):
+                        finish = "length"
                     elif is_first:
                         is_first = False
                         seconds = time.monotonic() - began
                         span.set_attribute("gen_ai.response.time_to_first_chunk", seconds)
                     yield piece
-            span.set_attribute("gen_ai.response.finish_reasons", ["stop"])
+            span.set_attribute("gen_ai.response.finish_reasons", [finish])
         except Exception as error:
             # An exception's text may quote what it stumbled over: the span gets its kind alone.
             kind = error.code if isinstance(error, Refusal) else type(error).__name__

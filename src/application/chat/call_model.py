@@ -12,6 +12,7 @@ from application.chat.answer_limits import AnswerLimits
 from application.chat.guardrails import Guardrails
 from application.chat.hedge import Floor
 from application.chat.language_model import (
+    CutOff,
     LanguageModel,
     ModelSilent,
     ModelTooSlow,
@@ -22,7 +23,7 @@ from application.chat.language_model import (
 from application.chat.model_chain import ModelChain
 from application.chat.ports import RunLog
 from application.chat.shown_answer import ShownAnswer
-from domain.chat.event import Usage
+from domain.chat.event import CUT_OFF, Usage
 from domain.chat.model_call import ANSWERED, HEDGED, INTERRUPTED, ModelCall
 from domain.chat.price import MICROS, Tokens
 from domain.chat.prompt import Prompt, tokens_in
@@ -38,6 +39,7 @@ class _Written:
     parts: list[str] = field(default_factory=list)
     first_piece_seconds: float | None = None
     spent: Spent | None = None
+    is_cut_off: bool = False
 
     def add(self, text: str) -> None:
         if self.first_piece_seconds is None:
@@ -101,11 +103,15 @@ class CallModel:
                     await answer.say(piece.text)
                 elif isinstance(piece, Spent):
                     written.spent = piece
+                elif isinstance(piece, CutOff):
+                    written.is_cut_off = True
                 else:
                     await answer.quote(piece)
         await answer.finish(marks_sources=model.marks_sources)
         if not answer.has_begun:
             raise ModelSilent
+        if written.is_cut_off:
+            await self.log.append(CUT_OFF)
 
     async def _next(self, pieces: AsyncIterator[Piece], *, begun: bool) -> Piece | None:
         limits = self.limits

@@ -112,7 +112,12 @@ class Spent:
     cached_tokens: int = 0
 
 
-Piece: TypeAlias = Text | Quote | Spent
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """The answer has come to its limit, and ends where it stands: there was more to say."""
+
+
+Piece: TypeAlias = Text | Quote | Spent | CutOff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,11 +112,16 @@ class Cited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrail:
-    """A guardrail decided something about the answer."""
+    """A guardrail decided something about the answer: `length`, `cut` where the model came to its
+    limit before its end."""
 
     type: ClassVar[EventType] = EventType.GUARDRAIL
     kind: str
     decision: str
+
+
+CUT_OFF = Guardrail(kind="length", decision="cut")
+"""The model wrote as much as one answer may have, and had not come to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +235,11 @@ def text_of(event: Event) -> str:
     """The text that a `text_delta` adds to the answer."""
     text: str = json.loads(event.told)["text"]
     return text
+
+
+def is_cut_off(event: Event) -> bool:
+    """Whether the event says that the answer ends before its end."""
+    return event == as_event(event.number, CUT_OFF)
 
 
 def _told(fact: Fact) -> object:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from domain.chat.event import Event, EventType
+from domain.chat.event import Event, EventType, is_cut_off
 from domain.chat.run import Run
 from entrypoints.http.completion_shapes import (
     AnswerMessage,
@@ -56,6 +56,7 @@ class CompletionChunks:
     ignored: list[str]
     _model: str = field(init=False)
     _usage: CompletionUsage | None = field(default=None, init=False)
+    _finish_reason: str = field(default="stop", init=False)
 
     def __post_init__(self) -> None:
         self._model = self.run.model
@@ -75,7 +76,10 @@ class CompletionChunks:
             case EventType.QUEUED:
                 return b""  # nothing is written yet, and the format has no word for waiting
             case EventType.COMPLETED:
-                return self._chunk({}, finish_reason="stop") + self._spent() + DONE
+                last = self._chunk({}, finish_reason=self._finish_reason)
+                return last + self._spent() + DONE
+            case EventType.GUARDRAIL if is_cut_off(event):
+                self._finish_reason = "length"
             case EventType.FALLBACK:
                 self._model = told["to"]
         if event.type.is_terminal:
@@ -126,6 +130,7 @@ class GatheredCompletion:
     ignored: list[str]
     last: Event | None = field(default=None, init=False)
     _texts: list[str] = field(default_factory=list, init=False)
+    _finish_reason: str = field(default="stop", init=False)
     _told: dict[EventType, list[Any]] = field(default_factory=dict, init=False)
 
     def add(self, event: Event) -> None:
@@ -134,6 +139,8 @@ class GatheredCompletion:
             self._texts.append(told["text"])
         else:
             self._told.setdefault(event.type, []).append(told)
+        if is_cut_off(event):
+            self._finish_reason = "length"
         if event.type.is_terminal:
             self.last = event
 
@@ -146,7 +153,7 @@ class GatheredCompletion:
             id=completion_id(run),
             created=int(run.created_at.timestamp()),
             model=fallbacks[-1]["to"] if fallbacks else run.model,
-            choices=[CompletionChoice(message=message)],
+            choices=[CompletionChoice(message=message, finish_reason=self._finish_reason)],
             usage=usage_of(usage[-1]) if usage else None,
             system_fingerprint=run.prompt_version,
             strongroom=StrongroomFound(

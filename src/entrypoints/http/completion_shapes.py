@@ -127,7 +127,7 @@ class AnswerMessage(msgspec.Struct, kw_only=True):
 
 
 class CompletionChoice(msgspec.Struct, kw_only=True):
-    """There is one answer."""
+    """There is one answer. `finish_reason` is `length` where the model came to its limit first."""
 
     message: AnswerMessage
     index: int = 0

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.chat.event import Event, EventType
+from domain.chat.event import Event, EventType, is_cut_off
 from entrypoints.http.sse import sse_frame, sse_text_frame
 
 HEADERS = {"X-Vercel-AI-UI-Message-Stream": "v1"}
@@ -25,6 +25,7 @@ class UIMessageChunks:
     _is_talking: bool = field(default=False, init=False)
     _sources: set[str] = field(default_factory=set, init=False)
     _citations: int = field(default=0, init=False)
+    _finish_reason: str = field(default="stop", init=False)
 
     def __call__(self, event: Event) -> bytes:
         return b"".join(sse_frame(each) for each in self._chunks(event)) + (
@@ -49,14 +50,16 @@ class UIMessageChunks:
             case EventType.KEPT:
                 return [{"type": "message-metadata", "messageMetadata": {"kept": told}}]
             case EventType.COMPLETED:
-                ended = [{"type": "finish-step"}, {"type": "finish", "finishReason": "stop"}]
-                return self._silent() + ended
+                finish = {"type": "finish", "finishReason": self._finish_reason}
+                return [*self._silent(), {"type": "finish-step"}, finish]
             case EventType.CANCELLED:
                 return [*self._silent(), {"type": "abort", "reason": "The answer was stopped."}]
             case EventType.FAILED:
                 return [*self._silent(), {"type": "error", "errorText": told["detail"]}]
             case EventType.ACCESS_REVOKED:
                 return [{"type": "reset-step"}, {"type": "error", "errorText": _TAKEN_BACK}]
+        if is_cut_off(event):
+            self._finish_reason = "length"
         return [{"type": f"data-{event.type}", "data": told}]
 
     def _said(self, text: str) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from adapters.guardrails.secrets import Secrets
 from application.chat.answer_limits import AnswerLimits
 from application.chat.guardrails import Guardrails
 from application.chat.language_model import (
+    CutOff,
     ModelLimits,
     ModelUnavailable,
     Piece,
@@ -150,6 +151,17 @@ async def test_what_was_only_held_back_was_not_said(
     events = await told(chat, asha)
     assert len(of(events, "fallback")) == 1
     assert text_of(events) == "Well."
+
+
+async def test_an_answer_that_its_model_had_to_break_off_says_so(
+    open_chat: OpenChat, asha: Caller, excerpt: Excerpt
+) -> None:
+    chat = await open_chat(
+        scripted(Text("Cats sleep all"), CutOff()), excerpts=[excerpt], guardrails=ALL
+    )
+    events = await told(chat, asha)
+    assert of(events, "guardrail") == [{"kind": "length", "decision": "cut"}]
+    assert (text_of(events), events[-1].type) == ("Cats sleep all", "completed")
 
 
 async def test_an_answer_that_grows_too_long_is_stopped(

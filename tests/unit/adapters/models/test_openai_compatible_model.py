@@ -20,6 +20,7 @@ from adapters.models.openai_compatible import (
     model_client,
 )
 from application.chat.language_model import (
+    CutOff,
     ModelBrokeOff,
     ModelFailed,
     ModelLimits,
@@ -86,6 +87,11 @@ async def test_pieces_come_as_they_are_sent_and_usage_at_the_end() -> None:
         Text("wörld"),
         Spent(input_tokens=3, output_tokens=2),
     ]
+
+
+async def test_an_answer_that_came_to_its_limit_is_said_to_be_cut_off() -> None:
+    say = saying(OK, chunk("Hel"), chunk(finish_reason="length"), usage(3, 1), DONE)
+    assert await pieces(say) == [Text("Hel"), CutOff(), Spent(input_tokens=3, output_tokens=1)]
 
 
 async def test_the_request_is_what_the_protocol_asks_for() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from domain.chat.citation import Citation
 from domain.chat.event import (
+    CUT_OFF,
     AccessRevoked,
     Cancelled,
     Cited,
@@ -117,6 +118,7 @@ def runs(draw: st.DrawFn) -> list[Event]:
     facts += draw(st.sampled_from([[], [FALLBACK]]))
     said = st.builds(TextDelta, text=WORDS) | citations()
     facts += draw(st.lists(said, max_size=12))
+    facts += draw(st.sampled_from([[], [CUT_OFF]]))
     facts.append(Usage(model="first", input_tokens=3, output_tokens=4))
     facts.append(draw(TERMINALS))
     return [as_event(number, fact) for number, fact in enumerate(facts, start=1)]
@@ -130,6 +132,11 @@ def frames_of(encoded: bytes) -> list[str]:
     assert all(each.startswith("data: ") for each in frames)
     assert not any("\n" in each or "\r" in each for each in frames)
     return [each.removeprefix("data: ") for each in frames]
+
+
+def ending_in(events: list[Event]) -> str:
+    """Why the answer ends where it does, as OpenAI and the AI SDK call it."""
+    return "length" if any(each.type == "guardrail" for each in events) else "stop"
 
 
 def answer_in(events: list[Event]) -> str:
@@ -149,7 +156,6 @@ def test_chunks_of_a_completion_say_what_the_run_says(
         assert (told[-1]["choices"] == []) is include_usage
         if include_usage:
             assert told.pop()["usage"]["total_tokens"] == 7
-        assert told[-1]["choices"][0]["finish_reason"] == "stop"
     else:
         assert told.pop()["error"] == json.loads(json.dumps(_plain(ending_of(events[-1])[1].error)))
     assert all(("usage" in each) is include_usage for each in told)
@@ -157,7 +163,8 @@ def test_chunks_of_a_completion_say_what_the_run_says(
     choices = [each["choices"][0] for each in told]
     assert "".join(each["delta"].get("content", "") for each in choices) == answer_in(events)
     assert choices[0]["delta"]["role"] == "assistant"
-    assert [each["finish_reason"] for each in choices].count("stop") == (ended == "completed")
+    finish_reasons = [each["finish_reason"] for each in choices if each["finish_reason"]]
+    assert finish_reasons == ([ending_in(events)] if ended == "completed" else [])
     fell_back = any(each.type == "fallback" for each in events)
     assert told[-1]["model"] == ("second" if fell_back else "first")
     extended = [each["strongroom"]["event"] for each in told if "strongroom" in each]
@@ -173,6 +180,7 @@ def test_a_gathered_completion_says_what_the_run_says(events: list[Event]) -> No
         gathered.add(each)
     whole = gathered.whole()
     assert whole.choices[0].message.content == answer_in(events)
+    assert whole.choices[0].finish_reason == ending_in(events)
     cited = [json.loads(each.told) for each in events if each.type == "citation"]
     assert whole.strongroom.citations == cited
     assert gathered.last is events[-1]
@@ -198,6 +206,7 @@ def test_a_ui_message_stream_says_what_the_run_says(events: list[Event]) -> None
     assert kinds.count("data-citation") == sum(each.type == "citation" for each in events)
     last = {"completed": "finish", "cancelled": "abort"}.get(events[-1].type, "error")
     assert kinds[-1] == last
+    assert last != "finish" or told[-1]["finishReason"] == ending_in(events)
     assert ("reset-step" in kinds) is (events[-1].type == "access_revoked")
 
 
