@@ -22,7 +22,7 @@ from adapters.postgres.signals import notify
 from adapters.postgres.spending import reserve
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import conversations, messages, run_events, runs
-from application.chat.ports import EarlierMessage, SealedEvent, WrittenQuestion
+from application.chat.ports import Earlier, EarlierMessage, SealedEvent, WrittenQuestion
 from application.chat.spending import Bill
 from application.ports import DataKey, Idempotency
 from domain.chat.branch import Branch
@@ -106,9 +106,7 @@ class PostgresChats:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             return [message_of(row) for row in await connection.execute(page)]
 
-    async def earlier(
-        self, caller: Caller, question: Message, purpose: Purpose
-    ) -> Sequence[EarlierMessage]:
+    async def earlier(self, caller: Caller, question: Message, purpose: Purpose) -> Earlier:
         values = {
             "tenant": caller.tenant_id,
             "conversation": question.conversation_id,
@@ -119,12 +117,14 @@ class PostgresChats:
         }
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             rows = (await connection.execute(statement("earlier_messages"), values)).all()
-        return [
+        messages = [
             EarlierMessage(
                 id=MessageId(row.id), role=MessageRole(row.role), sealed_content=row.sealed_content
             )
-            for row in reversed(rows)
+            for row in rows
+            if row.id is not None
         ]
+        return Earlier(messages=messages, count=rows[0].messages)
 
     async def branches(
         self, caller: Caller, conversation_id: ConversationId, *, after: int, limit: int

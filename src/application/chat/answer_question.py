@@ -34,6 +34,7 @@ from domain.chat.event import (
     Cancelled,
     Completed,
     Guardrail,
+    History,
     Retrieval,
     RetrievedExcerpt,
     RunStarted,
@@ -127,7 +128,9 @@ class AnswerQuestion:
                 prompt_version=PROMPT_VERSION,
             )
         )
-        turns, earlier_answers = await self._earlier(asked)
+        turns, earlier_answers, left_out = await self._earlier(asked)
+        if left_out:
+            await log.append(History(messages=len(turns), left_out=left_out))
         passed = self.guardrails.question(question.text)
         for ruling in passed.rulings:
             await log.append(ruling)
@@ -180,8 +183,10 @@ class AnswerQuestion:
         await log.append(TextDelta(text=NOTHING_FOUND))
         await log.append(Usage(model=model, input_tokens=0, output_tokens=0))
 
-    async def _earlier(self, asked: AskedQuestion) -> tuple[Sequence[Turn], Sequence[MessageId]]:
-        """The turns that go into the prompt, and the answers among them.
+    async def _earlier(
+        self, asked: AskedQuestion
+    ) -> tuple[Sequence[Turn], Sequence[MessageId], int]:
+        """The turns that go into the prompt, the answers among them, and how many do not.
 
         What those answers rest on, this one rests on too. Without room for a window there is
         only the previous question, which rests on nothing.
@@ -193,7 +198,9 @@ class AnswerQuestion:
             conversation_id=asked.run.conversation_id,
         )
         found = await self.chats.earlier(asked.caller, asked.message, asked.run.purpose)
-        opened = [(each, chat.open_message(each.id, each.sealed_content)) for each in found]
+        opened = [
+            (each, chat.open_message(each.id, each.sealed_content)) for each in found.messages
+        ]
         opened = [(each, text) for each, text in opened if text]  # some ended before a word
         messages = [each for each, _ in opened]
         said = [(USER, each) for each in asked.question.before]
@@ -202,16 +209,17 @@ class AnswerQuestion:
             Turn(role=role, text=self.guardrails.question(text).text if role is USER else text)
             for role, text in said
         ]
+        count = len(asked.question.before) + found.count
         window = windowed(turns, self.limits.history_tokens_max)
         if not window:
-            questions = [turn for turn in turns if turn.role is USER]
-            return questions[-1:], []
+            questions = [turn for turn in turns if turn.role is USER][-1:]
+            return questions, [], count - len(questions)
         answers = [
             each.id
             for each in messages[max(0, len(messages) - len(window)) :]
             if each.role is MessageRole.ASSISTANT
         ]
-        return window, answers
+        return window, answers, count - len(window)
 
 
 def _retrieval(found: FoundExcerpts) -> Retrieval:

@@ -188,6 +188,15 @@ class EarlierMessage:
     sealed_content: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """The last messages before a question on its path that a prompt may have, oldest first, and how
+    many there are in all, as far as one looks back."""
+
+    messages: Sequence[EarlierMessage]
+    count: int
+
+
 class Chats(Protocol):
     """Conversations, messages and runs, of their owner only."""
 
@@ -213,10 +222,8 @@ class Chats(Protocol):
         """In the order of their sequence; with `branch` only those up to it, on its path."""
         ...
 
-    async def earlier(
-        self, caller: Caller, question: Message, purpose: Purpose
-    ) -> Sequence[EarlierMessage]:
-        """The last messages before a question on its path, oldest first.
+    async def earlier(self, caller: Caller, question: Message, purpose: Purpose) -> Earlier:
+        """What was said before a question on its path.
 
         Without answers that were taken back, or that rest on a grant which is no longer open, or
         is for another purpose than this.

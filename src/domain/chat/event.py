@@ -24,6 +24,7 @@ class EventType(StrEnum):
     """What happened."""
 
     QUEUED = "queued"
+    HISTORY = "history"
     RUN_STARTED = "run_started"
     RETRIEVAL = "retrieval"
     TEXT_DELTA = "text_delta"
@@ -63,6 +64,16 @@ class RunStarted:
     conversation_id: ConversationId
     model: str
     prompt_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Of what was said before on the question's path, only so many messages are in the prompt: the
+    last ones that fit, without those that may not be used. Told where some are `left_out`."""
+
+    type: ClassVar[EventType] = EventType.HISTORY
+    messages: int
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +210,7 @@ Terminal: TypeAlias = Completed | Cancelled | Failed | AccessRevoked
 Fact: TypeAlias = (
     Queued
     | RunStarted
+    | History
     | Retrieval
     | TextDelta
     | Cited

@@ -161,6 +161,7 @@ class GatheredCompletion:
                 conversation_id=run.conversation_id,
                 message_id=run.answer_id,
                 prompt_version=run.prompt_version,
+                history=next(iter(self._told.get(EventType.HISTORY, [])), None),
                 retrieval=next(iter(self._told.get(EventType.RETRIEVAL, [])), None),
                 citations=self._told.get(EventType.CITATION, []),
                 fallbacks=fallbacks,

@@ -138,7 +138,8 @@ class CompletionChoice(msgspec.Struct, kw_only=True):
 class StrongroomFound(msgspec.Struct, kw_only=True):
     """What OpenAI has no name for: where the answer is kept, and what it rests on.
 
-    `retrieval`, `citations` and `fallbacks` are what the events of the run say; `ignored` names
+    `history` is there where not all that was said before is in the prompt. `retrieval`, `citations`
+    and `fallbacks` are what the events of the run say; `ignored` names
     what was sent without effect; `kept` is there where the answer outlived the withdrawal of a
     consent.
     """
@@ -147,6 +148,7 @@ class StrongroomFound(msgspec.Struct, kw_only=True):
     conversation_id: UUID
     message_id: UUID
     prompt_version: str
+    history: dict[str, Any] | None
     retrieval: dict[str, Any] | None
     citations: list[dict[str, Any]]
     fallbacks: list[dict[str, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
@@ -230,6 +231,25 @@ async def test_what_a_question_is_asked_with_cannot_be_moved_or_changed(
                 run=row.id,
             )
     await again(chat, asha, of, second)
+
+
+async def test_what_a_prompt_has_no_room_for_is_told(open_chat: OpenChat, asha: Caller) -> None:
+    model = Remembering()
+    chat = await open_chat(model, limits=AnswerLimits(history_tokens_max=9))
+    of = await chat.conversation(asha)
+    told = []
+    for number in range(4):
+        asked = await chat.ask(asha, of, f"question {number}")
+        events = await chat.events(asha, asked.run.id)
+        found = [json.loads(each.told) for each in events if each.type == "history"]
+        told.append((len(model.heard()), found))
+    nothing_left_out: list[object] = []
+    assert told == [
+        (0, nothing_left_out),
+        (2, nothing_left_out),
+        (2, [{"messages": 2, "left_out": 2}]),
+        (2, [{"messages": 2, "left_out": 4}]),
+    ]
 
 
 async def test_a_withdrawal_reaches_the_answers_of_every_branch(

@@ -21,6 +21,7 @@ from domain.chat.event import (
     Event,
     Failed,
     Fallback,
+    History,
     Queued,
     Retrieval,
     RunStarted,
@@ -114,7 +115,9 @@ FALLBACK = Fallback(from_model="first", to_model="second", reason="model_unavail
 @st.composite
 def runs(draw: st.DrawFn) -> list[Event]:
     facts: list[Any] = draw(st.sampled_from([[], [QUEUED]]))
-    facts += [STARTED, Retrieval(mode="hybrid", degraded=[], excerpts=[])]
+    facts.append(STARTED)
+    facts += draw(st.sampled_from([[], [History(messages=2, left_out=3)]]))
+    facts.append(Retrieval(mode="hybrid", degraded=[], excerpts=[]))
     facts += draw(st.sampled_from([[], [FALLBACK]]))
     said = st.builds(TextDelta, text=WORDS) | citations()
     facts += draw(st.lists(said, max_size=12))
@@ -183,6 +186,8 @@ def test_a_gathered_completion_says_what_the_run_says(events: list[Event]) -> No
     assert whole.choices[0].finish_reason == ending_in(events)
     cited = [json.loads(each.told) for each in events if each.type == "citation"]
     assert whole.strongroom.citations == cited
+    cut = any(each.type == "history" for each in events)
+    assert whole.strongroom.history == ({"messages": 2, "left_out": 3} if cut else None)
     assert gathered.last is events[-1]
 
 
