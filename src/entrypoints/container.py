@@ -185,6 +185,7 @@ from application.consent.request_access import RequestAccess
 from application.consent.set_withdrawal_policy import SetWithdrawalPolicy
 from application.consent.share_by_link import RevokeLink, ShareByLink
 from application.consent.show_receipt import ShowReceipt
+from application.consent.tell_notice import TellNotice
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from application.ports import (
     Cipher,
@@ -654,6 +655,7 @@ class Container(containers.DeclarativeContainer):
     give_grant = providers.Singleton(
         GiveGrant, consents=consents, agreement=agreement, approval=approval, new_id=new_id
     )
+    tell_notice = providers.Singleton(TellNotice, give_grant=give_grant, limits=rate_limits)
     request_access = providers.Singleton(
         RequestAccess, consents=consents, agreement=agreement, limits=rate_limits, new_id=new_id
     )

@@ -35,6 +35,7 @@ def rates(settings: Settings) -> dict[str, str]:
         "sign_up_rate_per_address",
         "totp_rate_per_account",
         "access_request_rate_per_person",
+        "notice_rate_per_person",
         "redeem_rate_per_address",
         "embedding_rate_per_person",
         "question_rate_per_person",

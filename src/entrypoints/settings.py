@@ -92,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sign_up_rate_per_address: Rate = "300/minute"
     totp_rate_per_account: Rate = "10/hour"
     access_request_rate_per_person: Rate = "60/hour"
+    notice_rate_per_person: Rate = "120/hour"
     redeem_rate_per_address: Rate = "60/minute"
     embedding_rate_per_person: Rate = "120/minute"
     question_rate_per_person: Rate = "120/minute"

@@ -25,6 +25,12 @@ class NoticeOutdated(Conflict):
     code = "notice_outdated"
 
 
+class NoticeDiffers(Conflict):
+    """The notice is not the one that was shown: have it shown again, and decide again."""
+
+    code = "notice_differs"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """The text that was shown when consent was asked for, exactly."""
@@ -44,6 +50,11 @@ class Notice:
         """
         if policy.keep_on is not None and _answers_then(policy) not in self.body:
             raise NoticeOutdated
+
+    def assert_shown(self, shown_hash: bytes | None) -> None:
+        """Whoever says which notice they read agrees to no other. Raises NoticeDiffers."""
+        if shown_hash is not None and shown_hash != self.hash:
+            raise NoticeDiffers
 
 
 def written_notice(

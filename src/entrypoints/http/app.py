@@ -125,6 +125,7 @@ EXPOSED = (
     "declare_schema",
     "consents",
     "give_grant",
+    "tell_notice",
     "request_access",
     "approve_request",
     "refuse_request",

@@ -17,6 +17,7 @@ from application.consent.ports import Consents
 from application.consent.renew_consent import RenewConsent
 from application.consent.request_access import RequestAccess
 from application.consent.show_receipt import ShowReceipt
+from application.consent.tell_notice import TellNotice
 from application.consent.withdraw_consent import RevokeGrant, WithdrawConsent
 from domain.consent.exports import ExportForm
 from domain.consent.grant import GrantNotFound
@@ -25,14 +26,17 @@ from domain.identity import Caller, ConsentId, GrantId, PersonId
 from entrypoints.http.consent_shapes import (
     Approving,
     ConsentShown,
+    GrantMeant,
     GrantShown,
     NewConsent,
     NewGrant,
+    NoticeShown,
     ReceiptShown,
     Renewal,
     RevocationShown,
     consent_shown,
     grant_shown,
+    notice_shown,
     revocation_shown,
     terms_of,
 )
@@ -74,16 +78,41 @@ class GrantsController(Controller):
         data: JSONBody[NewGrant],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[GrantShown]:
-        """Share what is one's own, or what one may share onward: consent and grant in one step."""
+        """Share what is one's own, or what one may share onward: consent and grant in one step.
+
+        409 `notice_differs` where the notice is not the one of `notice_sha256` any more.
+        """
+        shown = data.notice_sha256
         grant = await give_grant(
             caller=caller,
             grantee=person_named(data.grantee),
             terms=terms_of(data),
             parent_id=None if data.parent_id is None else GrantId(data.parent_id),
             code=data.totp,
+            notice_hash=None if shown is None else bytes.fromhex(shown),
             idempotency=idempotency_of(request, idempotency_key, data),
         )
         return Response(grant_shown(grant), headers={"Location": f"{self.path}/{grant.id}"})
+
+    @post("/notice", status_code=200, opt={"example": GRANT_EXAMPLE})
+    async def show_notice(
+        self,
+        caller: Injected[Caller],
+        tell_notice: Injected[TellNotice],
+        data: JSONBody[GrantMeant],
+    ) -> NoticeShown:
+        """The notice that would be recorded if this was given now: read it, then give it.
+
+        Nothing is given, and nobody else learns of it.
+        """
+        return notice_shown(
+            await tell_notice(
+                caller=caller,
+                grantee=person_named(data.grantee),
+                terms=terms_of(data),
+                parent_id=None if data.parent_id is None else GrantId(data.parent_id),
+            )
+        )
 
     @get()
     async def list_grants(

@@ -84,13 +84,20 @@ class TermsAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     required_acr: Literal["mfa"] | None = None
 
 
-class NewGrant(TermsAsked, forbid_unknown_fields=True, kw_only=True):
-    """What one allows, and to whom. `parent_id` is the grant that is shared onward; `totp` a
-    second factor, where the resource demands one."""
+class GrantMeant(TermsAsked, forbid_unknown_fields=True, kw_only=True):
+    """What one would allow, and to whom. `parent_id` is the grant that is shared onward."""
 
     grantee: Someone
     parent_id: UUID | None = None
+
+
+class NewGrant(GrantMeant, forbid_unknown_fields=True, kw_only=True):
+    """What one allows, and to whom. `parent_id` is the grant that is shared onward; `totp` a
+    second factor, where the resource demands one. With `notice_sha256`, that of the notice which
+    one has read (`POST /v1/grants/notice`), it is given under this notice or not at all."""
+
     totp: CodeText | None = None
+    notice_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
 
 
 class NewConsent(TermsAsked, forbid_unknown_fields=True, kw_only=True):

@@ -17,6 +17,7 @@ from application.ports import Idempotency
 from application.vault.keep_records import RecordDetails
 from domain.consent.exports import ExportForm
 from domain.consent.grant import Grant, GrantAlreadyRevoked
+from domain.consent.notice import NoticeDiffers
 from domain.consent.record import ConsentNotInForce
 from domain.consent.terms import Terms
 from domain.errors import Unavailable
@@ -54,6 +55,38 @@ async def share(container: Container, people: Sequence[Caller]) -> Share:
         )
 
     return given
+
+
+async def test_the_notice_that_was_read_beforehand_is_the_one_that_is_recorded(
+    container: Container, people: Sequence[Caller], share: Share
+) -> None:
+    owner, ben, cleo = people
+    parent = await share(owner, ben)
+    terms = Terms(
+        resource=parent.resource,
+        actions=frozenset({Action.READ}),
+        purpose=Purpose("care"),
+        expires_at=in_(minutes=20),
+        max_uses=3,
+    )
+    given = {"caller": ben, "grantee": cleo.person_id, "terms": terms, "parent_id": parent.id}
+    before = await _kept(container, ben)
+    notice = await container.tell_notice()(**given)
+    assert await _kept(container, ben) == before
+    give_grant = container.give_grant()
+    with pytest.raises(NoticeDiffers):
+        await give_grant(**given | {"terms": replace(terms, max_uses=4)}, notice_hash=notice.hash)
+    assert await _kept(container, ben) == before
+    grant = await give_grant(**given, notice_hash=notice.hash)
+    async with container.consents().begin(cleo) as tx:
+        record = await tx.consent(grant.consent_id)
+    assert record is not None
+    assert record.notice == notice
+
+
+async def _kept(container: Container, caller: Caller) -> int:
+    """How many consents there are that somebody is a side of."""
+    return len(await container.consents().consents(caller, after=None, limit=99))
 
 
 def in_(**time: int) -> datetime:

@@ -229,6 +229,10 @@ async def test_a_grant_that_makes_no_sense_is_refused_with_the_field(
             "/v1/grants", json={**grant_body(document["id"], ben.email), **terms}
         )
         problem = problem_of(answer, [400])
+        told = await asha.http.post(
+            "/v1/grants/notice", json={**grant_body(document["id"], ben.email), **terms}
+        )
+        assert problem_of(told, [400]).get("errors") == problem.get("errors")
         assert [each["pointer"] for each in problem.get("errors", ())] == [pointer], (
             terms,
             problem,

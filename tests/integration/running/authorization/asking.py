@@ -284,6 +284,7 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     "PATCH /v1/records/{record_id}": _if_matching({"json": {"name": "Nobody"}, "headers": _PATCH}),
     "PUT /v1/schemas/{schema_name}": _if_matching({"json": {"type": "object"}}),
     "POST /v1/grants": _grant,
+    "POST /v1/grants/notice": _grant,
     "POST /v1/consents": _consent,
     "GET /v1/consents/{consent_id}/export": _export,
     "POST /v1/consents/{consent_id}/approve": _always({}, _WRONG_CODE),

@@ -14,6 +14,7 @@ WITHOUT = {
     "/v1/audit/cosignatures": "a witness's line is kept once",
     "/v1/checkpoints/cosignatures": "a witness's line is kept once",
     "/v1/embeddings": "it stores nothing; OpenAI's clients send no key",
+    "/v1/grants/notice": "it changes nothing",
     "/v1/me/totp": "until it is confirmed each secret takes the place of the one before",
     "/v1/me/totp/confirm": "a code is good once",
     "/v1/oauth/introspect": "it changes nothing",
