@@ -24,6 +24,7 @@ from domain.chat.event import (
     Failed,
     Fallback,
     Guardrail,
+    History,
     Queued,
     Retrieval,
     RetrievedExcerpt,
@@ -106,6 +107,7 @@ TOLD = [
         {"excerpt_id", "document_id", "version", "start", "end", "quote", "answer_start",
          "answer_end", "verified", "field"},
     ),
+    (History(messages=1, left_out=2), {"messages", "left_out"}),
     (Guardrail(kind="links", decision="neutralised"), {"kind", "decision"}),
     (
         Usage(model="m", input_tokens=1, output_tokens=2),
