@@ -179,6 +179,20 @@ MECHANISMS = (
         test="tests/integration/test_isolation.py",
     ),
     Mechanism(
+        invariant=7,
+        what="the models that a tenant has chosen are asked for anew for each answer",
+        taken_out=[
+            Edit(
+                file="src/application/chat/model_choices.py",
+                old="await self.choices.find(caller, task)",
+                new='globals().setdefault("once", {}).setdefault('
+                "caller.tenant_id, await self.choices.find(caller, task))",
+            )
+        ],
+        test="tests/integration/running/test_chosen_models_of_two_processes.py"
+        "::test_the_next_answer_on_the_other_process_is_made_by_what_was_chosen",
+    ),
+    Mechanism(
         invariant=8,
         what="a quote is verified where its bytes stand in the text",
         taken_out=[
@@ -288,6 +302,15 @@ MECHANISMS = (
             )
         ],
         test="tests/integration/chat/test_taking_back.py",
+    ),
+    Mechanism(
+        invariant=10,
+        what="what was answered for one purpose goes into no prompt for another",
+        taken_out=[
+            Edit(file=f"{_SQL}/earlier_messages.sql", old=" OR g.purpose <> :purpose", new="")
+        ],
+        test="tests/integration/chat/test_taint.py"
+        "::test_what_was_answered_for_one_purpose_is_no_history_for_another",
     ),
     Mechanism(
         invariant=10,
