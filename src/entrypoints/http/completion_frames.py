@@ -181,6 +181,14 @@ def ending_of(event: Event) -> tuple[int, OpenAIErrorBody]:
     return 409, openai_error(409, "run_cancelled", "The answer was stopped.")
 
 
+def may_help_again(event: Event) -> bool:
+    """Whether the same request, at once and unasked, may be answered after such an end."""
+    if event.type is not EventType.FAILED:
+        return False
+    told = json.loads(event.told)
+    return told["status"] >= 500 and bool(told["retryable"])
+
+
 def completion_id(run: Run) -> str:
     return f"chatcmpl-{run.id}"
 

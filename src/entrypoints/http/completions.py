@@ -24,7 +24,12 @@ from application.ports import Idempotency
 from domain.chat.event import EventType
 from domain.chat.run import RunNotFound
 from domain.identity import Caller, ConversationId
-from entrypoints.http.completion_frames import CompletionChunks, GatheredCompletion, ending_of
+from entrypoints.http.completion_frames import (
+    CompletionChunks,
+    GatheredCompletion,
+    ending_of,
+    may_help_again,
+)
 from entrypoints.http.completion_shapes import (
     Completion,
     NewCompletion,
@@ -145,8 +150,9 @@ async def _whole(
     if last.type is EventType.COMPLETED:
         return Response(gathered.whole(), media_type=MediaType.JSON)
     status, error = ending_of(last)
-    # To ask again is the asker's decision, not that of a client that retries by itself.
-    headers = {"X-Should-Retry": "false"} if status < 500 else {}
+    # To ask again is the asker's decision, not that of a client that retries by itself, unless it
+    # may well help: each time is a run of its own, that is paid for.
+    headers = {} if may_help_again(last) else {"X-Should-Retry": "false"}
     return Response(error, status_code=status, media_type=MediaType.JSON, headers=headers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -40,7 +41,12 @@ from domain.identity import (
     Purpose,
     RunId,
 )
-from entrypoints.http.completion_frames import CompletionChunks, GatheredCompletion, ending_of
+from entrypoints.http.completion_frames import (
+    CompletionChunks,
+    GatheredCompletion,
+    ending_of,
+    may_help_again,
+)
 from entrypoints.http.completion_shapes import (
     NewCompletion,
     PostedMessage,
@@ -189,6 +195,16 @@ def test_a_gathered_completion_says_what_the_run_says(events: list[Event]) -> No
     cut = any(each.type == "history" for each in events)
     assert whole.strongroom.history == ({"messages": 2, "left_out": 3} if cut else None)
     assert gathered.last is events[-1]
+
+
+def test_a_client_that_retries_by_itself_does_so_where_it_may_help_alone() -> None:
+    broken = Failed(code="model_failed", title="x", status=503, detail="It broke.", retryable=True)
+    filtered = replace(broken, code="model_refused", status=502, retryable=False)
+    crowded = replace(broken, code="too_many", status=429)
+    taken_back = AccessRevoked(withdrawal=Withdrawal(reason="access_revoked"))
+    assert may_help_again(as_event(9, broken))
+    for each in (filtered, crowded, Cancelled(), taken_back):
+        assert not may_help_again(as_event(9, each))
 
 
 @given(events=runs())
