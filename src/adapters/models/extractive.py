@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from adapters.models.english_words import content_words, words_of
 from application.chat.language_model import ModelLimits, Piece, Quote, Spent, Text
-from domain.chat.answer import INTRODUCTION, NOTHING_FOUND
+from domain.chat.answer import CLOSEST, INTRODUCTION, NOTHING_FOUND
 from domain.chat.excerpt import Excerpt
 from domain.chat.prompt import Prompt
 from domain.retrieval.segments import sentences
@@ -71,8 +71,10 @@ class ExtractiveModel:
     is_metered: bool = False
 
     async def stream(self, prompt: Prompt, limits: ModelLimits) -> AsyncGenerator[Piece, None]:
-        chosen = choose(prompt.sought, prompt.excerpts)
-        async for word in self._words(INTRODUCTION if chosen else NOTHING_FOUND):
+        chosen, frame = choose(prompt.sought, prompt.excerpts), INTRODUCTION
+        if not chosen and prompt.is_left_over:  # another model might have found an answer in them
+            chosen, frame = choose(prompt.sought, prompt.excerpts, coverage_min=0.0), CLOSEST
+        async for word in self._words(frame if chosen else NOTHING_FOUND):
             yield word
         for sentence in chosen:
             async for word in self._words(f"\n\n“{sentence.text}"):
@@ -99,13 +101,18 @@ class ExtractiveModel:
             yield Text(word)
 
 
-def choose(question: str, excerpts: Sequence[Excerpt]) -> Sequence[_Sentence]:
-    """The sentences to quote: the best document's first, each document's in its own order."""
+def choose(
+    question: str, excerpts: Sequence[Excerpt], *, coverage_min: float = COVERAGE_MIN
+) -> Sequence[_Sentence]:
+    """The sentences to quote: the best document's first, each document's in its own order.
+
+    Each has at least such a part of what the question asks for, by its words.
+    """
     candidates = [sentence for excerpt in excerpts for sentence in _sentences_of(excerpt)]
     wanted = content_words(question)
     if not wanted:  # "what is this about?": what stands first says it best
         return candidates[:2]
-    scores = _scores(question, wanted, candidates)
+    scores = _scores(question, wanted, candidates, coverage_min)
     picked: list[_Sentence] = []
     best = max(scores.values(), default=0.0)
     for index in sorted(scores, key=lambda each: (-scores[each], each)):
@@ -124,7 +131,7 @@ def choose(question: str, excerpts: Sequence[Excerpt]) -> Sequence[_Sentence]:
 
 
 def _scores(
-    question: str, wanted: frozenset[str], candidates: Sequence[_Sentence]
+    question: str, wanted: frozenset[str], candidates: Sequence[_Sentence], coverage_min: float
 ) -> dict[int, float]:
     """Scores of the candidates that share enough of the question, by index."""
     found = Counter(word for each in candidates for word in each.words & wanted)
@@ -134,7 +141,7 @@ def _scores(
     scores = {}
     for index, each in enumerate(candidates):
         coverage = sum(weights[word] for word in each.words & wanted) / whole
-        if coverage < COVERAGE_MIN:
+        if coverage < coverage_min:
             continue
         hinted = sum(1 for pattern in hints if pattern.search(each.text))
         length = 1 / (1 + max(0, len(each.words) - 40) / 40)

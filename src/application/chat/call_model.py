@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from application.chat.answer_limits import AnswerLimits
@@ -65,6 +65,10 @@ class CallModel:
     def was_heard(self) -> bool:
         """Whether something of what a model said was shown."""
         return any(answer.has_begun for answer in self._answers)
+
+    def standing_in(self) -> CallModel:
+        """For a model that is called because others have failed; what was said counts on."""
+        return replace(self, prompt=replace(self.prompt, is_left_over=True))
 
     async def __call__(self, model: LanguageModel, floor: Floor) -> None:
         """Raises what the model raises, ModelTooSlow, ModelSilent, or AnswerTooLong."""

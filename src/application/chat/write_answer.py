@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from application.chat.answer_limits import AnswerLimits
 from application.chat.call_model import CallModel
@@ -72,7 +72,8 @@ class WriteAnswer:
             await log.append(
                 Fallback(from_model=failed.name, to_model=following.name, reason=failure.code)
             )
-            position, failure = position + 1, await self._try(following, Floor())
+            stand_in = replace(self, call=self.call.standing_in())
+            position, failure = position + 1, await stand_in._try(following, Floor())
 
     async def _begin(
         self, models: Sequence[LanguageModel], log: RunLog

@@ -10,8 +10,9 @@ from enum import StrEnum
 from domain.chat.citation import Citation
 
 INTRODUCTION = "From the passages you may see, word for word:"
+CLOSEST = "No language model could answer; these passages come closest, word for word:"
 NOTHING_FOUND = "Nothing that you may see answers this."
-FRAMES = frozenset({INTRODUCTION, NOTHING_FOUND})
+FRAMES = frozenset({INTRODUCTION, CLOSEST, NOTHING_FOUND})
 """What is said about an answer, and claims nothing."""
 
 

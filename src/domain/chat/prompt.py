@@ -47,13 +47,17 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a model is given. `sought` is the question as it is to be searched for and matched."""
+    """What a model is given. `sought` is the question as it is to be searched for and matched.
+
+    `is_left_over`: those that were to answer it have failed, and this one stands in for them.
+    """
 
     version: str
     question: str = field(repr=False)
     sought: str = field(repr=False)
     excerpts: Sequence[Excerpt]
     instructions: Sequence[Instruction]
+    is_left_over: bool = False
 
 
 def compose(question: str, turns: Sequence[Turn], excerpts: Sequence[Excerpt]) -> Prompt:

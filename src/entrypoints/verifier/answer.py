@@ -23,6 +23,7 @@ MANIFEST_VERSION = 1
 FRAMES = frozenset(
     {
         "From the passages you may see, word for word:",
+        "No language model could answer; these passages come closest, word for word:",
         "Nothing that you may see answers this.",
     }
 )

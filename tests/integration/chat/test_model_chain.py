@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from adapters.memory.scripted_model import ScriptedModel
+from adapters.models.extractive import ExtractiveModel
 from application.chat.answer_limits import AnswerLimits
 from application.chat.language_model import (
     ModelBrokeOff,
@@ -25,10 +26,12 @@ from application.chat.language_model import (
 )
 from application.chat.model_chain import ModelUnknown
 from domain.breaker import BreakerLimits, BreakerState
+from domain.chat.answer import CLOSEST
 from domain.chat.budget import Budget, Budgets
+from domain.chat.event import text_of
 from domain.chat.prompt import Prompt
 from domain.identity import Caller, RunId
-from tests.integration.chat.conftest import Chat, OpenChat, idle, scripted
+from tests.integration.chat.conftest import Chat, OpenChat, Shared, idle, scripted
 
 
 @dataclass
@@ -73,6 +76,22 @@ async def asked(chat: Chat, caller: Caller, **options: str) -> tuple[RunId, list
         if each.type in ("fallback", "failed", "completed")
     ]
     return run.id, [(kind, said.get("reason") or said.get("code", "")) for kind, said in told]
+
+
+async def test_when_every_model_is_down_the_passages_are_still_shown_and_labelled(
+    open_chat: OpenChat, asha: Caller, share: Callable[..., Awaitable[Shared]]
+) -> None:
+    excerpt = (await share(asha, words="Cats sleep all day.")).excerpt
+    chat = await open_chat(
+        scripted(ModelUnavailable()), ExtractiveModel(), excerpts=[excerpt], limits=QUICK
+    )
+    run = (await chat.ask(asha, None, "Where do felines live?")).run
+    events = await chat.events(asha, run.id)
+    answer = "".join(text_of(each) for each in events if each.type == "text_delta")
+    assert answer.startswith(f"{CLOSEST}\n\n“Cats sleep all day.”")
+    assert [json.loads(each.told)["verified"] for each in events if each.type == "citation"] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -40,11 +41,11 @@ def excerpt(number: int, text: str, *, title: str = "Lease", score: float = 1.0)
     )
 
 
-async def said(question: str, excerpts: list[Excerpt]) -> tuple[str, list[Quote]]:
-    pieces: list[Piece] = [
-        piece
-        async for piece in ExtractiveModel().stream(compose(question, [], excerpts), ModelLimits())
-    ]
+async def said(
+    question: str, excerpts: list[Excerpt], *, is_left_over: bool = False
+) -> tuple[str, list[Quote]]:
+    prompt = replace(compose(question, [], excerpts), is_left_over=is_left_over)
+    pieces: list[Piece] = [piece async for piece in ExtractiveModel().stream(prompt, ModelLimits())]
     assert pieces[-1] == Spent(input_tokens=0, output_tokens=0)
     answer, quotes = "", []
     excerpts_by_id = {each.id: each for each in excerpts}
@@ -92,6 +93,18 @@ async def test_what_nothing_answers_is_said_plainly() -> None:
     answer, quotes = await said("What is the capital of Peru?", [excerpt(1, LEASE)])
     assert (answer, quotes) == ("Nothing that you may see answers this.", [])
     assert await said("What is the rent?", []) == (answer, [])
+
+
+async def test_who_stands_in_for_others_shows_what_comes_closest_and_says_so() -> None:
+    answer, quotes = await said("What about felines?", [excerpt(1, LEASE)], is_left_over=True)
+    assert answer.startswith(
+        "No language model could answer; these passages come closest, word for word:\n\n“"
+    )
+    assert quotes
+    answer, quotes = await said("How much is the rent?", [excerpt(1, LEASE)], is_left_over=True)
+    assert answer.startswith("From the passages you may see, word for word:\n\n“")
+    answer, quotes = await said("What about felines?", [], is_left_over=True)
+    assert (answer, quotes) == ("Nothing that you may see answers this.", [])
 
 
 async def test_a_question_without_words_of_its_own_gets_the_beginning() -> None:
