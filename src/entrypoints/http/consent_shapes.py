@@ -97,7 +97,7 @@ class NewGrant(GrantMeant, forbid_unknown_fields=True, kw_only=True):
     one has read (`POST /v1/grants/notice`), it is given under this notice or not at all."""
 
     totp: CodeText | None = None
-    notice_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    notice_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)] | None = None
 
 
 class NewConsent(TermsAsked, forbid_unknown_fields=True, kw_only=True):
