@@ -71,7 +71,9 @@ class Breaker:
         if state is BreakerState.OPEN:
             assert self.open_until is not None
             return replace(self, failures=failures, open_until=max(self.open_until, now + rest))
-        trips = failures >= self.limits.failures_max or state is BreakerState.HALF_OPEN
+        # A rest that it asked for itself says that it is busy, and nothing of whether it works.
+        was_tripped = state is BreakerState.HALF_OPEN and self.times_opened > 0
+        trips = failures >= self.limits.failures_max or was_tripped
         if trips:
             doubled = self.limits.open_seconds * 2.0 ** min(self.times_opened, 16)
             rest = max(rest, min(doubled, self.limits.open_seconds_max))

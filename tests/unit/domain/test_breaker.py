@@ -85,6 +85,15 @@ def test_one_call_alone_probes_and_decides() -> None:
     assert probing.failed(10.0).state(30.0) is BreakerState.HALF_OPEN
 
 
+def test_one_that_asks_for_a_rest_gets_that_rest_and_not_a_longer_one() -> None:
+    breaker, now = Breaker(limits=LIMITS), 0.0
+    for _ in range(LIMITS.failures_max - 1):
+        breaker = breaker.called(now).failed(now, rest_seconds=1)
+        assert breaker.open_until == now + 1
+        now += 1
+    assert breaker.called(now).failed(now, rest_seconds=1).open_until == now + LIMITS.open_seconds
+
+
 def test_many_that_fail_together_open_it_once() -> None:
     breaker = Breaker(limits=LIMITS)
     for _ in range(50):
