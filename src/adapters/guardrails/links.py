@@ -18,6 +18,7 @@ from domain.chat.prompt import Prompt
 
 _HOST = r"[^\s/?#<>\"'()\[\]\\]{0,253}"
 _SCHEMES = ("javascript", "vbscript", "data", "mailto", "blob", "about", "intent", "tel", "sms")
+_NAMES = ("colon", "sol", "bsol", "period")
 _NOT_WITHIN = r"(?<![A-Za-z0-9+.-])"
 
 
@@ -26,7 +27,7 @@ class Links:
     """`Guardrail`. Over https, the hosts that are named are not foreign."""
 
     hosts: Collection[str] = ()
-    name: str = "links-1"
+    name: str = "links-2"
     _patterns: tuple[Pattern, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +53,11 @@ def _patterns(hosts: frozenset[str]) -> tuple[Pattern, ...]:
             whole=re.compile(r"<(?=[A-Za-z/!?])"),
             opening=re.compile(r"<\Z"),
             change=lambda _: "‹",
+        ),
+        Pattern(  # a character by its number, which is read as that character: https&#58;//
+            whole=re.compile(rf"&(?=#[0-9]|#[xX][0-9A-Fa-f]|(?:{'|'.join(_NAMES)});)"),
+            opening=re.compile(rf"&(?:#[xX]?|{'|'.join(map(partly, _NAMES))})?\Z"),
+            change=lambda _: "&amp;",
         ),
         Pattern(
             whole=re.compile(rf"://({_HOST})"),

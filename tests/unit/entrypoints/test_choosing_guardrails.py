@@ -16,11 +16,11 @@ def chosen(**variables: str) -> Guardrails:
 
 
 def test_without_a_word_the_ones_that_every_answer_needs_are_in_force() -> None:
-    assert chosen().names == ["grounding-1", "secrets-1", "links-1"]
+    assert chosen().names == ["grounding-1", "secrets-1", "links-2"]
 
 
 def test_the_order_is_the_one_that_was_named() -> None:
-    assert chosen(guardrails="links personal").names == ["links-1", "personal-1"]
+    assert chosen(guardrails="links personal").names == ["links-2", "personal-1"]
     assert chosen(guardrails="none").names == []
 
 

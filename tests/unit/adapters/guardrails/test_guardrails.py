@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -56,10 +57,24 @@ LINKS = (
     "https://user:word@evil.example:8080/x",
     "data:text/html;base64,eHg=",
     "mailto:evil@evil.example?body=word",
+    "https&#58;//evil.example/x",
+    "https:&sol;&#x2Fevil.example/x",
+    "www&period;evil.example/word",
 )
 TEXTS = st.lists(
     st.sampled_from(
-        [*SECRETS, *LINKS, *"![]()<>:/.-\n ", "http", "https:", "//", "www", "a.org", "word", "eyJ"]
+        [
+            *SECRETS,
+            *LINKS,
+            *"![]()<>:/.-&#;\n ",
+            "http",
+            "https:",
+            "//",
+            "www",
+            "a.org",
+            "word",
+            "eyJ",
+        ]
     )
     | st.text(max_size=6),
     max_size=20,
@@ -119,6 +134,9 @@ class TestLinks(GuardrailContract):
         assert _elements(html) <= HARMLESS_ELEMENTS
         assert _elements(shown) == set()
         assert "://" not in shown
+        for read in (unescape(shown), unescape(html)):  # where programs look for addresses
+            assert "://" not in read
+            assert "www.evil" not in read
 
 
 class TestLinksToKnownHosts(GuardrailContract):
