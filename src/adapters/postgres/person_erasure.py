@@ -26,6 +26,7 @@ from adapters.postgres.tables import (
     passage_vectors,
     people,
     postings,
+    runs,
     sessions,
     totp,
     usage_ledger,
@@ -57,10 +58,14 @@ class PostgresPersonErasure:
             if not await _hold(connection, caller):
                 return None
             destroyed: Counter[str] = Counter()
+            left: Counter[str] = Counter()  # of the documents, each looked for when it was gone
+            index_probes = 0
             for document in await _own_documents(connection, caller):
                 erasure = await erase_document(connection, caller, sealing, document, self.new_id())
                 destroyed.update(erasure.destroyed)
                 destroyed["documents"] += 1
+                left.update(erasure.residue)
+                index_probes += erasure.index_probes
             destroyed.update(await _end_sharing(connection, caller))
             for table in (conversations, collections, blobs):
                 gone = await connection.execute(
@@ -73,7 +78,7 @@ class PostgresPersonErasure:
             for what, rows in (await connection.execute(_ERASE)).all():
                 destroyed[what] += rows
             at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-            residue = await _residue(connection, caller)
+            residue = dict(left) | await _residue(connection, caller)
             # The person has no key any more that this could be sealed to: it tells of numbers.
             await record_event(
                 connection,
@@ -82,10 +87,21 @@ class PostgresPersonErasure:
                 event_id=self.new_id(),
                 type="key_destroyed",
                 at=at,
-                body={"destroyed": dict(destroyed), "residue": residue, "kept": kept},
+                body={
+                    "destroyed": dict(destroyed),
+                    "residue": residue,
+                    "index_probes": index_probes,
+                    "kept": kept,
+                },
             )
         self.evidence.forget(caller)
-        return ErasedPerson(at=at, destroyed=dict(destroyed), residue=residue, kept=kept)
+        return ErasedPerson(
+            at=at,
+            destroyed=dict(destroyed),
+            residue=residue,
+            index_probes=index_probes,
+            kept=kept,
+        )
 
 
 async def _hold(connection: AsyncConnection, caller: Caller) -> bool:
@@ -142,7 +158,8 @@ async def _end_sharing(connection: AsyncConnection, caller: Caller) -> Counter[s
 
 
 async def _residue(connection: AsyncConnection, caller: Caller) -> dict[str, int]:
-    """Rows that are still this person's, in every table that holds content, an index or a key."""
+    """Rows that are still this person's, in every table that says so and holds content, an index
+    or a key; of documents, also those that the erasure of each did not see."""
     owned = {
         "keys": data_keys.c.owner_id,
         "subject_keys": wrapping_keys.c.subject_id,
@@ -152,6 +169,7 @@ async def _residue(connection: AsyncConnection, caller: Caller) -> dict[str, int
         "postings": postings.c.owner_id,
         "collections": collections.c.owner_id,
         "conversations": conversations.c.owner_id,
+        "runs": runs.c.owner_id,
         "sessions": sessions.c.person_id,
         "second_factors": totp.c.person_id,
     }

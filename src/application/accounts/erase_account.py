@@ -19,11 +19,13 @@ from domain.identity import Caller
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasedPerson:
-    """What went, what a search for the rest found, and what stays and why."""
+    """What went, what a search for the rest found, by itself and in the index by `index_probes`
+    words and vectors that the documents had, and what stays and why."""
 
     at: datetime
     destroyed: Mapping[str, int]
     residue: Mapping[str, int]
+    index_probes: int
     kept: Mapping[str, int]
 
 
@@ -79,6 +81,7 @@ class EraseAccount:
             "person_id": str(caller.person_id),
             "destroyed": dict(erased.destroyed),
             "residue": dict(erased.residue),
+            "index_probes": erased.index_probes,
             "kept": dict(erased.kept),
             "effective_at": erased.at.isoformat(),
             "backup_horizon": horizon.isoformat(),

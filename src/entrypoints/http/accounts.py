@@ -85,13 +85,16 @@ class LastWord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class AccountErasureShown(msgspec.Struct, kw_only=True):
     """What an erasure destroyed, what a search for the rest found, and a signed receipt of it.
 
-    `kept` counts what others need as evidence: it has neither a name nor content. Until
-    `backup_horizon` a backup may still hold the wrapped keys.
+    `index_probes` words and vectors that the index had of the documents were looked for in it
+    again; `index_hits` in `residue` is how often they found one. `kept` counts what others need as
+    evidence: it has neither a name nor content. Until `backup_horizon` a backup may still hold the
+    wrapped keys.
     """
 
     person_id: UUID
     destroyed: dict[str, int]
     residue: dict[str, int]
+    index_probes: int
     kept: dict[str, int]
     effective_at: datetime
     backup_horizon: datetime
@@ -209,6 +212,7 @@ async def erase_me(
         person_id=caller.person_id,
         destroyed=dict(done.erased.destroyed),
         residue=dict(done.erased.residue),
+        index_probes=done.erased.index_probes,
         kept=dict(done.erased.kept),
         effective_at=done.erased.at,
         backup_horizon=done.backup_horizon,

@@ -64,6 +64,23 @@ async def test_what_stays_is_in_the_residue(
     assert residue == {own[table]} | in_the_index
 
 
+async def test_a_person_who_goes_is_looked_for_like_each_of_their_documents(
+    library: Library, database: Database
+) -> None:
+    """The receipt of a person says all that those of their documents would."""
+    asha, people = await library.person(), library.container.person_erasure()
+    one = await library.add(asha, SECTIONS)
+    alone = await library.container.erase_document()(caller=asha, document_id=one.document_id)
+    for _ in range(2):
+        await library.add(asha, SECTIONS)
+    async with kept(database, "postings"):
+        gone = await people.erase(asha)
+    assert gone is not None
+    assert gone.index_probes == 2 * alone.erasure.index_probes
+    assert gone.residue.keys() >= alone.erasure.residue.keys()
+    assert {name for name, count in gone.residue.items() if count} == {"postings", "index_hits"}
+
+
 async def test_the_probes_find_what_is_there(library: Library) -> None:
     asha = await library.person()
     ref = await library.add(asha, SECTIONS)

@@ -62,6 +62,7 @@ async def test_all_that_is_theirs_goes_and_what_others_prove_stays(running: Prog
         assert done.status_code == 200, done.text
         receipt: Json = json_of(done)
         assert set(receipt["residue"].values()) == {0}
+        assert receipt["index_probes"] > 1
         assert receipt["destroyed"]["documents"] == 1
         assert receipt["destroyed"]["subject_keys"] == 1
         assert receipt["kept"]["consent_records"] == 2
