@@ -33,8 +33,9 @@ from application.audit.ports import (
 from application.ports import DataKey
 from domain.audit.checkpoint import Checkpoint
 from domain.audit.cosignature import Cosignature
-from domain.audit.leaf import LoggedEvent
+from domain.audit.leaf import DENIAL, LoggedEvent
 from domain.audit.tree import Nodes, Position
+from domain.consent.link import LinkRefusal
 from domain.identity import Caller, DocumentId, GrantId, PersonId, TenantId
 
 _LOGGED_CHECKPOINT = text("SELECT logged_checkpoint()")
@@ -198,7 +199,11 @@ class PostgresAuditTrail:
         after: UUID | None,
         limit: int,
     ) -> Sequence[DeniedAccess]:
-        values = _filtered(caller, document_id, only) | {"after": after, "limit": limit}
+        values = _filtered(caller, document_id, only) | {
+            "after": after,
+            "limit": limit,
+            "link_refusals": list(LinkRefusal),
+        }
         async with transaction(self.engine, caller.tenant_id) as connection:
             rows = (await connection.execute(statement("document_denials"), values)).all()
         return [
@@ -211,6 +216,7 @@ class PostgresAuditTrail:
                 purpose=row.purpose,
                 version=row.version,
                 integrated=row.integrated,
+                reason=None if row.type == DENIAL else row.type,
             )
             for row in rows
         ]

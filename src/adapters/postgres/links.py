@@ -15,9 +15,11 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.tables import (
+    collections,
     consent_events,
     consent_receipts,
     consents,
+    documents,
     grant_tokens,
     grants,
     notices,
@@ -26,10 +28,17 @@ from adapters.postgres.tables import (
 from application.consent.ports import LinkAttempt, LinkRedeemed
 from application.ports import NewId
 from domain.consent.grant import Grant
-from domain.consent.link import PASS_CODE_ATTEMPTS, Agreed, ShareLink, TokenStanding, token_expiry
+from domain.consent.link import (
+    PASS_CODE_ATTEMPTS,
+    Agreed,
+    LinkRefusal,
+    ShareLink,
+    TokenStanding,
+    token_expiry,
+)
 from domain.consent.notice import Notice
 from domain.consent.record import VALID_STATES
-from domain.identity import Caller, DocumentId, PersonId, TenantId
+from domain.identity import Caller, DocumentId, PersonId, ResourceKind, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +83,7 @@ class PostgresLinks:
 
     async def redeem(
         self, tenant_id: TenantId, link_id: PersonId, grant_token: bytes
-    ) -> LinkRedeemed | None:
+    ) -> LinkRedeemed | LinkRefusal:
         async with transaction(self.engine, tenant_id, link_id) as connection:
             # The link's row first: whoever redeems it at the same time waits here.
             held = select(share_links.c.grant_id).where(_is(tenant_id, link_id)).with_for_update()
@@ -84,7 +93,7 @@ class PostgresLinks:
             )
             row = (await connection.execute(in_force.with_for_update(read=True))).one_or_none()
             if row is None:
-                return None
+                return LinkRefusal.NOT_IN_FORCE
             grant = grant_of(row)
             earlier = select(grant_tokens.c.expires_at).where(
                 grant_tokens.c.tenant_id == tenant_id, grant_tokens.c.token_hash == grant_token
@@ -97,7 +106,7 @@ class PostgresLinks:
                     .values(redemptions_left=share_links.c.redemptions_left - 1)
                 )
                 if not (await connection.execute(taken)).rowcount:
-                    return None
+                    return LinkRefusal.REDEEMED_BEFORE
                 expires_at = token_expiry(grant, row.now)
                 await connection.execute(
                     insert(grant_tokens).values(
@@ -117,7 +126,7 @@ class PostgresLinks:
             )
         return LinkRedeemed(grant=grant, expires_at=expires_at, agreed=agreed)
 
-    async def refused(self, tenant_id: TenantId, link_id: PersonId) -> None:
+    async def refused(self, tenant_id: TenantId, link_id: PersonId, reason: LinkRefusal) -> None:
         caller = Caller(tenant_id=tenant_id, person_id=link_id)
         sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, tenant_id, link_id) as connection:
@@ -133,18 +142,20 @@ class PostgresLinks:
             grant_id = (await connection.execute(told)).scalar_one()
             about = select(grants).where(grants.c.tenant_id == tenant_id, grants.c.id == grant_id)
             grant = grant_of((await connection.execute(about)).one())
+            shared = DocumentId(grant.resource.id)
+            # What was erased is named in no entry any more: nothing would delete what opens it.
+            is_there = (await connection.execute(_held(tenant_id, grant))).one_or_none() is not None
             await record_event(
                 connection,
                 caller,
                 sealing,
                 event_id=self.new_id(),
-                type="link_refused",
+                type=reason,
                 at=None,
-                resources=[
-                    AuditedResource(
-                        document_id=DocumentId(grant.resource.id), version=0, grant=grant
-                    )
-                ],
+                purpose=grant.purpose,
+                resources=[AuditedResource(document_id=shared, version=0, grant=grant)]
+                if is_there
+                else [],
             )
 
 
@@ -226,6 +237,14 @@ def _told(tenant_id: TenantId, link_id: PersonId, grant: Grant) -> Select[Any]:
         .order_by(consent_receipts.c.id.desc())
         .limit(1)
     )
+
+
+def _held(tenant_id: TenantId, grant: Grant) -> Select[Any]:
+    """What is shared, which whoever erases it waits for."""
+    is_collection = grant.resource.kind is ResourceKind.COLLECTION
+    shared = collections.c if is_collection else documents.c
+    one = select(shared.id).where(shared.tenant_id == tenant_id, shared.id == grant.resource.id)
+    return one.with_for_update(key_share=True, read=True)
 
 
 def _in_force(tenant_id: TenantId, grant_id: UUID | Any) -> Sequence[Any]:

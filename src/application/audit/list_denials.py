@@ -14,10 +14,11 @@ from domain.identity import Caller, DocumentId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListDenials:
-    """Who was refused, when, for what, and why.
+    """Who was refused, when, for what, and why; a link that was tried in vain among them.
 
-    The reason stands in evidence that is sealed to the document, so nobody but its owner, who gave
-    the grants that it speaks of, is ever told; whoever asked learned nothing but 'not found'.
+    The reason of a decision stands in evidence that is sealed to the document, so nobody but its
+    owner, who gave the grants that it speaks of, is ever told; whoever asked learned nothing but
+    'not found'.
     """
 
     trail: AuditTrail
@@ -35,8 +36,12 @@ class ListDenials:
         if not await self.trail.owns(caller, document_id):
             raise NotFound
         found = await self.trail.denials(caller, document_id, only=only, after=after, limit=limit)
-        entries = await self.trail.entries(caller, [each.event_id for each in found])
-        return [_explained(each, entries[each.event_id], document_id) for each in found]
+        decided = [each.event_id for each in found if each.reason is None]
+        entries = await self.trail.entries(caller, decided)
+        return [
+            _explained(each, entries[each.event_id], document_id) if each.reason is None else each
+            for each in found
+        ]
 
 
 def _explained(denied: DeniedAccess, entry: Entry, document_id: DocumentId) -> DeniedAccess:

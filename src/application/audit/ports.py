@@ -160,13 +160,16 @@ class AccessFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeniedAccess:
-    """What was asked of one version and refused. `reason` is None where nothing tells it."""
+    """What was asked of one version and refused. `reason` is None where nothing tells it.
+
+    `action` is None, and `version` 0, where somebody came in vain with a link.
+    """
 
     event_id: UUID
     at: datetime
     person_id: PersonId
     display_name: str
-    action: str
+    action: str | None
     purpose: str
     version: int
     integrated: bool

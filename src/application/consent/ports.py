@@ -13,7 +13,7 @@ from application.ports import Idempotency, OpenedVersion
 from domain.consent.decision import ConsentedGrant, Decision
 from domain.consent.failure import FailureReason
 from domain.consent.grant import Grant
-from domain.consent.link import Agreed, ShareLink, TokenStanding
+from domain.consent.link import Agreed, LinkRefusal, ShareLink, TokenStanding
 from domain.consent.purpose import RegisteredPurpose
 from domain.consent.record import ConsentEvent, ConsentRecord
 from domain.consent.terms import Terms
@@ -369,14 +369,14 @@ class Links(Protocol):
 
     async def redeem(
         self, tenant_id: TenantId, link_id: PersonId, grant_token: bytes
-    ) -> LinkRedeemed | None:
+    ) -> LinkRedeemed | LinkRefusal:
         """Take one redemption and keep the token, in one guarded statement; give the attempts
-        back. The same token again takes nothing. None where there is none left, or the grant is
-        not in force."""
+        back. The same token again takes nothing."""
         ...
 
-    async def refused(self, tenant_id: TenantId, link_id: PersonId) -> None:
-        """Tell the creator that somebody came in vain: on the link, and in the log."""
+    async def refused(self, tenant_id: TenantId, link_id: PersonId, reason: LinkRefusal) -> None:
+        """Tell that somebody came in vain: on the link, in the log, and among the denials of what
+        is shared by it, as long as that is there."""
         ...
 
 

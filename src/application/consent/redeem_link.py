@@ -8,7 +8,7 @@ from datetime import datetime
 from application.consent.ports import Links, PassCodes
 from application.ports import EndingsKept, NewToken, OpaqueTokens, RateLimits, ReadToken
 from domain.consent.grant import Grant
-from domain.consent.link import Agreed, LinkNotUsable
+from domain.consent.link import Agreed, LinkNotUsable, LinkRefusal
 
 REDEEM_RATE = "redeem_rate_per_address"
 
@@ -53,12 +53,12 @@ class RedeemLink:
         if read is None or asked is None:
             raise LinkNotUsable
         if asked.pass_code_hash is not None and not is_right:
-            await self.links.refused(read.tenant_id, asked.link_id)
+            await self.links.refused(read.tenant_id, asked.link_id, LinkRefusal.PASSCODE_WRONG)
             raise LinkNotUsable
         granted = self._token(read, token, key)
         redeemed = await self.links.redeem(read.tenant_id, asked.link_id, granted.hash)
-        if redeemed is None:
-            await self.links.refused(read.tenant_id, asked.link_id)
+        if isinstance(redeemed, LinkRefusal):
+            await self.links.refused(read.tenant_id, asked.link_id, redeemed)
             raise LinkNotUsable
         await self.endings_kept()
         return Redeemed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from domain.consent.grant import Grant
 from domain.consent.notice import Notice
@@ -27,6 +28,14 @@ class LinkCannotStepUp(Invalid):
     """Whoever has a link does not sign in, so no second factor can be demanded of them."""
 
     code = "link_cannot_step_up"
+
+
+class LinkRefusal(StrEnum):
+    """Why a link was not redeemed: an alert for its owner. Whoever came learns nothing of it."""
+
+    REDEEMED_BEFORE = "link_redeemed_before"
+    PASSCODE_WRONG = "link_passcode_wrong"
+    NOT_IN_FORCE = "link_not_in_force"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

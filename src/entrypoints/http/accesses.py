@@ -128,7 +128,9 @@ class AccessesController(Controller):
     ) -> Page[DenialShown]:
         """What was asked of one's own document and refused, oldest first, and why.
 
-        Whoever asked was told nothing but that there is nothing here.
+        Whoever asked was told nothing but that there is nothing here. Who came in vain with a link
+        to it, or to a collection that holds it, is among them: a second redemption, or a wrong
+        pass-code.
         """
         of = f"denials {document_id} {only}"
         position = cursors.open(cursor, of=of, tenant_id=caller.tenant_id)

@@ -70,7 +70,9 @@ class AccessesShown(msgspec.Struct, kw_only=True):
 class DenialShown(msgspec.Struct, kw_only=True):
     """Something that was asked of a version and refused. `reason` is told to the owner alone.
 
-    `version` is 0 where there is no such version.
+    `version` is 0 where there is no such version. Who came in vain with a link asked for no action
+    and no version: `person_id` is that of the link, and `reason` says `link_redeemed_before`,
+    `link_passcode_wrong` or `link_not_in_force`.
     """
 
     event_id: UUID
@@ -78,7 +80,7 @@ class DenialShown(msgspec.Struct, kw_only=True):
     at: datetime
     person_id: UUID
     display_name: str
-    action: str
+    action: str | None
     purpose: str
     version: int
     reason: str | None

@@ -62,7 +62,8 @@ class NewLink(TermsAsked, forbid_unknown_fields=True, kw_only=True):
 
 class LinkShown(msgspec.Struct, kw_only=True):
     """A link as it stands. `refused_count` tells how often somebody came in vain, `refused_at`
-    when that was last: a second redemption, or a wrong pass-code. After ten of these it locks."""
+    when that was last: a second redemption, or a wrong pass-code. After ten of these it locks.
+    Each of them, with the reason, is among the denials of what is shared."""
 
     id: UUID
     grant: GrantShown

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -239,6 +240,61 @@ async def test_whoever_knows_the_passcode_does_not_lock_the_link_by_repeating(
         for _ in range(2 * PASS_CODE_ATTEMPTS):
             again = await redeem(running, made["token"], passcode="seven hills", key="mine")
             assert again.status_code == 200, again.text
+
+
+async def test_the_owner_is_told_of_each_who_came_in_vain(running: Program) -> None:
+    """Also where it was shared onward, or by a collection: the link is somebody else's then."""
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        document = await asha.upload("Watched.", index_mode="none")
+        made = json_of(await asha.http.post("/v1/collections", json={"title": "Watched"}))
+        await asha.http.put(f"/v1/collections/{made['id']}/items/{document['id']}")
+        given = await asha.grant(document["id"], ben, actions=["read", "share"])
+        coded = await link(asha, document["id"], passcode="seven hills")
+        within = {"parent_id": given["id"], "expires_at": given["expires_at"]}
+        passed_on = await link(ben, document["id"], **within)
+        whole = {"kind": "collection", "id": made["id"]}
+        of_all = await link(asha, document["id"], resource=whole)
+        ended = await link(asha, document["id"])
+        await redeem(running, coded["token"], passcode="eight hills")
+        for each in (passed_on, of_all):
+            await redeem(running, each["token"])
+            await redeem(running, each["token"])
+        await asha.http.post(f"/v1/links/{ended['id']}/revoke")
+        await redeem(running, ended["token"])
+
+        path = f"/v1/documents/{document['id']}/denials"
+        told = json_of(await asha.http.get(path))["items"]
+        assert [(each["person_id"], each["reason"]) for each in told] == [
+            (coded["id"], "link_passcode_wrong"),
+            (passed_on["id"], "link_redeemed_before"),
+            (of_all["id"], "link_redeemed_before"),
+            (ended["id"], "link_not_in_force"),
+        ]
+        for each in told:
+            assert (each["action"], each["version"]) == (None, 0)
+            assert (each["purpose"], each["display_name"]) == (PURPOSE, "Whoever has the link")
+        only = {"grant_id": passed_on["grant"]["id"]}
+        assert json_of(await asha.http.get(path, params=only))["items"] == [told[1]]
+        assert json_of(await asha.http.get(path, params={"action": "read"}))["items"] == []
+        problem_of(await ben.http.get(path), [404])
+        proven = await asha.http.get(f"/v1/audit/events/{told[0]['event_id']}/proof")
+        assert proven.status_code in (200, 409), proven.text
+
+
+async def test_what_was_erased_is_named_in_no_entry_about_its_links(running: Program) -> None:
+    openings = "SELECT count(*) FROM audit_openings WHERE document_id = $1"
+    connection = await asyncpg.connect(running.database_url)
+    try:
+        async with signed_up(running, "Asha") as asha:
+            document = await asha.upload("Gone soon.", index_mode="none")
+            made = await link(asha, document["id"])
+            assert (await asha.http.delete(f"/v1/documents/{document['id']}")).is_success
+            of_the_erasure = await connection.fetchval(openings, document["id"])
+            problem_of(await redeem(running, made["token"]), [404])
+            assert json_of(await asha.http.get(f"/v1/links/{made['id']}"))["refused_count"] == 1
+        assert await connection.fetchval(openings, document["id"]) == of_the_erasure == 1
+    finally:
+        await connection.close()
 
 
 async def test_a_link_to_some_fields_shows_no_others(running: Program) -> None:
