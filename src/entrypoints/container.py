@@ -167,6 +167,7 @@ from application.consent.grant_tokens import (
     RevokeGrantToken,
 )
 from application.consent.log_failures import LogFailures
+from application.consent.name_purpose import NamePurpose
 from application.consent.ports import (
     Consents,
     GrantTokens,
@@ -670,6 +671,7 @@ class Container(containers.DeclarativeContainer):
     )
     expire_consents = providers.Singleton(ExpireConsents, consents=consents)
     register_purpose = providers.Singleton(RegisterPurpose, purposes=purposes)
+    name_purpose = providers.Singleton(NamePurpose, purposes=purposes)
     set_withdrawal_policy = providers.Singleton(SetWithdrawalPolicy, policies=withdrawal_policies)
     export_consent = providers.Singleton(ExportConsent, consents=consents, controller=controller)
     show_receipt = providers.Singleton(ShowReceipt, consents=consents, receipts=receipts)

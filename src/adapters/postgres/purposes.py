@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -15,7 +16,9 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.tables import purposes
 from application.ports import NewId
 from domain.consent.purpose import RegisteredPurpose
-from domain.identity import Caller, Purpose
+from domain.identity import Caller, Purpose, TenantId
+
+KNOWN_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,9 @@ class PostgresPurposes:
     engine: AsyncEngine
     evidence: PostgresEvidence
     new_id: NewId
+    _known: OrderedDict[tuple[TenantId, Purpose], None] = field(
+        default_factory=OrderedDict, repr=False
+    )
 
     async def all(self, caller: Caller) -> Sequence[RegisteredPurpose]:
         registered = (
@@ -37,6 +43,21 @@ class PostgresPurposes:
                 RegisteredPurpose(code=Purpose(row.code), title=row.title, dpv_term=row.dpv_term)
                 for row in await connection.execute(registered)
             ]
+
+    async def has(self, caller: Caller, code: Purpose) -> bool:
+        """Asked of the database once in a process: nothing is ever taken out of the registry."""
+        if (caller.tenant_id, code) in self._known:
+            return True
+        one = select(purposes.c.code).where(
+            purposes.c.tenant_id == caller.tenant_id, purposes.c.code == code
+        )
+        async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            if (await connection.execute(one)).one_or_none() is None:
+                return False
+        self._known[caller.tenant_id, code] = None
+        while len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        return True
 
     async def put(self, caller: Caller, purpose: RegisteredPurpose) -> None:
         told = {"title": purpose.title, "dpv_term": purpose.dpv_term}

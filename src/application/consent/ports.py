@@ -407,6 +407,10 @@ class Purposes(Protocol):
         """In the order of their codes."""
         ...
 
+    async def has(self, caller: Caller, code: Purpose) -> bool:
+        """Whether it is registered, and it stays so: there is no way out of the registry."""
+        ...
+
     async def put(self, caller: Caller, purpose: RegisteredPurpose) -> None:
         """Add it, or change how it is told. What was agreed keeps the notice it was told in."""
         ...

@@ -134,6 +134,7 @@ EXPOSED = (
     "show_receipt",
     "purposes",
     "register_purpose",
+    "name_purpose",
     "withdrawal_policies",
     "set_withdrawal_policy",
     "revoke_grant",

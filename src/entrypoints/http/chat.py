@@ -18,8 +18,9 @@ from application.chat.ports import AskedQuestion
 from application.chat.read_conversations import ReadConversations
 from application.chat.select_branch import SelectBranch
 from application.chat.start_conversation import StartConversation
+from application.consent.name_purpose import NamePurpose
 from domain.chat.question import Question
-from domain.identity import Caller, ConversationId, MessageId, Purpose
+from domain.identity import Caller, ConversationId, MessageId
 from entrypoints.http.chat_shapes import (
     BranchShown,
     ConversationShown,
@@ -217,6 +218,7 @@ class ConversationsController(Controller):
         request: Request[Any, Any, Any],
         caller: Injected[Caller],
         ask_question: Injected[AskQuestion],
+        name_purpose: Injected[NamePurpose],
         follow_run: Injected[FollowRun],
         drain: Injected[Drain],
         stream_limits: Injected[StreamLimits],
@@ -230,7 +232,7 @@ class ConversationsController(Controller):
         """
         question = Question(
             text=data.content,
-            purpose=Purpose(data.purpose),
+            purpose=await name_purpose(caller=caller, code=data.purpose, field="/purpose"),
             document_ids=documents_of(data.document_ids),
         )
         asked = await ask_question(
@@ -256,6 +258,7 @@ class ConversationsController(Controller):
         request: Request[Any, Any, Any],
         caller: Injected[Caller],
         answer_again: Injected[AnswerAgain],
+        name_purpose: Injected[NamePurpose],
         follow_run: Injected[FollowRun],
         drain: Injected[Drain],
         stream_limits: Injected[StreamLimits],
@@ -268,13 +271,16 @@ class ConversationsController(Controller):
 
         The message is the question, or an answer to it. What may be quoted is decided anew.
         """
+        purpose = None
+        if data.purpose is not None:
+            purpose = await name_purpose(caller=caller, code=data.purpose, field="/purpose")
         asked = await answer_again(
             caller=caller,
             conversation_id=ConversationId(conversation_id),
             message_id=MessageId(message_id),
             anew=AskedAnew(
                 model=data.model,
-                purpose=None if data.purpose is None else Purpose(data.purpose),
+                purpose=purpose,
                 document_ids=documents_of(data.document_ids),
             ),
             when_busy=data.when_busy,

@@ -20,8 +20,10 @@ from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.follow_run import Events, FollowRun
 from application.chat.ports import AskedQuestion
+from application.consent.name_purpose import NamePurpose
 from application.ports import Idempotency
 from domain.chat.event import EventType
+from domain.chat.question import Question
 from domain.chat.run import RunNotFound
 from domain.identity import Caller, ConversationId
 from entrypoints.http.completion_frames import (
@@ -69,6 +71,7 @@ async def complete_chat(
     caller: Injected[Caller],
     ask_question: Injected[AskQuestion],
     ask_anew: Injected[AskAnew],
+    name_purpose: Injected[NamePurpose],
     follow_run: Injected[FollowRun],
     cancel_run: Injected[CancelRun],
     drain: Injected[Drain],
@@ -82,8 +85,10 @@ async def complete_chat(
     unless an Idempotency-Key says that the client means to come back: a repeat joins its run.
     """
     idempotency = idempotency_of(request, idempotency_key, data)
+    question = question_of(data)
+    await name_purpose(caller=caller, code=question.purpose, field="/strongroom/purpose")
     try:
-        asked = await _asked(caller, data, idempotency, ask_question, ask_anew)
+        asked = await _asked(caller, data, question, idempotency, ask_question, ask_anew)
     except model_chain.ModelUnknown:
         raise ModelUnknown from None
     run, ignored = asked.run, ignored_in(data)
@@ -108,11 +113,11 @@ async def complete_chat(
 async def _asked(
     caller: Caller,
     data: NewCompletion,
+    question: Question,
     idempotency: Idempotency | None,
     ask_question: AskQuestion,
     ask_anew: AskAnew,
 ) -> AskedQuestion:
-    question = question_of(data)
     if data.strongroom is None or data.strongroom.conversation_id is None:
         return await ask_anew(
             caller=caller, question=question, model=data.model, idempotency=idempotency

@@ -12,6 +12,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 from litestar.response import Stream
 
 from application.audit.promise_entry import PromiseEntry
+from application.consent.name_purpose import NamePurpose
 from application.ports import Signals
 from application.vault.add_document import AddDocument, DocumentDetails
 from application.vault.change_index_mode import ChangeIndexMode
@@ -26,7 +27,7 @@ from application.vault.read_content import ReadContent
 from application.vault.replace_content import ReplaceContent
 from application.vault.weigh_document import WeighDocument
 from domain.errors import NotFound
-from domain.identity import PERSONAL_USE, Action, Caller, DocumentId, Purpose, ResourceKind
+from domain.identity import PERSONAL_USE, Action, Caller, DocumentId, ResourceKind
 from domain.language import language
 from domain.vault.document import (
     Description,
@@ -160,13 +161,15 @@ class DocumentsController(Controller):
         self,
         caller: Injected[Caller],
         describe_document: Injected[DescribeDocument],
+        name_purpose: Injected[NamePurpose],
         document_id: FromPath[UUID],
         purpose: AskedPurpose = PERSONAL_USE,
     ) -> Response[DocumentShown]:
         """One document. Whoever is not its owner needs a grant to read; the title is content, so
         this is a release, and spends a use where uses are counted."""
+        named = await name_purpose(caller=caller, code=purpose, field="/query/purpose")
         described = await describe_document(
-            caller=caller, document_id=DocumentId(document_id), purpose=Purpose(purpose)
+            caller=caller, document_id=DocumentId(document_id), purpose=named
         )
         return _answer(described)
 
@@ -224,6 +227,7 @@ class DocumentsController(Controller):
         request: Request[Any, Any, Any],
         caller: Injected[Caller],
         read_content: Injected[ReadContent],
+        name_purpose: Injected[NamePurpose],
         promise_entry: Injected[PromiseEntry],
         document_id: FromPath[UUID],
         version: AskedVersion = None,
@@ -231,11 +235,13 @@ class DocumentsController(Controller):
         action: AskedReading = "read",
     ) -> Response[Any]:
         """The bytes of a version, whole or one range of them. Each read is a release, and spends a
-        use where uses are counted; so does 304, which only those are told who may read."""
+        use where uses are counted. So does 304: it tells what is there at this moment, which only
+        those may learn who may read it, and its owner learns that they did."""
+        named = await name_purpose(caller=caller, code=purpose, field="/query/purpose")
         content = await read_content(
             caller=caller,
             document_id=DocumentId(document_id),
-            purpose=Purpose(purpose),
+            purpose=named,
             version=version,
             action=Action(action),
         )
@@ -281,6 +287,7 @@ class DocumentsController(Controller):
         request: Request[Any, Any, Any],
         caller: Injected[Caller],
         read_content: Injected[ReadContent],
+        name_purpose: Injected[NamePurpose],
         promise_entry: Injected[PromiseEntry],
         document_id: FromPath[UUID],
         version: AskedVersion = None,
@@ -292,10 +299,11 @@ class DocumentsController(Controller):
         The header `X-Text-Key` opens the `text_commitment` that manifests of answers and the log
         have of this version: HMAC-SHA256 of all of the text, under this key, which is in base64.
         """
+        named = await name_purpose(caller=caller, code=purpose, field="/query/purpose")
         content = await read_content(
             caller=caller,
             document_id=DocumentId(document_id),
-            purpose=Purpose(purpose),
+            purpose=named,
             version=version,
             action=Action(action),
             text=True,

@@ -11,13 +11,14 @@ from litestar import Controller, Request, Response, delete, get, patch, post, pu
 from litestar.params import BodyKwarg, FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Meta
 
+from application.consent.name_purpose import NamePurpose
 from application.vault.change_index_mode import ChangeIndexMode
 from application.vault.describe_documents import DescribedDocument, ListDocuments
 from application.vault.erase_document import EraseDocument
 from application.vault.keep_records import KeepRecords, RecordDetails
 from application.vault.ports import Documents
 from application.vault.read_record import OpenRecord, ReadRecord
-from domain.identity import PERSONAL_USE, Acr, Action, Caller, DocumentId, Purpose, ResourceKind
+from domain.identity import PERSONAL_USE, Acr, Action, Caller, DocumentId, ResourceKind
 from domain.vault.document import (
     TITLE_LENGTH_MAX,
     AuditMode,
@@ -184,6 +185,7 @@ class RecordsController(Controller):
         self,
         caller: Injected[Caller],
         read_record: Injected[ReadRecord],
+        name_purpose: Injected[NamePurpose],
         record_id: FromPath[UUID],
         version: AskedVersion = None,
         fields: AskedFields = None,
@@ -191,10 +193,11 @@ class RecordsController(Controller):
         action: AskedReading = "read",
     ) -> Response[RecordShown]:
         """A record, or the fields of it that one was granted. Each read is a release."""
+        named = await name_purpose(caller=caller, code=purpose, field="/query/purpose")
         opened = await read_record(
             caller=caller,
             record_id=DocumentId(record_id),
-            purpose=Purpose(purpose),
+            purpose=named,
             version=version,
             fields=fields_of(fields),
             action=Action(action),

@@ -12,6 +12,7 @@ from litestar import Controller, post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from application.consent.name_purpose import NamePurpose
 from application.retrieval.search import Search, SearchPage
 from domain.identity import PERSONAL_USE, Caller, DocumentId, Purpose
 from domain.retrieval.likeness import Rung
@@ -156,6 +157,7 @@ class SearchController(Controller):
         self,
         caller: Injected[Caller],
         search: Injected[Search],
+        name_purpose: Injected[NamePurpose],
         data: JSONBody[SearchAsked],
     ) -> SearchAnswer:
         """Passages of own documents, and of those one has a grant to search. One release.
@@ -164,7 +166,8 @@ class SearchController(Controller):
         found or not, and takes a use where uses are counted.
         """
         began = time.perf_counter()
-        page = await search(caller=caller, query=_query(data))
+        purpose = await name_purpose(caller=caller, code=data.purpose, field="/purpose")
+        page = await search(caller=caller, query=_query(data, purpose))
         return SearchAnswer(
             items=[_shown(hit, explain=data.explain) for hit in page.hits],
             mode=_done(page),
@@ -177,14 +180,14 @@ class SearchController(Controller):
         )
 
 
-def _query(asked: SearchAsked) -> SearchQuery:
+def _query(asked: SearchAsked, purpose: Purpose) -> SearchQuery:
     wanted = asked.filters and asked.filters.document_ids
     return SearchQuery(
         text=asked.query,
         limit=asked.limit,
         mode=asked.mode,
         results=asked.results,
-        purpose=Purpose(asked.purpose),
+        purpose=purpose,
         document_ids=frozenset(map(DocumentId, wanted)) if wanted else None,
     )
 

@@ -27,6 +27,7 @@ from application.chat.ask_question import AskQuestion
 from application.chat.cancel_run import CancelRun
 from application.chat.follow_run import FollowRun
 from application.chat.ports import AskedQuestion, Chats
+from application.consent.name_purpose import NamePurpose
 from application.ports import Idempotency
 from domain.accounts.session import AccessTokenNotValid
 from domain.chat.question import Question
@@ -87,6 +88,7 @@ async def converse(
     chats: Injected[Chats],
     ask_question: Injected[AskQuestion],
     answer_again: Injected[AnswerAgain],
+    name_purpose: Injected[NamePurpose],
     follow_run: Injected[FollowRun],
     cancel_run: Injected[CancelRun],
     drain: Injected[Drain],
@@ -106,6 +108,7 @@ async def converse(
         chats=chats,
         ask_question=ask_question,
         answer_again=answer_again,
+        name_purpose=name_purpose,
         follow_run=follow_run,
         cancel_run=cancel_run,
         write_seconds_max=stream_limits.write_seconds_max,
@@ -125,6 +128,7 @@ class _Session:
     chats: Chats
     ask_question: AskQuestion
     answer_again: AnswerAgain
+    name_purpose: NamePurpose
     follow_run: FollowRun
     cancel_run: CancelRun
     write_seconds_max: float
@@ -208,10 +212,11 @@ class _Session:
                 when_busy=frame.when_busy,
                 idempotency=_once(self.conversation_id, frame),
             )
+        purpose = await self.name_purpose(caller=caller, code=frame.purpose, field="/purpose")
         return await self.ask_question(
             caller=caller,
             conversation_id=self.conversation_id,
-            question=_question(frame),
+            question=_question(frame, purpose),
             position=position_of(frame.parent_id, frame.replaces),
             when_busy=frame.when_busy,
             model=frame.model,
@@ -299,11 +304,11 @@ def _why(group: BaseExceptionGroup[BaseException]) -> SocketOver:
     return SocketOver(BROKEN, "internal_error")
 
 
-def _question(frame: Ask) -> Question:
+def _question(frame: Ask, purpose: Purpose) -> Question:
     ids = frame.document_ids
     return Question(
         text=frame.content,
-        purpose=Purpose(frame.purpose),
+        purpose=purpose,
         document_ids=None if ids is None else frozenset(map(DocumentId, ids)),
     )
 

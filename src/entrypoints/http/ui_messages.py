@@ -24,6 +24,7 @@ from application.chat.ask_question import AskQuestion
 from application.chat.follow_run import FollowRun
 from application.chat.named_conversations import NamedConversations
 from application.chat.ports import Chats
+from application.consent.name_purpose import NamePurpose
 from domain.chat.conversation import title_from
 from domain.chat.question import Question
 from domain.errors import Invalid
@@ -103,6 +104,7 @@ class UIMessagesController(Controller):
         named_conversations: Injected[NamedConversations],
         ask_question: Injected[AskQuestion],
         answer_again: Injected[AnswerAgain],
+        name_purpose: Injected[NamePurpose],
         chats: Injected[Chats],
         follow_run: Injected[FollowRun],
         drain: Injected[Drain],
@@ -117,7 +119,8 @@ class UIMessagesController(Controller):
         followed before. A closed connection stops nothing: `POST /v1/runs/{run_id}/cancel` does,
         and the message's metadata names the run.
         """
-        shown, question = _asked(data)
+        purpose = await name_purpose(caller=caller, code=data.purpose, field="/purpose")
+        shown, question = _asked(data, purpose)
         conversation_id = await named_conversations.open(
             caller=caller, name=data.id, title=title_from(question.text)
         )
@@ -184,7 +187,7 @@ async def _stream(
     )
 
 
-def _asked(data: NewChatMessage) -> tuple[ShownChat, Question]:
+def _asked(data: NewChatMessage, purpose: Purpose) -> tuple[ShownChat, Question]:
     """The chat up to the message that asks, and its question. Raises Invalid, by field."""
     if (data.message is None) == (data.messages is None):
         told = "Send all messages, or the last one as `message`."
@@ -206,7 +209,7 @@ def _asked(data: NewChatMessage) -> tuple[ShownChat, Question]:
     try:
         question = Question(
             text="\n".join(part.text or "" for part in message.parts),
-            purpose=Purpose(data.purpose),
+            purpose=purpose,
             document_ids=None if ids is None else frozenset(map(DocumentId, ids)),
         )
     except Invalid as refused:

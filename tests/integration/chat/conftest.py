@@ -31,6 +31,7 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.key_chain import KeyChain
 from adapters.postgres.keys import PostgresKeys, PostgresOwnKeys
 from adapters.postgres.model_choices import PostgresModelChoices
+from adapters.postgres.purposes import PostgresPurposes
 from adapters.postgres.run_events import PostgresRunEvents
 from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.signals import PostgresSignals
@@ -60,6 +61,7 @@ from application.chat.settle_calls import SettleCalls
 from application.chat.shared_looks import SharedLooks
 from application.chat.start_conversation import StartConversation
 from application.chat.start_queued_runs import StartQueuedRuns
+from application.consent.name_purpose import NamePurpose
 from application.ports import Idempotency
 from application.vault.key_service import KeyService
 from domain.chat.branch import Position
@@ -151,6 +153,8 @@ class Chat:
         evidence = PostgresEvidence(
             engine=self.engine, keys=keys, boxes=HpkeBoxes(), canonical=canonical_json
         )
+        purposes = PostgresPurposes(engine=self.engine, evidence=evidence, new_id=uuid7)
+        self.name_purpose = NamePurpose(purposes=purposes)
         choices = PostgresModelChoices(engine=self.engine, evidence=evidence, new_id=uuid7)
         chain_of = ChainOf(deployment=self.chain, choices=choices)
         self.choose_models = ChooseModels(deployment=self.chain, choices=choices)

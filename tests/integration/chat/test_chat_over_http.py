@@ -43,6 +43,7 @@ def provided(chat: Chat) -> dict[str, Provide]:
         "read_conversations": chat.read,
         "delete_conversation": chat.delete_conversation,
         "ask_question": chat.ask_question,
+        "name_purpose": chat.name_purpose,
         "answer_again": chat.answer_again,
         "select_branch": chat.select_branch,
         "follow_run": chat.follow_run,

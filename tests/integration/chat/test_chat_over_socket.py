@@ -276,6 +276,7 @@ async def test_what_is_no_frame_is_refused_and_the_socket_goes_on(
         ('{"type":"ask"}', "/content"),
         ('{"type":"ask","content":" "}', "/content"),
         ('{"type":"ask","content":"x","nope":1}', "/nope"),
+        ('{"type":"ask","content":"x","purpose":"world_domination"}', "/purpose"),
         ('{"type":"resume","run_id":"x"}', "/run_id"),
         (json.dumps({"type": "resume", "run_id": str(uuid4()), "after": -1}), "/after"),
         (json.dumps({"type": "resume", "run_id": str(uuid4())}), "not_found"),

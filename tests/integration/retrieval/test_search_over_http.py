@@ -38,9 +38,13 @@ async def _post(
     library: Library, serve: Serve, caller: Caller, body: Any, search: Search | None = None
 ) -> Any:
     search = search or library.container.search()
+    name_purpose = library.container.name_purpose()
     serving = serve(
         SearchController,
-        dependencies={"search": Provide(lambda: search, sync_to_thread=False)},
+        dependencies={
+            "search": Provide(lambda: search, sync_to_thread=False),
+            "name_purpose": Provide(lambda: name_purpose, sync_to_thread=False),
+        },
         middleware=[_Is(caller)],
     )
     async with serving as running:
@@ -168,6 +172,7 @@ async def test_of_documents_each_is_shown_once_and_more_may_be_asked_for(
         ({"query": "x", "explain": "please"}, "/explain"),
         ({"query": "x", "mode": "fuzzy"}, "/mode"),
         ({"query": "x", "purpose": ""}, "/purpose"),
+        ({"query": "x", "purpose": "world_domination"}, "/purpose"),
         ({"query": "x", "document_ids": []}, "/document_ids"),
         ({"query": "x", "filters": {"document_ids": []}}, "/filters/document_ids"),
         ({"query": "x", "filters": {"document_ids": ["1"]}}, "/filters/document_ids/0"),

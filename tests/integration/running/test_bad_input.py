@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -124,6 +126,49 @@ async def test_what_is_no_id_names_nothing(asha: Person, api: Json) -> None:
                 continue
             refused = [403] if name in ADMINISTERED else []
             problem_of(answer, [400, 404, 405, 415, 428, *refused])
+
+
+async def test_what_no_registry_has_is_nobodys_purpose(
+    asha: Person, ben: Person, api: Json, document: Json
+) -> None:
+    """Neither the owner's nor a grantee's: wherever a request says what something is wanted for."""
+    unknown, places = "world_domination", 0
+    path = f"/v1/documents/{document['id']}"
+    for name, operation in operations(api):
+        template = name.partition(" ")[2]
+        told = re.sub(r"{(document|record)_id}", document["id"], template)
+        query = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"}
+        if "purpose" in query and not told.startswith((f"{path}/accesses", f"{path}/denials")):
+            places += 1
+            for person in (asha, ben):
+                answer = await person.http.get(told, params={"purpose": unknown})
+                problem = problem_of(answer, [400])
+                assert problem["code"] == "purpose_unknown", name
+                assert problem["errors"][0]["pointer"] == "/query/purpose"
+    assert places == 4
+    chat = json_of(await asha.http.post("/v1/conversations", json={"title": "For what?"}))["id"]
+    message = {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Where?"}]}
+    asking: list[tuple[str, Json]] = [
+        ("/v1/search", {"query": "heron", "purpose": unknown}),
+        (f"/v1/conversations/{chat}/messages", {"content": "Where?", "purpose": unknown}),
+        (f"/v1/conversations/{chat}/messages/{uuid4()}/answers", {"purpose": unknown}),
+        ("/api/chat", {"id": "for-what", "message": message, "purpose": unknown}),
+    ]
+    for told, body in asking:
+        problem = problem_of(await asha.http.post(told, json=body), [400])
+        assert (problem["code"], problem["errors"][0]["pointer"]) == ("purpose_unknown", "/purpose")
+    completion = {
+        "model": "extractive-1",
+        "messages": [{"role": "user", "content": "Where?"}],
+        "strongroom": {"purpose": unknown},
+    }
+    refused = problem_of(await asha.http.post("/v1/chat/completions", json=completion), [400])
+    assert refused["param"] == "strongroom.purpose"
+    messages = await asha.http.get(f"/v1/conversations/{chat}/messages")
+    assert json_of(messages)["items"] == []
+    for tellers in ("accesses", "denials"):
+        items = json_of(await asha.http.get(f"{path}/{tellers}"))["items"]
+        assert unknown not in {each["purpose"] for each in items}
 
 
 async def test_wrong_query_parameters_are_named(asha: Person, api: Json, document: Json) -> None:

@@ -110,8 +110,8 @@ async def test_a_grant_finds_it_for_its_purpose_until_it_is_withdrawn(
     assert await finds(grantee, "deposit") == []
     grant = await owner.grant(lease, grantee)
     assert await finds(grantee, "deposit") == [lease]
-    assert await finds(grantee, "deposit", purpose="insurance") == []
-    assert await finds(grantee, "deposit", purpose="personal-use") == []
+    assert await finds(grantee, "deposit", purpose="care") == []
+    assert await finds(grantee, "deposit", purpose="personal_use") == []
     gone = await owner.http.post(f"/v1/grants/{grant['id']}/revoke")
     assert gone.status_code == 200, gone.text
     assert await finds(grantee, "deposit") == []
