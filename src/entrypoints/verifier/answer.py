@@ -56,6 +56,9 @@ def check_answer(bundle: Json, key: VerifierKey, findings: Findings) -> Checkpoi
         f"{len(released)} releases to person {manifest['person_id']}, for {manifest['purpose']},"
         f" are in the log; {replayed} decisions were made again, and came out as logged",
     )
+    unexplained = sum(each.unexplained for each in released.values())
+    if unexplained:
+        findings.unexplained(unexplained)
     if manifest["passages"]:
         findings.ok("content", _committed(manifest))
     findings.ok("models", told_models(manifest))

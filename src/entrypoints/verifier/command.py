@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     findings = Findings()
     try:
         _check(given, findings)
-        status = HOLDS if findings.verified else VIOLATED
+        status = _status(findings)
     except NotVerified as failed:
         findings.violated(failed.code, str(failed))
         status = VIOLATED
@@ -55,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(findings.lines()))
         print(CONCLUSIONS[status])
     return status
+
+
+def _status(findings: Findings) -> int:
+    if findings.verified:
+        return HOLDS
+    return NOT_CHECKED if findings.found and not findings.violations else VIOLATED
 
 
 def _check(given: argparse.Namespace, findings: Findings) -> None:
@@ -235,6 +241,8 @@ def _tell(checked: CheckedEntry, findings: Findings) -> None:
         findings.ok(
             "replayed", f"{checked.replayed} decisions were made again, and came out as logged"
         )
+    if checked.unexplained:
+        findings.unexplained(checked.unexplained)
 
 
 def _parser() -> argparse.ArgumentParser:

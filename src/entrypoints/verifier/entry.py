@@ -31,6 +31,15 @@ class CheckedEntry:
     opening: Opening | None
     replayed: int
 
+    @property
+    def unexplained(self) -> int:
+        """Opened versions of a release whose decisions were not made again, though the log commits
+        to what they were made from: the evidence was left out, is empty, or follows a policy that
+        is not known here. Entries of version 1 are from before there was evidence."""
+        if self.opening is None or self.leaf["type"] != "release" or self.leaf["v"] == 1:
+            return 0
+        return len(self.opening.resources) - self.replayed
+
     def numbers_of(self, document_id: UUID) -> list[int]:
         """The release numbers that this entry gives the document."""
         if self.opening is None:

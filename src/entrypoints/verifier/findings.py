@@ -52,6 +52,13 @@ class Findings:
     def unchecked(self, says: str) -> None:
         self.found.append(Finding(None, "not_checked", says))
 
+    def unexplained(self, decisions: int) -> None:
+        """Whoever could leave evidence out and be believed could log whatever they like."""
+        self.unchecked(
+            f"{decisions} decisions could not be made again: their evidence was left out, is"
+            " empty, or follows a policy that this program does not know"
+        )
+
     @property
     def verified(self) -> bool:
         """Something was checked, and all of it holds."""

@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from adapters.identifiers import uuid7
+from adapters.postgres.audit_events import AuditedResource, record_event
+from adapters.postgres.engine import transaction
+from adapters.postgres.evidence import EvidenceKey
+from adapters.postgres.tables import data_keys
 from application.ports import Tampered
 from domain.errors import NotFound
-from domain.identity import Caller
+from domain.identity import PERSONAL_USE, Action, Caller
 from entrypoints.verifier.command import main
 from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
 from tests.integration.audit.test_audit_over_http import share
@@ -142,6 +148,68 @@ async def test_an_administrators_invented_release_contradicts_its_evidence(
     status, said = verified(await fetched(client, log))
     assert status == 1
     assert "the decision was denied (revoked) [decision_differs]" in said
+
+
+async def test_evidence_that_is_left_out_or_empty_does_not_pass_for_a_decision(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified
+) -> None:
+    """Else whoever logs a release that nothing permitted would show no evidence of it."""
+    withheld = copy.deepcopy(bundle)
+    withheld["entries"][1]["opening"]["resources"][0]["evidence"] = None
+    status, said = verified(withheld)
+    assert (status, "1 decisions could not be made again" in said) == (2, True), said
+    assert "Everything holds" not in said
+    event_id = bundle["entries"][1]["event_id"]
+    proof = json.loads(await client.content(f"/v1/audit/events/{event_id}/proof"))
+    assert verified(proof)[0] == 0
+    for each in proof["opening"]["resources"]:
+        each["evidence"] = None
+    assert verified(proof)[0] == 2
+
+    await _release_without_deciding(log)
+    await log.integrate_all()
+    status, said = verified(await fetched(client, log))
+    assert (status, "1 decisions could not be made again" in said) == (2, True), said
+
+
+async def _release_without_deciding(log: TestedLog) -> None:
+    """As code would write it that shows things whatever was granted."""
+    caller, evidence = log.owner, log.container.evidence()
+    sealing = await evidence.sealing(caller)
+    async with transaction(log.container.engine(), caller.tenant_id) as connection:
+        key = (
+            await connection.execute(
+                select(data_keys.c.id, data_keys.c.public_key).where(
+                    data_keys.c.resource_id == log.document.id, data_keys.c.kind == "evidence"
+                )
+            )
+        ).one()
+        await record_event(
+            connection,
+            caller,
+            sealing,
+            event_id=uuid7(),
+            type="release",
+            at=None,
+            action=Action.READ,
+            purpose=PERSONAL_USE,
+            resources=[
+                AuditedResource(
+                    document_id=log.document.id,
+                    version=1,
+                    evidence_key=EvidenceKey(id=key.id, public_key=key.public_key),
+                )
+            ],
+        )
+
+
+async def test_what_is_nested_without_end_is_malformed_and_no_accident(
+    log: TestedLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    assert main([str(deep), "--key", log.key.printed]) == 1
+    assert "[malformed]" in capsys.readouterr().out
 
 
 async def test_pages_of_a_bundle_go_on_where_the_one_before_ended(
