@@ -7,11 +7,13 @@ Anyone may be a witness: an operator elsewhere, an auditor, or the person whose 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +36,8 @@ SEED_BYTES = 32
 class Witness:
     """Its directory holds its key, and for each log the last checkpoint that it signed.
 
-    What it signed is on the disk before anyone sees it, so that it never signs two histories.
+    What it signed is on the disk before anyone sees it, so that it never signs two histories; nor
+    do two runs over one directory, whatever the log shows to each of them.
     """
 
     directory: Path
@@ -51,12 +54,19 @@ class Witness:
         path = self._path(log)
         return trusted_checkpoint(read_text(path), log) if path.exists() else None
 
-    def cosign(self, log: VerifierKey, note: str, at: datetime) -> str:
-        """The note with one more line, which continues what was signed before: see `watch`."""
+    def cosign(self, log: VerifierKey, note: str, at: datetime, *, after: Checkpoint | None) -> str:
+        """The note with one more line. It was seen to continue `after`: see `watch`.
+
+        Raises NotChecked, having signed nothing, unless `after` is what was signed last.
+        """
         message = cosigned_message(trusted_checkpoint(note, log), at)
-        signature = self._private_key().sign(message)
-        cosigned = f"{note}{cosignature_line(self.key, at, signature)}\n"
-        _write(self._path(log), cosigned.encode())
+        private_key = self._private_key()
+        with self._alone():
+            if self.last(log) != after:
+                raise NotChecked("another run signed a checkpoint of this log meanwhile")
+            signature = private_key.sign(message)
+            cosigned = f"{note}{cosignature_line(self.key, at, signature)}\n"
+            _write(self._path(log), cosigned.encode())
         return cosigned
 
     def keep_evidence(self, log: VerifierKey, note: str) -> Path:
@@ -72,9 +82,18 @@ class Witness:
         """Made the first time, and for its owner's eyes only."""
         path = self.directory / "witness.key"
         if not path.exists():
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(path, os.urandom(SEED_BYTES))
+            with self._alone():
+                if not path.exists():
+                    _write(path, os.urandom(SEED_BYTES))
         return Ed25519PrivateKey.from_private_bytes(path.read_bytes())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Among all runs over this directory; whoever dies lets the next one in."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.directory / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def watch(witness: Witness, log: VerifierKey, service: Service, *, submit: bool) -> str:
@@ -93,7 +112,7 @@ def watch(witness: Witness, log: VerifierKey, service: Service, *, submit: bool)
     except NotVerified as failed:
         path = witness.keep_evidence(log, note)
         raise NotVerified(failed.code, f"{failed}; the contradiction is kept in {path}") from None
-    cosigned = witness.cosign(log, note, datetime.now(UTC))
+    cosigned = witness.cosign(log, note, datetime.now(UTC), after=kept)
     if submit:
         service.post(f"{place}/cosignatures", json.dumps({"checkpoint": cosigned}))
     since = "for the first time" if kept is None else f"continuing {kept.size}"
