@@ -67,7 +67,7 @@ class PostgresSpentTokens:
     engine: AsyncEngine
 
     async def end(self, ending: Ending) -> None:
-        """A token, or the last redemption of a link. One that is not there needs no end."""
+        """A token, or a redemption of a link. What is not there needs no end."""
         tenant_id = ending.tenant_id
         if ending.kind is EndingKind.TOKEN:
             again: Any = (
@@ -80,10 +80,11 @@ class PostgresSpentTokens:
                 .values(revoked_at=func.clock_timestamp())
             )
         else:
+            left = int(ending.detail or 0)
             again = (
                 update(share_links)
                 .where(share_links.c.tenant_id == tenant_id, share_links.c.id == ending.what)
-                .values(redemptions_left=0)
+                .values(redemptions_left=func.least(share_links.c.redemptions_left, left))
             )
         async with transaction(self.engine, tenant_id) as connection:
             await connection.execute(again)

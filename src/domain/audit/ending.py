@@ -22,7 +22,7 @@ class EndingKind(StrEnum):
     KEY_VERSION = "key_version"
     """Destroyed after a rotation: of the tenant `what`, or of the person `by`; `detail` is it."""
     LINK = "link"
-    """Redeemed as often as it may be."""
+    """Redeemed; `detail` is how often it may be from then on, and none where nothing says."""
     PERSON = "person"
     TOKEN = "token"  # noqa: S105
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import func, select
 from adapters.encryption.signatures import ed25519_verify
 from adapters.files.ending_journal import EndingJournalFile
 from adapters.postgres.endings import PostgresEndings
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import Database, transaction
 from adapters.postgres.restorations import PostgresRestorations
 from adapters.postgres.tables import audit_events
 from application.audit.endings import (
@@ -25,7 +26,15 @@ from application.audit.endings import (
 )
 from domain.audit.checkpoint import LOG_OF_CHECKPOINTS, Checkpoint, log_name, open_checkpoint
 from domain.audit.note import VerifierKey
-from domain.identity import Caller, TenantId
+from domain.consent.terms import Terms
+from domain.identity import (
+    PERSONAL_USE,
+    Action,
+    Caller,
+    ResourceKind,
+    ResourceRef,
+    TenantId,
+)
 from entrypoints.container import Container
 from tests.integration.conftest import add_text
 
@@ -149,6 +158,40 @@ async def test_a_journal_that_cannot_be_written_is_told_and_made_good(
     assert await fenced.keep.sweep() > 0
     assert fenced.keep.behind is None
     assert str(document.id) in {each.what for each in await fenced.journal.read()}
+
+
+async def test_each_redemption_of_a_link_is_kept_and_taken_again(
+    container: Container, tenant_id: TenantId, caller_in: CallerIn, database: Database
+) -> None:
+    asha = await caller_in(tenant_id)
+    document = await add_text(container, asha, "For two of three.", "A heron")
+    terms = Terms(
+        resource=ResourceRef(kind=ResourceKind.DOCUMENT, id=document.id),
+        actions=frozenset({Action.READ}),
+        purpose=PERSONAL_USE,
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    made = await container.share_by_link()(caller=asha, terms=terms, redemptions_max=3)
+    assert made.token is not None
+    for _ in range(2):
+        await container.redeem_link()(token=made.token, pass_code=None, address="192.0.2.1")
+    kept = await container.ending_journal().read()
+    endings = [each for each in kept if each.what == str(made.link.id)]
+    assert [each.detail for each in endings] == ["2", "1"]
+
+    connection = await database.connect("postgres")
+    try:  # as the backup has it
+        await connection.execute("SET session_replication_role = replica")
+        await connection.execute(
+            "UPDATE share_links SET redemptions_left = 3 WHERE id = $1", made.link.id
+        )
+    finally:
+        await connection.close()
+    for each in reversed(endings):  # in whatever order
+        await container.spent_tokens().end(each)
+    link = await container.links().find(asha, made.link.id)
+    assert link is not None
+    assert link.redemptions_left == 1
 
 
 async def test_lost_entries_of_the_log_close_it_until_that_is_accepted(

@@ -84,6 +84,7 @@ async def test_a_restored_backup_stays_sealed_until_what_ended_has_ended_again(
     taken_from = await _shared_collection(asha, ben, in_one)
     deleted = await _shared_collection(asha, ben, in_other)
     one_time, revoked_later = await link(asha, linked), await link(asha, linked)
+    for_two = await link(asha, linked, redemptions_max=2)
     token = json_of(await redeem(own, revoked_later["token"]))["access_token"]
     made = await ben.http.post("/v1/conversations", json={})
     conversation = json_of(made)["id"]
@@ -104,6 +105,7 @@ async def test_a_restored_backup_stays_sealed_until_what_ended_has_ended_again(
         await asha.http.delete(f"/v1/collections/{taken_from}/items/{in_one}"),
         await asha.http.delete(f"/v1/collections/{deleted}"),
         await redeem(own, one_time["token"]),
+        await redeem(own, for_two["token"]),
         await asha.http.post("/v1/oauth/revoke", data={"token": token}),
         await ben.http.delete(f"/v1/conversations/{conversation}"),
         await cara.http.request("DELETE", "/v1/me", json={"password": PASSWORD}),
@@ -144,6 +146,8 @@ async def test_a_restored_backup_stays_sealed_until_what_ended_has_ended_again(
     assert (await asha.http.get(f"/v1/collections/{deleted}")).status_code == 404
     assert (await ben.http.get(f"/v1/conversations/{conversation}")).status_code == 404
     assert (await redeem(own, one_time["token"])).status_code == 404
+    again = [(await redeem(own, for_two["token"])).status_code for _ in range(2)]
+    assert again == [200, 404], "two in all: one before, one after"
     async with own.client(headers={"Authorization": f"Bearer {token}"}) as http:
         assert (await http.get(f"/v1/documents/{linked}/content")).status_code == 401
         sign_in = {"email": cara.email, "password": PASSWORD}
