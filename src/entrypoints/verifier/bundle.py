@@ -14,6 +14,7 @@ from domain.audit.note import NoteNotValid, VerifierKey, from_base64
 from entrypoints.verifier.entry import FAILED, CheckedEntry, check_entry
 from entrypoints.verifier.findings import Findings, NotVerified, require
 from entrypoints.verifier.history import trusted_checkpoint
+from entrypoints.verifier.testimony import Testimony
 
 FORMAT = "strongroom-accesses@v1"
 FILTERS = {"person_id", "action", "purpose", "grant_id", "since", "until"}
@@ -41,6 +42,7 @@ class CheckedBundle:
     who: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     has_evidence: bool = False
     seen: dict[str, CheckedEntry] = field(default_factory=dict)
+    testimony: Testimony = field(default_factory=Testimony)
     failed: dict[str, str] = field(default_factory=dict)
     """Why, for each release that did."""
 
@@ -94,6 +96,12 @@ class CheckedBundle:
             "replayed",
             f"{self.replayed} decisions were made again, and came out as they were logged",
         )
+        if self.testimony.owner_id is not None:
+            findings.ok(
+                "owner",
+                f"all of them say that the document is person {self.testimony.owner_id}'s, and the"
+                " same of each grant",
+            )
         if self.from_before:
             findings.ok(
                 "unexplained", f"{self.from_before} decisions are from before there was evidence"
@@ -120,6 +128,7 @@ class CheckedBundle:
             checked = _checked(given, checkpoint)
             numbers = checked.numbers_of(document)
             self._assert_next(checked, numbers)
+            self.testimony.add(checked, document)
         except NotVerified as failed:
             findings.violated(failed.code, str(failed))
         except UNREADABLE as malformed:

@@ -6,8 +6,10 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -18,8 +20,9 @@ from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import EvidenceKey
 from adapters.postgres.tables import data_keys
 from application.ports import Tampered
+from domain.consent.grant import Grant
 from domain.errors import NotFound
-from domain.identity import PERSONAL_USE, Action, Caller
+from domain.identity import PERSONAL_USE, Action, Caller, GrantId
 from entrypoints.verifier.command import main
 from tests.integration.audit.conftest import AuditClient, CallerIn, TestedLog
 from tests.integration.audit.test_audit_over_http import share
@@ -77,6 +80,7 @@ async def test_all_releases_are_proven_and_decided_again(
     assert f"document {log.document.id}: 5 entries are in the log, with the releases 1 to 5" in said
     assert "5 decisions were made again, and came out as they were logged" in said
     assert f"person {reader.person_id}: read, for personal_use: 3" in said
+    assert f"the document is person {log.owner.person_id}'s" in said
     told = json.dumps(bundle)
     assert told.count('"document_id"') > 5
     assert len({json.loads(each["leaf"])["event_id"] for each in bundle["entries"]}) == 5
@@ -172,10 +176,49 @@ async def test_evidence_that_is_left_out_or_empty_does_not_pass_for_a_decision(
     assert (status, "1 decisions could not be made again" in said) == (2, True), said
 
 
-async def _release_without_deciding(log: TestedLog) -> None:
+@pytest.mark.parametrize("lie", ["owner", "terms", "revoked"])
+async def test_made_up_evidence_contradicts_that_of_others(
+    log: TestedLog, client: AuditClient, bundle: Json, verified: Verified, reader: Caller, lie: str
+) -> None:
+    """It is in the log, signed, and its decision replays: an administrator wrote it."""
+    [genuine] = bundle["entries"][4]["opening"]["resources"]
+    evidence = json.loads(genuine["evidence"]["text"])
+    consents = log.container.consents()
+    async with consents.begin(reader) as tx:
+        grant = await tx.grant(GrantId(UUID(evidence["outcome"]["grant_id"])))
+    assert grant is not None
+    if lie == "owner":
+        evidence |= {"owner_id": str(reader.person_id), "grants": []}
+        evidence["outcome"]["grant_id"] = None
+    elif lie == "terms":
+        evidence["grants"][0]["actions"] = ["export", "read"]
+    else:
+        withdraw = log.container.withdraw_consent()
+        await withdraw(caller=log.owner, consent_id=grant.consent_id)
+        await share(log, log.owner, reader, log.document)
+        await log.release(caller=reader)
+        evidence["at"] = datetime.now(UTC).isoformat(timespec="microseconds")
+    await _release_without_deciding(log, reader, evidence, grant=None if lie == "owner" else grant)
+    await log.integrate_all()
+    status, said = verified(await fetched(client, log))
+    codes = {
+        "owner": "other_owner",
+        "terms": "other_terms",
+        "revoked": "permitted_after_revocation",
+    }
+    assert (status, said.count("FAIL")) == (1, 1), said
+    assert f"[{codes[lie]}]" in said
+
+
+async def _release_without_deciding(
+    log: TestedLog,
+    caller: Caller | None = None,
+    evidence: Json | None = None,
+    grant: Grant | None = None,
+) -> None:
     """As code would write it that shows things whatever was granted."""
-    caller, evidence = log.owner, log.container.evidence()
-    sealing = await evidence.sealing(caller)
+    caller = caller or log.owner
+    sealing = await log.container.evidence().sealing(caller)
     async with transaction(log.container.engine(), caller.tenant_id) as connection:
         key = (
             await connection.execute(
@@ -197,6 +240,8 @@ async def _release_without_deciding(log: TestedLog) -> None:
                 AuditedResource(
                     document_id=log.document.id,
                     version=1,
+                    grant=grant,
+                    evidence=evidence,
                     evidence_key=EvidenceKey(id=key.id, public_key=key.public_key),
                 )
             ],
