@@ -23,6 +23,7 @@ BlobId = NewType("BlobId", UUID)
 ConversationId = NewType("ConversationId", UUID)
 MessageId = NewType("MessageId", UUID)
 RunId = NewType("RunId", UUID)
+JobId = NewType("JobId", UUID)
 
 OPERATOR = PersonId(UUID(int=0))
 """Who acts when nobody is signed in: an operator's command, or the service by itself."""

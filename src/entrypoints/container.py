@@ -55,6 +55,7 @@ from adapters.postgres.passage_index import PostgresPassageIndex
 from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.person_erasure import PostgresPersonErasure
 from adapters.postgres.purposes import PostgresPurposes
+from adapters.postgres.queued_jobs import PostgresQueuedJobs
 from adapters.postgres.releases_together import ReleasesTogether
 from adapters.postgres.restorations import PostgresRestorations
 from adapters.postgres.rewrapping import Rewrapping
@@ -210,13 +211,15 @@ from application.retrieval.extractor import Extractor
 from application.retrieval.feature_history import FeatureHistory
 from application.retrieval.guarded_embedder import EmbedderMeter, GuardedEmbedder
 from application.retrieval.index_version import IndexVersion
+from application.retrieval.list_jobs import ListJobs
 from application.retrieval.meaning import Meanings
 from application.retrieval.mirror_vectors import MirrorVectors
 from application.retrieval.passages import Passages
-from application.retrieval.ports import PassageIndex, VersionContent, WordIndex
+from application.retrieval.ports import PassageIndex, QueuedJobs, VersionContent, WordIndex
 from application.retrieval.reanalyse_versions import ReanalyseVersions
 from application.retrieval.reembed_documents import ReembedDocuments
 from application.retrieval.reranker import Reranker
+from application.retrieval.retry_job import RetryJob
 from application.retrieval.sealed_index import HalfVectors, SealedIndex, Stems
 from application.retrieval.sealed_search import SealedSearch
 from application.retrieval.search import Search, SearchMeter
@@ -455,6 +458,9 @@ class Container(containers.DeclarativeContainer):
     )
     passage_index: providers.Provider[PassageIndex] = providers.Singleton(
         PostgresPassageIndex, engine=engine
+    )
+    queued_jobs: providers.Provider[QueuedJobs] = providers.Singleton(
+        PostgresQueuedJobs, engine=engine, evidence=evidence, new_id=new_id
     )
     process_id = providers.Singleton(uuid7)
     postgres_vectors: providers.Provider[PostgresVectorIndex] = providers.Singleton(
@@ -850,6 +856,8 @@ class Container(containers.DeclarativeContainer):
         stems=stems,
         half_vectors=half_vectors,
     )
+    list_jobs = providers.Singleton(ListJobs, jobs=queued_jobs)
+    retry_job = providers.Singleton(RetryJob, jobs=queued_jobs)
     reembed_documents = providers.Singleton(
         ReembedDocuments,
         models=embedding_models,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -43,6 +46,12 @@ _FILL = """
     INSERT INTO passage_vectors
     SELECT u, u, u, 1, n, 'some', ARRAY(SELECT random() + n FROM generate_series(1, 384))
     FROM generate_series(1, 50) AS n, gen_random_uuid() AS u
+"""
+_HANDED_IN = datetime(2026, 11, 1, 12, 0, 0, 250_000, UTC)
+_JOB_WITHOUT_NAME = f"""
+    INSERT INTO pgqueuer (priority, created, status, entrypoint, payload, headers)
+    SELECT 0, '{_HANDED_IN.isoformat()}', 'failed', 'index_version',
+           convert_to('{{"tenant_id": "{UUID(int=1)}"}}', 'UTF8'), '{{"person_id": "someone"}}'
 """
 _BUILDS = f"""
 import asyncio, sys
@@ -167,6 +176,24 @@ async def test_a_purpose_of_care_stands_for_a_published_term(empty: Database) ->
         await connection.close()
     assert mended == dict(fresh) | {"research": "dpv:MaintainHealthOfPerson"}
     assert mended["care"] == "sector-health:ServiceProvision"
+
+
+async def test_a_job_that_waited_while_the_schema_was_changed_gets_its_name_and_keeps_its_place(
+    empty: Database,
+) -> None:
+    await migrate(empty)
+    connection = await empty.connect("postgres")
+    try:
+        await connection.execute(_JOB_WITHOUT_NAME)
+        await connection.execute("DROP INDEX pgqueuer_tenant_idx")
+        await _run_again(connection, "names_of_jobs")
+        named = json.loads(await connection.fetchval("SELECT headers FROM pgqueuer"))
+        job_id = UUID(named.pop("job_id"))
+        assert named == {"person_id": "someone", "tenant_id": str(UUID(int=1))}
+        assert job_id.version == 7
+        assert datetime.fromtimestamp((job_id.int >> 80) / 1000, UTC) == _HANDED_IN
+    finally:
+        await connection.close()
 
 
 def _loads_alembic(database: Database) -> bool:

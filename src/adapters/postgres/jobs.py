@@ -9,11 +9,14 @@ import msgspec
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.identifiers import uuid7
+
 # Fair queueing by the head of the line (S. J. Golestani, "A self-clocked fair queueing scheme for
 # broadband applications", INFOCOM 1994): one behind the last of this person's jobs or, who has
 # none, one behind the head of the line. It is 0 where nothing waits.
 _PLACE = """
-    SELECT coalesce(least(own.last, greatest(queued.first, picked.first)), 1) - 1
+    SELECT coalesce(least(own.last, greatest(queued.first, picked.first)), 1) - 1 AS priority,
+           nullif(current_setting('app.tenant', true), '') AS tenant
     FROM (SELECT min(priority) AS last FROM pgqueuer
           WHERE headers ->> 'person_id' = $2 AND status IN ('queued', 'picked')) own,
          (SELECT max(priority) AS first FROM pgqueuer
@@ -28,7 +31,8 @@ class PostgresJobs:
     """`Jobs` on one open transaction: the job exists if, and only if, it commits.
 
     Whoever has many jobs waits longer for the last of them, and nobody else for them: persons,
-    named by `person_id`, take turns.
+    named by `person_id`, take turns. A job belongs to the tenant of its transaction, whatever its
+    payload says, and has a name of its own: the queue's numbers count those of all tenants.
     """
 
     connection: AsyncConnection
@@ -37,8 +41,9 @@ class PostgresJobs:
         driver = (await self.connection.get_raw_connection()).driver_connection
         assert driver is not None
         person = payload.get("person_id", "")
-        priority = await driver.fetchval(_PLACE, name, person)
+        place = await driver.fetchrow(_PLACE, name, person)
+        headers = {"person_id": person, "tenant_id": place["tenant"], "job_id": str(uuid7())}
         queries = Queries.from_asyncpg_connection(driver)
         await queries.enqueue(
-            name, msgspec.json.encode(payload), priority, headers={"person_id": person}
+            name, msgspec.json.encode(payload), place["priority"], headers=headers
         )

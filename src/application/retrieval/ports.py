@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from application.ports import DataKey
+from application.ports import DataKey, Idempotency
 from application.retrieval.embedder import Vector
-from domain.identity import Caller, VersionRef
+from domain.identity import Caller, JobId, VersionRef
 from domain.language import ENGLISH, Language
+from domain.retrieval.job import Job, JobState
 from domain.retrieval.progress import IndexState
 from domain.retrieval.record_text import RecordField
 
@@ -209,4 +210,24 @@ class WordIndex(Protocol):
         """Give each passage these words instead, and those above it, in one transaction.
 
         Raises AttemptOver."""
+        ...
+
+
+class QueuedJobs(Protocol):
+    """The jobs of one tenant, as long as they are not done."""
+
+    async def of_tenant(
+        self, caller: Caller, *, state: JobState | None, after: JobId | None, limit: int
+    ) -> Sequence[Job]:
+        """The newest first, from the one behind `after` on."""
+        ...
+
+    async def put_back(
+        self, caller: Caller, job_id: JobId, idempotency: Idempotency | None
+    ) -> None:
+        """Queue a dead job again, as if it had never been tried, and log it.
+
+        Does nothing where this very request did it. Raises JobNotFound, also for a job of another
+        tenant, and JobNotDead.
+        """
         ...

@@ -28,6 +28,7 @@ from entrypoints.http.features import FeaturesController
 from entrypoints.http.health import Health, live, ready
 from entrypoints.http.injected import constant
 from entrypoints.http.introspection import INTROSPECTION_ROUTES
+from entrypoints.http.jobs import JobsController
 from entrypoints.http.links import LinksController
 from entrypoints.http.metrics import Metrics, metrics
 from entrypoints.http.model_chains import ModelChainsController
@@ -66,6 +67,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     WithdrawalPolicyController,
     SearchController,
     FeaturesController,
+    JobsController,
     ConversationsController,
     RunsController,
     ProvenanceController,
@@ -163,6 +165,8 @@ EXPOSED = (
     "named_conversations",
     "embedder",
     "embed_texts",
+    "list_jobs",
+    "retry_job",
     "access_tokens",
     "list_accesses",
     "list_denials",

@@ -20,6 +20,7 @@ from adapters.postgres.engine import APPLICATION, Database
 from application.retrieval.index_version import IndexVersion
 from application.vault.ports import INDEX_VERSION
 from domain.identity import Caller, DocumentId, PersonId, TenantId, VersionRef
+from domain.retrieval.job import JobError
 from entrypoints.telemetry import job_span
 
 RETRIES_MAX = 5
@@ -49,7 +50,7 @@ class IndexJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobFailed(Exception):
-    """A job failed; the message names the kind of error and nothing else."""
+    """A job failed; the message is a JobError: the class and the code of what went wrong."""
 
 
 @dataclass(slots=True)
@@ -149,7 +150,7 @@ def register(
         except Exception as error:  # noqa: BLE001 - whatever it is, the queue tries again
             log.warning("job_failed", attempt=job.attempts + 1, error=type(error).__name__)
             # The queue keeps what is raised; a message could quote what was being read.
-            raise JobFailed(type(error).__name__) from None
+            raise JobFailed(str(JobError.of(error))) from None
 
     queue.entrypoint(
         name,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
+
+import asyncpg
 
 from tests.integration.running.authorization.asking import MODEL, WORD
 from tests.integration.running.authorization.cast import NAMES, PRIVATE, SHARED, Cast
@@ -104,6 +108,7 @@ async def _share(cast: Cast, closed_tenant: str) -> None:
         "task": "answer",
         "code": f"claims_{uuid4().hex}",
         "tenant": closed_tenant,
+        "job_id": await _dead_job(cast),
     }
     for _ in range(2):  # so that there are two pages of denials
         path = f"/v1/documents/{hers['document_id']}"
@@ -136,6 +141,30 @@ async def _give(cast: Cast, role: str, **terms: object) -> list[Json]:
         read = await person.http.get(path, params={"purpose": PURPOSE})
         assert read.status_code == 200, f"{role}: {read.text}"
     return given
+
+
+async def _dead_job(cast: Cast) -> str:
+    """One that no worker knows, so that it stays where it is put. An administrator is told the id
+    of the document that a job is about: this one is about none, so that a list of jobs tells no id
+    of Asha's."""
+    about = {"document_id": f"{uuid4()}", "version": 1}
+    headers = {"tenant_id": _tenant_of(cast.asha), "job_id": f"{uuid4()}"}
+    connection = await asyncpg.connect(cast.program.database_url)
+    try:
+        await connection.execute(
+            "INSERT INTO pgqueuer (priority, status, entrypoint, payload, headers)"
+            " VALUES (0, 'failed', 'nobodys', convert_to($1, 'UTF8'), $2)",
+            json.dumps(about),
+            json.dumps(headers),
+        )
+    finally:
+        await connection.close()
+    return headers["job_id"]
+
+
+def _tenant_of(person: Person) -> str:
+    claims = person.tokens["access_token"].split(".")[1]
+    return str(json.loads(urlsafe_b64decode(claims + "=="))["tenant"])
 
 
 async def _event_in_the_log(person: Person) -> str:
