@@ -65,6 +65,7 @@ from adapters.postgres.run_writer import PostgresRunWriter
 from adapters.postgres.schemas import PostgresSchemas
 from adapters.postgres.sealed_index import PostgresSealedIndex
 from adapters.postgres.second_factors import PostgresSecondFactors
+from adapters.postgres.service_clients import PostgresServiceClients
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.signals import PostgresSignals
 from adapters.postgres.spending import PostgresSpending
@@ -80,6 +81,7 @@ from adapters.telemetry.model_meter import PrometheusModelMeter
 from adapters.telemetry.release_gate import TracedReleaseGate
 from adapters.telemetry.search_meter import PrometheusSearchMeter
 from adapters.tokens.access_tokens import JwtAccessTokens
+from adapters.tokens.client_secrets import KeyedClientSecrets
 from adapters.tokens.opaque_tokens import GRANT, LINK, REFRESH, PrefixedTokens
 from adapters.tokens.receipts import JwsReceipts
 from adapters.tokens.recovery_codes import RandomRecoveryCodes
@@ -87,10 +89,18 @@ from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
 from application.accounts.erase_account import EraseAccount, PersonErasure
+from application.accounts.grant_client_token import GrantClientToken, HeldAccessTokens
 from application.accounts.introspect_token import (
     DescribeAccessToken,
     DescribeRefreshToken,
     IntrospectToken,
+)
+from application.accounts.keep_service_clients import (
+    ListServiceClients,
+    MakeServiceClient,
+    RevokeServiceClient,
+    RotateClientSecret,
+    ShowServiceClient,
 )
 from application.accounts.ports import (
     AccessTokens,
@@ -104,6 +114,7 @@ from application.accounts.ports import (
 )
 from application.accounts.refresh_session import RefreshSession
 from application.accounts.revoke_token import RevokeToken
+from application.accounts.service_clients import ClientSecrets, ServiceClients
 from application.accounts.set_role import SetRole
 from application.accounts.sign_in import SignIn
 from application.accounts.sign_out import SignOut
@@ -361,13 +372,22 @@ class Container(containers.DeclarativeContainer):
     receipt_keys: providers.Provider[SigningKeys] = providers.Singleton(
         SigningKeys, signer=key_service, purpose=SigningPurpose.RECEIPTS
     )
-    access_tokens: providers.Provider[AccessTokens] = providers.Singleton(
+    service_clients: providers.Provider[ServiceClients] = providers.Singleton(
+        PostgresServiceClients, engine=engine, evidence=evidence, new_id=new_id
+    )
+    client_secrets: providers.Provider[ClientSecrets] = providers.Singleton(
+        KeyedClientSecrets, secrets=key_service
+    )
+    signed_access_tokens: providers.Provider[AccessTokens] = providers.Singleton(
         JwtAccessTokens,
         keys=signing_keys,
         issuer=settings.provided.public_url,
         audience="strongroom",
         new_id=new_id,
         lifetime_seconds=settings.provided.access_token_seconds,
+    )
+    access_tokens: providers.Provider[AccessTokens] = providers.Singleton(
+        HeldAccessTokens, tokens=signed_access_tokens, clients=service_clients
     )
     refresh_tokens: providers.Provider[OpaqueTokens] = providers.Singleton(
         PrefixedTokens, prefix=REFRESH
@@ -653,6 +673,28 @@ class Container(containers.DeclarativeContainer):
             describe_grant_token,
         ),
     )
+    grant_client_token = providers.Singleton(
+        GrantClientToken,
+        clients=service_clients,
+        secrets=client_secrets,
+        access_tokens=access_tokens,
+        limits=rate_limits,
+    )
+    make_service_client = providers.Singleton(
+        MakeServiceClient, clients=service_clients, secrets=client_secrets, new_id=new_id
+    )
+    rotate_client_secret = providers.Singleton(
+        RotateClientSecret,
+        clients=service_clients,
+        secrets=client_secrets,
+        endings_kept=endings_kept,
+        new_id=new_id,
+    )
+    revoke_service_client = providers.Singleton(
+        RevokeServiceClient, clients=service_clients, endings_kept=endings_kept
+    )
+    list_service_clients = providers.Singleton(ListServiceClients, clients=service_clients)
+    show_service_client = providers.Singleton(ShowServiceClient, clients=service_clients)
     set_role = providers.Singleton(SetRole, accounts=accounts)
     controller = providers.Singleton(parts.controller, settings)
     agreement = providers.Singleton(

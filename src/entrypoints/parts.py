@@ -37,6 +37,8 @@ def rates(settings: Settings) -> dict[str, str]:
         "access_request_rate_per_person",
         "notice_rate_per_person",
         "redeem_rate_per_address",
+        "client_rate_per_address",
+        "token_rate_per_client",
         "embedding_rate_per_person",
         "question_rate_per_person",
     )

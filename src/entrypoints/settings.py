@@ -94,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access_request_rate_per_person: Rate = "60/hour"
     notice_rate_per_person: Rate = "120/hour"
     redeem_rate_per_address: Rate = "60/minute"
+    client_rate_per_address: Rate = "300/minute"
+    token_rate_per_client: Rate = "60/minute"  # noqa: S105
     embedding_rate_per_person: Rate = "120/minute"
     question_rate_per_person: Rate = "120/minute"
 

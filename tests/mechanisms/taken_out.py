@@ -438,6 +438,32 @@ MECHANISMS = (
         test=_GATE + "what_does_not_exist_is_refused_along_the_same_path",
     ),
     Mechanism(
+        invariant=7,
+        what="a list of jobs is of one tenant",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/list_jobs.sql",
+                old="WHERE CAST(j.headers ->> 'tenant_id' AS uuid) = :tenant\n",
+                new="WHERE CAST(:tenant AS uuid) IS NOT NULL\n",
+            )
+        ],
+        test="tests/integration/worker/test_jobs_of_a_tenant.py"
+        "::test_nobody_but_an_administrator_of_the_tenant_sees_its_jobs",
+    ),
+    Mechanism(
+        invariant=7,
+        what="a token of a service client is looked at with each use",
+        taken_out=[
+            Edit(
+                file="src/application/accounts/grant_client_token.py",
+                old="        if token.authenticated.is_client:\n",
+                new="        if not token:\n",
+            )
+        ],
+        test="tests/integration/accounts/test_service_clients.py"
+        "::test_no_token_and_no_secret_works_once_a_revocation_was_acknowledged",
+    ),
+    Mechanism(
         invariant=22,
         what="a decision asks for the state of the consent",
         taken_out=[

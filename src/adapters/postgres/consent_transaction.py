@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +24,7 @@ from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of, row_of
 from adapters.postgres.idempotency import claim, is_claimed
 from adapters.postgres.links import link_of, links_of
+from adapters.postgres.service_clients import IN_FORCE
 from adapters.postgres.tables import (
     collection_items,
     collections,
@@ -106,8 +107,13 @@ class PostgresConsentTransaction:
             which = people.c.id == named
         else:
             which = people.c.email == named.strip().lower()
-        # Links and agents share onward, and are given nothing but what they were made for.
-        usable = or_(people.c.kind == "person", people.c.id == self.caller.person_id)
+        # Links and agents share onward, and are given nothing but what they were made for; a client
+        # that is over is given nothing any more.
+        usable = or_(
+            people.c.kind == "person",
+            and_(people.c.kind == "client", IN_FORCE),
+            people.c.id == self.caller.person_id,
+        )
         person = select(people.c.id, people.c.display_name).where(
             people.c.tenant_id == self.caller.tenant_id,
             people.c.erased_at.is_(None),

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, insert, text, update
+from sqlalchemy import delete, func, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.engine import transaction, translated_outages
-from adapters.postgres.tables import endings, grant_tokens, share_links
+from adapters.postgres.tables import (
+    client_secrets,
+    endings,
+    grant_tokens,
+    service_clients,
+    share_links,
+)
 from application.audit.endings import FoundEndings
 from domain.audit.ending import Ending, EndingKind
 from domain.identity import PersonId, TenantId
@@ -67,10 +73,27 @@ class PostgresSpentTokens:
     engine: AsyncEngine
 
     async def end(self, ending: Ending) -> None:
-        """A token, or a redemption of a link. What is not there needs no end."""
+        """A token, a service client, a secret of one, or a redemption of a link. What is not there
+        needs no end."""
         tenant_id = ending.tenant_id
-        if ending.kind is EndingKind.TOKEN:
-            again: Any = (
+        again: Any
+        if ending.kind is EndingKind.CLIENT:
+            again = (
+                update(service_clients)
+                .where(
+                    service_clients.c.tenant_id == tenant_id,
+                    service_clients.c.id == ending.what,
+                    service_clients.c.revoked_at.is_(None),
+                )
+                .values(revoked_at=func.clock_timestamp())
+            )
+        elif ending.kind is EndingKind.CLIENT_SECRET:
+            again = delete(client_secrets).where(
+                client_secrets.c.tenant_id == tenant_id,
+                client_secrets.c.secret_hash == bytes.fromhex(ending.what),
+            )
+        elif ending.kind is EndingKind.TOKEN:
+            again = (
                 update(grant_tokens)
                 .where(
                     grant_tokens.c.tenant_id == tenant_id,

@@ -971,6 +971,30 @@ grant_tokens = _table(
     key=("token_hash",),
 )
 
+service_clients = _table(
+    "service_clients",
+    _id("id"),
+    _id("created_by"),
+    _time("created_at"),
+    _time("expires_at"),
+    _time("revoked_at", optional=True),
+    _time("last_used_at", optional=True),
+    _refers("people", "id"),
+    _refers("people", "created_by"),
+    key=("id",),
+)
+
+client_secrets = _table(
+    "client_secrets",
+    _of(LargeBinary, "secret_hash"),
+    _id("client_id"),
+    _time("created_at", now=True),
+    _time("expires_at", optional=True),
+    _refers("service_clients", "client_id"),
+    Index("client_secrets_client_idx", "tenant_id", "client_id"),
+    key=("secret_hash",),
+)
+
 usage_ledger = _table(
     "usage_ledger",
     _id("run_id"),

@@ -50,7 +50,7 @@ class JwtAccessTokens:
         key = await self.keys.current()
         at = int(self.now())
         caller = authenticated.caller
-        claims = {
+        claims: dict[str, object] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": str(caller.person_id),
@@ -58,13 +58,16 @@ class JwtAccessTokens:
             "role": caller.role.value,
             "sid": str(authenticated.session_id),
             "acr": caller.acr.value,
-            "amr": _METHODS[caller.acr],
             "auth_time": int(authenticated.auth_time.timestamp()),
             "iat": at,
             "nbf": at,
             "exp": at + self.lifetime_seconds,
             "jti": str(self.new_id()),
         }
+        if authenticated.is_client:  # RFC 9068, section 2.2: of what a program has no method
+            claims["client_id"] = claims["sub"]
+        else:
+            claims["amr"] = _METHODS[caller.acr]
         header = {"typ": TYPE, "kid": key.kid}
         return await sign_compact(
             self.keys.signer, SigningPurpose.TOKENS, header=header, claims=claims
@@ -129,6 +132,7 @@ def _access_token(claims: dict[str, Any]) -> AccessToken:
         caller=caller,
         session_id=SessionId(UUID(claims["sid"])),
         auth_time=_time(claims["auth_time"]),
+        is_client="client_id" in claims,
     )
     return AccessToken(
         authenticated=authenticated,

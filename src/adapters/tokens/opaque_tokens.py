@@ -21,6 +21,7 @@ from domain.identity import TenantId
 REFRESH = "srr_"
 GRANT = "srg_"
 LINK = "srl_"
+CLIENT = "srs_"
 
 RANDOM_BYTES = 32
 CHECKSUM_BYTES = 6

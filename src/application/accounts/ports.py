@@ -68,11 +68,15 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticated:
-    """Whom an access token speaks for, of which session it is, and when they last proved it."""
+    """Whom an access token speaks for, of which session it is, and when they last proved it.
+
+    A service client has no session: the id in its place is its own.
+    """
 
     caller: Caller
     session_id: SessionId
     auth_time: datetime
+    is_client: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

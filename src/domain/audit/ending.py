@@ -11,8 +11,12 @@ from domain.identity import PersonId, TenantId
 
 
 class EndingKind(StrEnum):
-    """What can end for good. `what` of an ending is the id of it, but for a token its hash."""
+    """What can end for good. `what` of an ending is the id of it, but for a token and a
+    secret its hash."""
 
+    CLIENT = "client"
+    CLIENT_SECRET = "client_secret"  # noqa: S105
+    """Replaced by another one of the client `by`."""
     COLLECTION = "collection"
     COLLECTION_ITEM = "collection_item"
     """Taken out of `what`; `detail` is the document."""

@@ -147,6 +147,8 @@ async def _spent(container: Container, ending: Ending) -> None:
 
 
 _REPLAYS: Mapping[EndingKind, Callable[[Container, Ending], Awaitable[None]]] = {
+    EndingKind.CLIENT: _spent,
+    EndingKind.CLIENT_SECRET: _spent,
     EndingKind.COLLECTION: _collection,
     EndingKind.COLLECTION_ITEM: _collection_item,
     EndingKind.CONSENT: _consent,

@@ -42,6 +42,7 @@ from entrypoints.http.runs import RunsController
 from entrypoints.http.schemas import SchemasController
 from entrypoints.http.search import SearchController
 from entrypoints.http.second_factor import SECOND_FACTOR_ROUTES
+from entrypoints.http.service_clients import ServiceClientsController
 from entrypoints.http.sockets import converse
 from entrypoints.http.streams import StreamLimits
 from entrypoints.http.token_exchange import TokenExchange
@@ -55,6 +56,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *SECOND_FACTOR_ROUTES,
     *OAUTH_ROUTES,
     *INTROSPECTION_ROUTES,
+    ServiceClientsController,
     DocumentsController,
     CollectionsController,
     RecordsController,
@@ -102,6 +104,12 @@ EXPOSED = (
     "refresh_session",
     "revoke_token",
     "introspect_token",
+    "grant_client_token",
+    "make_service_client",
+    "rotate_client_secret",
+    "revoke_service_client",
+    "list_service_clients",
+    "show_service_client",
     "signing_keys",
     "receipt_keys",
     "documents",

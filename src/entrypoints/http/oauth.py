@@ -21,14 +21,23 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, Reques
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.types import ControllerRouterHandler
 
+from adapters.memory.rate_limits import LimitReached
 from adapters.tokens.signing_keys import SigningKeys
+from application.accounts.grant_client_token import GrantClientToken
 from application.accounts.refresh_session import RefreshSession
 from application.accounts.revoke_token import RevokeToken
 from domain.accounts.session import RefreshTokenNotValid
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.accounts import TokensShown, tokens_shown
+from entrypoints.http.client_credentials import (
+    CLIENT_CREDENTIALS,
+    METHODS,
+    ClientTokenShown,
+    client_token,
+)
 from entrypoints.http.injected import Injected
 from entrypoints.http.oauth_errors import NOT_STORED, OAuthError, OAuthRefused, oauth_refused
+from entrypoints.http.rate_limits import limit_reached
 from entrypoints.http.token_exchange import GRANT_TYPE, ExchangedTokenShown, TokenExchange
 
 FORM = "application/x-www-form-urlencoded"
@@ -61,6 +70,8 @@ class _TokenForm(Operation):
             "grant_type",
             optional=(
                 "refresh_token",
+                "client_id",
+                "client_secret",
                 "subject_token",
                 "subject_token_type",
                 "requested_token_type",
@@ -90,6 +101,9 @@ def form_of(*required: str, optional: Sequence[str] = ()) -> RequestBody:
 
 
 RESPONSES = {400: ResponseSpec(OAuthError, description="A refusal in the words of OAuth.")}
+_TOKEN_RESPONSES = RESPONSES | {
+    401: ResponseSpec(OAuthError, description="The client is not authenticated: `invalid_client`.")
+}
 
 
 class OAuthController(Controller):
@@ -98,18 +112,22 @@ class OAuthController(Controller):
     path = "/v1/oauth"
     tags = ("Accounts",)
     opt = PUBLIC
-    exception_handlers = {OAuthRefused: oauth_refused}  # noqa: RUF012
+    exception_handlers = {OAuthRefused: oauth_refused, LimitReached: limit_reached}  # noqa: RUF012
     request_max_body_size = FORM_BYTES_MAX
 
-    @post("/token", status_code=200, operation_class=_TokenForm, responses=RESPONSES)
+    @post("/token", status_code=200, operation_class=_TokenForm, responses=_TOKEN_RESPONSES)
     async def token(
         self,
         request: Request[Any, Any, Any],
         refresh_session: Injected[RefreshSession],
         token_exchange: Injected[TokenExchange],
-    ) -> Response[TokensShown | ExchangedTokenShown]:
+        grant_client_token: Injected[GrantClientToken],
+    ) -> Response[TokensShown | ExchangedTokenShown | ClientTokenShown]:
         """Trade a refresh token for new tokens: presented twice, it ends the session. Or trade an
-        access or grant token for a narrower one, for an agent (RFC 8693).
+        access or grant token for a narrower one, for an agent (RFC 8693). Or get an access token as
+        a service client (`client_credentials`).
+
+        A service client sends its `client_id` and `client_secret` by HTTP Basic, or in the form.
 
         An exchange names `subject_token`, the `resource` (`/v1/documents/{id}`), a `scope` of
         actions and a `purpose`; also `agent`, the name that the owner will read, `lifetime` in
@@ -120,9 +138,13 @@ class OAuthController(Controller):
         if grant_type == GRANT_TYPE:
             exchanged = await token_exchange(fields, datetime.now(UTC))
             return Response(exchanged, headers=NOT_STORED)
+        if grant_type == CLIENT_CREDENTIALS:
+            granted = await client_token(request, fields, grant_client_token)
+            return Response(granted, headers=NOT_STORED)
         if grant_type != "refresh_token":
             raise OAuthRefused(
-                "unsupported_grant_type", f"Supported are refresh_token and {GRANT_TYPE}."
+                "unsupported_grant_type",
+                f"Supported are refresh_token, {CLIENT_CREDENTIALS} and {GRANT_TYPE}.",
             )
         try:
             signed_in = await refresh_session(token=required_field(fields, "refresh_token"))
@@ -159,9 +181,9 @@ async def authorization_server(issuer: Injected[str]) -> Response[AuthorizationS
         introspection_endpoint=f"{at}/v1/oauth/introspect",
         jwks_uri=f"{at}/.well-known/jwks.json",
         service_documentation=f"{at}/openapi.json",
-        grant_types_supported=["refresh_token", GRANT_TYPE],
+        grant_types_supported=["refresh_token", CLIENT_CREDENTIALS, GRANT_TYPE],
         response_types_supported=[],
-        token_endpoint_auth_methods_supported=["none"],
+        token_endpoint_auth_methods_supported=["none", *METHODS],
         revocation_endpoint_auth_methods_supported=["none"],
         introspection_endpoint_auth_methods_supported=["Bearer"],
     )

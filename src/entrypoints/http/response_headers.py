@@ -41,7 +41,7 @@ _SAYS = {
     "Retry-After": "Seconds after which to try again.",
     "RateLimit": "What is left of the limit that was reached, and when it is whole again.",
     "RateLimit-Policy": "The limit that was reached.",
-    "WWW-Authenticate": "Which token or factor is missing.",
+    "WWW-Authenticate": "Which token or factor is missing, or how a client authenticates.",
     "Allow": "The methods that there are.",
     "Accept": "The content types that this route reads.",
 }
@@ -58,6 +58,7 @@ _MADE = (
     "POST /v1/consents/{consent_id}/approve",
     "POST /v1/consents/{consent_id}/renew",
     "POST /v1/links",
+    "POST /v1/service-clients",
     "POST /v1/conversations",
     f"POST {_ANSWERS}",
     f"POST {_ANSWERS}/{{message_id}}/answers",
@@ -100,6 +101,7 @@ _SENT: dict[str, tuple[str, ...]] = {
     "X-Vercel-AI-UI-Message-Stream": _UI_STREAMED,
     "Pragma": ("POST /v1/oauth/token", "POST /v1/oauth/revoke", "POST /v1/oauth/introspect"),
     "Retry-After": ("GET /health/ready",),
+    "WWW-Authenticate": ("POST /v1/oauth/token",),
 }
 """By which operations each is sent with what they answer."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +23,11 @@ from adapters.postgres.engine import Database
 from adapters.postgres.tenants import create_tenant
 from adapters.tokens.opaque_tokens import REFRESH, PrefixedTokens
 from adapters.tokens.signing_keys import SigningKeys
+from application.accounts.keep_service_clients import SecretTold
 from application.accounts.ports import Tenant
 from application.accounts.sign_in import SIGN_IN_PER_ACCOUNT, SIGN_IN_PER_ADDRESS
 from application.vault.key_service import SigningPurpose
-from domain.identity import TenantId
+from domain.identity import Caller, Role, TenantId
 from entrypoints.container import Container
 from entrypoints.http.accounts import ACCOUNT_ROUTES
 from entrypoints.http.authentication import Authentication
@@ -76,6 +79,7 @@ async def client(
         "signing_keys": house.keys,
         "receipt_keys": SigningKeys(signer=house.keys.signer, purpose=SigningPurpose.RECEIPTS),
         "issuer": ISSUER,
+        "grant_client_token": container.grant_client_token(),
         "token_exchange": TokenExchange(
             access_tokens=house.access_tokens,
             hold_grant_token=container.hold_grant_token(),
@@ -303,7 +307,6 @@ async def test_a_race_of_sixteen_is_won_by_one(client: httpx2.AsyncClient, door:
         ("grant_type=refresh_token&refresh_token=x&client_id=any", "invalid_grant"),
         ("grant_type=refresh_token&refresh_token=%00", "invalid_grant"),
         ("grant_type=password&username=a&password=b", "unsupported_grant_type"),
-        ("grant_type=client_credentials", "unsupported_grant_type"),
         (
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange",
             "invalid_request",
@@ -320,6 +323,61 @@ async def test_the_token_endpoint_refuses_in_the_words_of_oauth(
     assert refused.json()["error"] == error
     assert refused.headers["Content-Type"] == "application/json"
     assert refused.headers["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+async def program(door: FrontDoor, container: Container) -> SecretTold:
+    """A service client of the door's tenant."""
+    someone = await door.join(f"{uuid7()}@example.org")
+    return await container.make_service_client()(
+        caller=Caller(tenant_id=door.tenant.id, person_id=someone.id, role=Role.ADMIN),
+        name="Nightly import",
+        role=Role.MEMBER,
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+        idempotency=None,
+    )
+
+
+def basic(name: object, secret: object) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(f'{name}:{secret}'.encode()).decode()}"}
+
+
+async def test_a_service_client_authenticates_by_basic_or_in_the_form(
+    client: httpx2.AsyncClient, program: SecretTold
+) -> None:
+    name, secret = program.client.id, str(program.secret)
+    grant = {"grant_type": "client_credentials"}
+    in_form = {"client_id": str(name), "client_secret": secret}
+    encoded = "".join(f"%{ord(letter):02x}" for letter in secret)
+    for form, headers in (
+        (in_form, {}),
+        (in_form, {"Authorization": "Bearer of.somebody.else"}),
+        ({}, basic(name, secret)),
+        ({"client_id": str(name), "scope": ""}, basic(name, encoded)),
+    ):
+        granted = await client.post("/v1/oauth/token", data=grant | form, headers=headers)
+        assert granted.status_code == 200, granted.text
+        assert set(granted.json()) == {"access_token", "token_type", "expires_in"}
+        assert granted.headers["Cache-Control"] == "no-store"
+    for form, headers, status, error in (
+        (in_form, basic(name, secret), 400, "invalid_request"),
+        ({"client_id": "another"}, basic(name, secret), 400, "invalid_request"),
+        ({"scope": "admin"}, basic(name, secret), 400, "invalid_scope"),
+        ({}, {}, 401, "invalid_client"),
+        ({"client_id": str(name)}, {}, 401, "invalid_client"),
+        (in_form | {"client_secret": f"{secret}x"}, {}, 401, "invalid_client"),
+        ({}, basic(name, "%zz"), 401, "invalid_client"),
+        ({}, basic(name, "%ff"), 401, "invalid_client"),
+        ({}, basic(name, ""), 401, "invalid_client"),
+        ({}, {"Authorization": "Basic"}, 401, "invalid_client"),
+        ({}, {"Authorization": "Basic no base64"}, 401, "invalid_client"),
+        ({}, {"Authorization": f"Basic {'A' * 2000}"}, 401, "invalid_client"),
+        ({}, {"Authorization": f"Bearer {secret}"}, 401, "invalid_client"),
+    ):
+        refused = await client.post("/v1/oauth/token", data=grant | form, headers=headers)
+        assert (refused.status_code, refused.json()["error"]) == (status, error), headers
+        assert refused.headers["Cache-Control"] == "no-store"
+        assert refused.headers.get("WWW-Authenticate", "")[:5] == ("Basic" if status == 401 else "")
 
 
 async def test_the_token_endpoint_reads_forms_only_and_small_ones(
@@ -435,7 +493,8 @@ async def test_nobody_introspects_without_a_token_of_their_own(
 async def test_other_programs_find_what_they_need(client: httpx2.AsyncClient) -> None:
     described = (await client.get("/.well-known/oauth-authorization-server")).json()
     assert described["issuer"] == ISSUER
-    assert described["grant_types_supported"] == ["refresh_token", GRANT_TYPE]
+    grants = ["refresh_token", "client_credentials", GRANT_TYPE]
+    assert described["grant_types_supported"] == grants
     for name in (
         "token_endpoint",
         "revocation_endpoint",

@@ -29,7 +29,7 @@ WRONG_IDS = (
 # A name that clients make up: nothing was asked under most of them.
 MADE_UP = {"GET /api/chat/{chat_id}/stream"}
 # What only administrators do: others are refused, whatever they name.
-ADMINISTERED = {"DELETE /v1/model-chains/{task}", "POST /v1/jobs/{job_id}/retry"}
+ADMINISTERED = {"DELETE /v1/model-chains/{task}"}
 # Databases and languages hold the first and the last years of all for other things.
 OUT_OF_OUR_AGE = (
     "0001-01-01T00:00:00Z",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,8 +18,16 @@ import pytest
 from tests.integration.accounts.authenticator import Authenticator
 from tests.integration.running.collector import Collector, collecting
 from tests.integration.running.dump import files, hits, tables
-from tests.integration.running.people import PASSWORD, Json, Person, grant_body, json_of, signed_up
-from tests.integration.running.program import Program, ending
+from tests.integration.running.people import (
+    PASSWORD,
+    Json,
+    Person,
+    grant_body,
+    json_of,
+    signed_in,
+    signed_up,
+)
+from tests.integration.running.program import Program, command, ending
 from tests.integration.running.test_links import link, redeem
 
 IN_THE_CLEAR_BY_DESIGN = "public.postings"  # single words, in index mode `clear`
@@ -87,6 +97,7 @@ async def _use_everything(after: Aftermath) -> None:
         after.secrets["renewed refresh token"] = json_of(renewed)["refresh_token"]
         await _set_up_one_time_codes(after, asha.http)
         await _share_by_link(after, asha, document["id"])
+        await _act_as_a_program(after, asha, document["id"])
         after.refusals = [answer async for answer in _refused(after, asha.http, asha.email, path)]
         replaced = await asha.http.put(
             f"{path}/content", content=content["text"] + " again", headers={"If-Match": '"1"'}
@@ -124,6 +135,37 @@ async def _share_by_link(after: Aftermath, asha: Person, document_id: str) -> No
     assert begun.status_code == 201, begun.text
 
 
+async def _act_as_a_program(after: Aftermath, asha: Person, document_id: str) -> None:
+    """A service client, with both of its secrets, in both ways."""
+    program, secrets = after.program, after.secrets
+    async with signed_up(program, "Ada") as ada:
+        url = program.database_url
+        said = await command(
+            "role", "set", ada.email, "admin", directory=program.data_dir, database_url=url
+        )
+        assert said[0] == 0, said
+        signed = {
+            "Authorization": f"Bearer {(await signed_in(ada.http, ada.email))['access_token']}"
+        }
+        ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        new = {"name": "Nightly import", "expires_at": ends}
+        made = json_of(await ada.http.post("/v1/service-clients", json=new, headers=signed))
+        path = f"/v1/service-clients/{made['id']}/secret"
+        replaced = await ada.http.post(path, json={"overlap_seconds": 60}, headers=signed)
+        old, secret = made["client_secret"], json_of(replaced)["client_secret"]
+        basic = b64encode(f"{made['id']}:{secret}".encode()).decode()
+        secrets |= {"old client secret": old, "client secret": secret, "Basic": basic}
+        form = {"grant_type": "client_credentials"}
+        by_basic = {"data": form, "headers": {"Authorization": f"Basic {basic}"}}
+        in_form = {"data": form | {"client_id": made["id"], "client_secret": old}}
+        async with program.client() as http:
+            for number, asked in enumerate((by_basic, in_form)):
+                token = json_of(await http.post("/v1/oauth/token", **asked))["access_token"]
+                secrets[f"access token {number} of a client"] = token
+            http.headers["Authorization"] = f"Bearer {token}"
+            assert (await http.get(f"/v1/documents/{document_id}")).status_code == 404
+
+
 async def _refused(
     after: Aftermath, http: httpx2.AsyncClient, email: str, path: str
 ) -> AsyncIterator[httpx2.Response]:
@@ -158,6 +200,16 @@ async def _refused(
     yield await http.post("/v1/search", json={"query": [said]})
     yield await http.post("/v1/search", content=f'{{"query": "{said}'.encode())
     yield await http.post("/v1/grants", json=grant_body(str(uuid4()), said, purpose=said))
+    secret, basic = after.secrets["client secret"], after.secrets["Basic"]
+    of_a_client = {"grant_type": "client_credentials", "client_id": said, "client_secret": secret}
+    yield await http.post("/v1/oauth/token", data=of_a_client)
+    yield await http.post("/v1/oauth/token", data=of_a_client | {"client_secret": said})
+    wrong_basic = {"Authorization": f"Basic {basic}x"}
+    for headers in (wrong_basic, {"Authorization": f"Basic {basic}", "X-Said": secret}):
+        form = {"grant_type": "client_credentials", "scope": secret}
+        yield await http.post("/v1/oauth/token", data=form, headers=headers)
+    yield await http.get("/v1/me", headers={"Authorization": f"Bearer {secret}"})
+    yield await http.get(f"/v1/service-clients/{secret}")
     link_token, key = after.secrets["link token"], after.secrets["Idempotency-Key"]
     for code in (after.secrets["wrong pass-code"], after.secrets["pass-code"] + "!", None):
         yield await redeem(after.program, link_token, passcode=code)

@@ -37,6 +37,7 @@ NOT_SEALED = {
     ("share_links", "token_hash"),
     ("grant_tokens", "token_hash"),
     ("recovery_codes", "code_hash"),
+    ("client_secrets", "secret_hash"),
     ("idempotency_keys", "request_hash"),
     ("notices", "hash"),
     ("consents", "notice_hash"),

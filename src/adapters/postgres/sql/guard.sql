@@ -31,7 +31,7 @@ WITH application AS (
 ), expected AS (
     SELECT name, 'append_only' AS trigger FROM appended
     UNION ALL SELECT * FROM (VALUES
-        ('audit_events', 'queue_for_the_log'),
+        ('audit_events', 'queue_for_the_log'), ('client_secrets', 'note_ending'),
         ('collection_items', 'note_ending'), ('collections', 'note_ending'),
         ('consent_events', 'note_ending'), ('conversations', 'note_ending'),
         ('documents', 'delete_postings'), ('documents', 'note_ending'),
@@ -40,6 +40,7 @@ WITH application AS (
         ('grants', 'tell_of_closed_grants'),
         ('messages', 'refuse_half_a_tombstone'), ('people', 'note_ending'),
         ('runs', 'call_the_next_run'),
+        ('service_clients', 'note_ending'),
         ('share_links', 'note_ending'), ('share_links', 'refuse_redemption_back'),
         ('totp', 'refuse_earlier_step'),
         ('wrapping_keys', 'note_ending'), ('wrapping_keys', 'refuse_keys_of_the_erased')) AS t

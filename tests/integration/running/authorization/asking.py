@@ -26,6 +26,7 @@ _ASKED = f"Where did the {WORD} stand?"
 # So that a request that is repeated is the same.
 _EXPIRES = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 _LATER = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+CLIENT = {"name": "Nightly import", "expires_at": _LATER}
 _PATCH = {"Content-Type": "application/merge-patch+json"}
 _WRONG_CODE = {"json": {"totp": "000000"}}
 
@@ -229,6 +230,13 @@ def _account(ids: Ids, place: str, kind: str) -> list[Options]:
     return [{"json": body | {"tenant": tenant}}]
 
 
+def _token(ids: Ids, place: str, kind: str) -> list[Options]:
+    if place == "/client_secret":
+        form = {"client_id": ids["secretive_id"], "client_secret": ids["client_secret"]}
+        return [{"data": {"grant_type": "client_credentials", **form}}]
+    return [{"data": {"grant_type": "refresh_token", "refresh_token": ids["refresh_token"]}}]
+
+
 def _always(*options: Options) -> Callable[[Ids, str, str], list[Options]]:
     return lambda ids, place, kind: list(options)
 
@@ -259,9 +267,9 @@ _MADE_BY: dict[str, Callable[[Ids, str, str], list[Options]]] = {
     "DELETE /v1/me": _always({"json": {"password": "not the right one"}}),
     "DELETE /v1/me/totp": _always(_WRONG_CODE),
     "POST /v1/me/totp/confirm": _always({"json": {"code": "000000"}}),
-    "POST /v1/oauth/token": lambda ids, place, kind: [
-        {"data": {"grant_type": "refresh_token", "refresh_token": ids["refresh_token"]}}
-    ],
+    "POST /v1/oauth/token": _token,
+    "POST /v1/service-clients": _always({"json": CLIENT}),
+    "POST /v1/service-clients/{client_id}/secret": _always({"json": {}}),
     "POST /v1/oauth/revoke": lambda ids, place, kind: [{"data": {"token": ids[kind]}}],
     "POST /v1/oauth/introspect": lambda ids, place, kind: [{"data": {"token": ids[kind]}}],
     "POST /v1/documents": _upload,

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx2
 
-from adapters.tokens.opaque_tokens import LINK, REFRESH, PrefixedTokens
+from adapters.tokens.opaque_tokens import CLIENT, LINK, REFRESH, PrefixedTokens
 from tests.integration.running.authorization.asking import NOT_INDEXED, WORD
 from tests.integration.running.authorization.cast import SHARED, Cast
 from tests.integration.running.people import Person, grant_body, json_of
@@ -29,8 +29,9 @@ def nobodys(kind: str, like: str) -> str:
             return random
         case "access_token":
             return f"{like[: like.rindex('.') + 1]}{random}"[: len(like)]
-        case "refresh_token" | "link_token":
-            tokens = PrefixedTokens(prefix=REFRESH if kind == "refresh_token" else LINK)
+        case "refresh_token" | "link_token" | "client_secret":
+            prefixes = {"refresh_token": REFRESH, "link_token": LINK, "client_secret": CLIENT}
+            tokens = PrefixedTokens(prefix=prefixes[kind])
             read = tokens.read(like)
             assert read is not None
             return tokens.new(read.tenant_id).text

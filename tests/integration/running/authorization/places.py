@@ -18,7 +18,7 @@ Named = tuple[str, bool]
 """A place, and whether a request has to name something there."""
 
 # Text that names something, though no format says so.
-_NAMES = {"cursor", "token", "refresh_token", "schema", "email", "tenant"}
+_NAMES = {"cursor", "token", "refresh_token", "client_secret", "schema", "email", "tenant"}
 _DEPTH_MAX = 12
 
 

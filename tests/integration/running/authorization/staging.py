@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from tests.integration.running.authorization.asking import MODEL, WORD
+from tests.integration.running.authorization.asking import CLIENT, MODEL, WORD
 from tests.integration.running.authorization.cast import NAMES, PRIVATE, SHARED, Cast
 from tests.integration.running.authorization.making import asked, conversation, record
 from tests.integration.running.authorization.matrix import WITHOUT_ACCOUNT
@@ -109,6 +109,9 @@ async def _share(cast: Cast, closed_tenant: str) -> None:
         "code": f"claims_{uuid4().hex}",
         "tenant": closed_tenant,
         "job_id": await _dead_job(cast),
+        "client_id": (await _client(cast))["id"],
+        "secretive_id": (secretive := await _client(cast))["id"],
+        "client_secret": secretive["client_secret"],
     }
     for _ in range(2):  # so that there are two pages of denials
         path = f"/v1/documents/{hers['document_id']}"
@@ -141,6 +144,12 @@ async def _give(cast: Cast, role: str, **terms: object) -> list[Json]:
         read = await person.http.get(path, params={"purpose": PURPOSE})
         assert read.status_code == 200, f"{role}: {read.text}"
     return given
+
+
+async def _client(cast: Cast) -> Json:
+    made = await cast.people["admin"].http.post("/v1/service-clients", json=CLIENT)
+    assert made.status_code == 201, made.text
+    return json_of(made)
 
 
 async def _dead_job(cast: Cast) -> str:

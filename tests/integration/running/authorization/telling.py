@@ -12,7 +12,7 @@ _CHANGING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?"), "<time>"),
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "<signed>"),
-    (re.compile(r"sr[lrg]_[\w-]{72}"), "<token>"),
+    (re.compile(r"sr[lrgs]_[\w-]{72}"), "<token>"),
     (re.compile(r'"(request_id|instance|sha256)":"[^"]*"'), "<which request>"),
     (re.compile(r'"took_ms":[\d.]+'), "<time it took>"),
     (re.compile(r'"created":\d+'), "<time>"),

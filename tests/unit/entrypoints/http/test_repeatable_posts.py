@@ -22,6 +22,7 @@ WITHOUT = {
     "/v1/oauth/token": "OAuth has none; a refresh token is good once, and what is had expires",
     "/v1/runs/{run_id}/cancel": "a cancelled run stays so, and the answer is the same",
     "/v1/search": "each look is an access of its own, and nothing else is stored",
+    "/v1/service-clients/{client_id}/revoke": "a revoked client stays so; the answer is the same",
     "/v1/sessions": "a session more, which expires; its tokens are never kept to be shown again",
     "/v1/sessions/step-up": "a code is good once",
 }
