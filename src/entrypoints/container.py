@@ -88,7 +88,8 @@ from adapters.tokens.recovery_codes import RandomRecoveryCodes
 from adapters.tokens.signing_keys import SigningKeys
 from application.accounts.check_code import CheckCode
 from application.accounts.enrol_totp import ConfirmTotp, EnrolTotp, RemoveTotp
-from application.accounts.erase_account import EraseAccount, PersonErasure
+from application.accounts.erase_account import EraseAccount, ErasePrincipal, PersonErasure
+from application.accounts.erase_service_client import EraseServiceClient
 from application.accounts.grant_client_token import GrantClientToken, HeldAccessTokens
 from application.accounts.introspect_token import (
     DescribeAccessToken,
@@ -823,17 +824,24 @@ class Container(containers.DeclarativeContainer):
     person_erasure: providers.Provider[PersonErasure] = providers.Singleton(
         PostgresPersonErasure, engine=engine, evidence=evidence, new_id=new_id
     )
+    erase_principal = providers.Singleton(
+        ErasePrincipal,
+        people=person_erasure,
+        receipts=receipts,
+        endings_kept=endings_kept,
+        new_id=new_id,
+        backup_retention=backup_retention,
+    )
     erase_account = providers.Singleton(
         EraseAccount,
         accounts=accounts,
-        people=person_erasure,
-        endings_kept=endings_kept,
+        erase=erase_principal,
         passwords=passwords,
         step_up=step_up,
         attempts=attempts,
-        receipts=receipts,
-        new_id=new_id,
-        backup_retention=backup_retention,
+    )
+    erase_service_client = providers.Singleton(
+        EraseServiceClient, clients=service_clients, erase=erase_principal
     )
     add_collection = providers.Singleton(
         AddCollection,

@@ -186,6 +186,17 @@ class PostgresServiceClientsTransaction:
         await self._record("service_client_revoked", client, {})
         return replace(client, revoked_at=revoked.scalar_one())
 
+    async def give_up(self, client: ServiceClient) -> None:
+        if client.revoked_at is None:
+            await self.revoke(client)
+        await self.connection.execute(
+            delete(client_secrets).where(
+                client_secrets.c.tenant_id == self.caller.tenant_id,
+                client_secrets.c.client_id == client.id,
+            )
+        )
+        await self._record("service_client_erased", client, {})
+
     async def _add_secret(self, client: ServiceClient, secret_hash: bytes) -> None:
         await self.connection.execute(
             insert(client_secrets).values(
@@ -224,7 +235,7 @@ def _clients(tenant_id: TenantId) -> Select[Any]:
                 people.c.id == service_clients.c.id,
             ),
         )
-        .where(service_clients.c.tenant_id == tenant_id)
+        .where(service_clients.c.tenant_id == tenant_id, people.c.erased_at.is_(None))
     )
 
 

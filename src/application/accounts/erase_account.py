@@ -14,7 +14,7 @@ from domain.accounts.password import given_password
 from domain.accounts.person import PasswordWrong
 from domain.accounts.totp import TotpRequired
 from domain.errors import NotAuthenticated
-from domain.identity import Caller
+from domain.identity import Caller, PersonId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,32 +53,26 @@ class AccountErasure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EraseAccount:
-    """A person's last word on everything. It takes the password, and a one-time code where they are
-    set up: whoever finds an open session cannot destroy what is in it."""
+class ErasePrincipal:
+    """All that somebody has, for whoever has the right to that."""
 
-    accounts: Accounts
     people: PersonErasure
-    passwords: Passwords
-    step_up: StepUp
-    attempts: Attempts
     receipts: ReceiptSigner
     endings_kept: EndingsKept
     new_id: NewId
     backup_retention: timedelta
 
-    async def __call__(self, *, caller: Caller, password: str, totp: str | None) -> AccountErasure:
-        """Raises PasswordWrong, TotpRequired, or what StepUp raises; nothing is changed then."""
-        await self._prove(caller, password, totp)
-        erased = await self.people.erase(caller)
+    async def __call__(self, *, whose: Caller, issued_to: PersonId) -> AccountErasure | None:
+        """None for who was erased before."""
+        erased = await self.people.erase(whose)
         if erased is None:
-            raise NotAuthenticated
+            return None
         await self.endings_kept()
         horizon = erased.at + self.backup_retention
         claims: dict[str, object] = {
             "receipt_id": str(self.new_id()),
-            "issued_to": str(caller.person_id),
-            "person_id": str(caller.person_id),
+            "issued_to": str(issued_to),
+            "person_id": str(whose.person_id),
             "destroyed": dict(erased.destroyed),
             "residue": dict(erased.residue),
             "index_probes": erased.index_probes,
@@ -91,6 +85,26 @@ class EraseAccount:
             backup_horizon=horizon,
             signed=await self.receipts.sign("erasure-receipt", claims),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseAccount:
+    """A person's last word on everything. It takes the password, and a one-time code where they are
+    set up: whoever finds an open session cannot destroy what is in it."""
+
+    accounts: Accounts
+    erase: ErasePrincipal
+    passwords: Passwords
+    step_up: StepUp
+    attempts: Attempts
+
+    async def __call__(self, *, caller: Caller, password: str, totp: str | None) -> AccountErasure:
+        """Raises PasswordWrong, TotpRequired, or what StepUp raises; nothing is changed then."""
+        await self._prove(caller, password, totp)
+        erased = await self.erase(whose=caller, issued_to=caller.person_id)
+        if erased is None:
+            raise NotAuthenticated
+        return erased
 
     async def _prove(self, caller: Caller, password: str, totp: str | None) -> None:
         given = given_password(password)

@@ -57,9 +57,13 @@ class ServiceClientsTransaction(Protocol):
         """From now on it is nobody. Again is no harm."""
         ...
 
+    async def give_up(self, client: ServiceClient) -> None:
+        """Revoke it, if it is not, and forget its secrets: it is about to be erased."""
+        ...
+
 
 class ServiceClients(Protocol):
-    """The service clients of all tenants."""
+    """The service clients of all tenants, but for those that were erased."""
 
     def begin(self, caller: Caller) -> AbstractAsyncContextManager[ServiceClientsTransaction]: ...
 

@@ -14,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from adapters.memory.rate_limits import LimitReached
-from application.accounts.erase_account import EraseAccount
+from application.accounts.erase_account import AccountErasure, EraseAccount
 from application.accounts.ports import Accounts, Authenticated, SecondFactors, SignedIn
 from application.accounts.sign_in import SignIn
 from application.accounts.sign_out import SignOut
@@ -24,7 +24,7 @@ from domain.accounts.password import CHARACTERS_MAX, CHARACTERS_MIN
 from domain.accounts.person import DISPLAY_NAME_CHARACTERS_MAX, Person
 from domain.accounts.totp import Totp, TotpState, state_of
 from domain.errors import NotAuthenticated
-from domain.identity import Caller, Role
+from domain.identity import Caller, PersonId, Role
 from entrypoints.http.access import PUBLIC
 from entrypoints.http.authentication import provide_authenticated
 from entrypoints.http.injected import Injected
@@ -208,8 +208,15 @@ async def erase_me(
     What others shared is shared no longer, and answers that quote what is gone are taken back.
     """
     done = await erase_account(caller=caller, password=data.password, totp=data.totp)
+    return erasure_shown(caller.person_id, done)
+
+
+ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsController, get_me]
+
+
+def erasure_shown(person_id: PersonId, done: AccountErasure) -> AccountErasureShown:
     return AccountErasureShown(
-        person_id=caller.person_id,
+        person_id=person_id,
         destroyed=dict(done.erased.destroyed),
         residue=dict(done.erased.residue),
         index_probes=done.erased.index_probes,
@@ -218,9 +225,6 @@ async def erase_me(
         backup_horizon=done.backup_horizon,
         receipt=done.signed,
     )
-
-
-ACCOUNT_ROUTES: list[ControllerRouterHandler] = [AccountsController, SessionsController, get_me]
 
 
 def tokens_shown(signed_in: SignedIn) -> TokensShown:

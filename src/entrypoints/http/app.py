@@ -110,6 +110,7 @@ EXPOSED = (
     "revoke_service_client",
     "list_service_clients",
     "show_service_client",
+    "erase_service_client",
     "signing_keys",
     "receipt_keys",
     "documents",

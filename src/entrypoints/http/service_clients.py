@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from application.accounts.erase_service_client import EraseServiceClient
 from application.accounts.keep_service_clients import (
     ListServiceClients,
     MakeServiceClient,
@@ -22,6 +23,7 @@ from application.accounts.keep_service_clients import (
 from domain.accounts.person import DISPLAY_NAME_CHARACTERS_MAX
 from domain.accounts.service_client import OVERLAP_MAX, ServiceClient
 from domain.identity import Caller, PersonId, Role
+from entrypoints.http.accounts import AccountErasureShown, erasure_shown
 from entrypoints.http.consent_shapes import Instant
 from entrypoints.http.idempotency import IdempotencyKey, idempotency_of
 from entrypoints.http.injected import Injected
@@ -160,9 +162,24 @@ class ServiceClientsController(Controller):
         client_id: FromPath[UUID],
     ) -> ServiceClientShown:
         """End a service client for good: for administrators. No request of it is let in after the
-        answer, whatever token it has. What it owns stays, and what was shared with it is listed."""
+        answer, whatever token it has. What it owns stays until it is erased."""
         client = await revoke_service_client(caller=caller, client_id=PersonId(client_id))
         return ServiceClientShown(**_facts(client))
+
+    @delete("/{client_id:uuid}", status_code=200)
+    async def erase_service_client(
+        self,
+        caller: Injected[Caller],
+        erase_service_client: Injected[EraseServiceClient],
+        client_id: FromPath[UUID],
+    ) -> AccountErasureShown:
+        """Erase a service client and all that is its own, which nobody sees by that: for
+        administrators. Not to be undone.
+
+        What it shared is shared no longer, and answers that quote what is gone are taken back.
+        """
+        done = await erase_service_client(caller=caller, client_id=PersonId(client_id))
+        return erasure_shown(PersonId(client_id), done)
 
 
 def _told(told: SecretTold, **headers: str) -> Response[ClientSecretShown]:

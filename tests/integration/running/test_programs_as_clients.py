@@ -94,6 +94,40 @@ async def test_a_client_reads_what_was_shared_with_it_until_it_is_revoked(
     assert refused["errors"][0]["pointer"] == "/grantee"
 
 
+async def test_an_erased_client_takes_along_what_it_stored_and_what_it_shared(
+    running: Program, admin: httpx2.AsyncClient, asha: Person
+) -> None:
+    client = await made(admin, name="Harvest of herons")
+    path = f"{CLIENTS}/{client['id']}"
+    async with signed_in_as(running, client) as http:
+        program = Person(http=http, id=client["id"], email=client["id"], tokens={})
+        document = await program.ready("A heron of the harvest.")
+        await program.grant(document["id"], asha)
+        read = {"params": {"purpose": PURPOSE}}
+        shared = f"/v1/documents/{document['id']}/text"
+        assert (await asha.http.get(shared, **read)).text == "A heron of the harvest."
+        problem_of(await asha.http.delete(path), [403])
+        problem_of(await admin.get(shared, **read), [404])
+        erased = json_of(await admin.delete(path))
+        assert erased["destroyed"]["documents"] == 1
+        assert erased["destroyed"]["grants_closed"] == 1
+        assert set(erased["residue"].values()) == {0}
+        problem_of(await asha.http.get(shared, **read), [404])
+        problem_of(await http.get("/v1/me"), [401])
+        again = await http.post(
+            "/v1/oauth/token",
+            data={"grant_type": "client_credentials"},
+            auth=(client["id"], client["client_secret"]),
+        )
+        assert again.status_code == 401
+    for answer in (await admin.get(path), await admin.delete(path)):
+        problem_of(answer, [404])
+    said = [
+        each["type"] for each in json_of(await admin.get("/v1/audit/events?limit=200"))["items"]
+    ]
+    assert said[-2:] == ["service_client_revoked", "service_client_erased"]
+
+
 async def test_what_makes_no_sense_is_refused_with_the_field(admin: httpx2.AsyncClient) -> None:
     good = {"name": "Nightly import", "expires_at": ENDS}
     before = json_of(await admin.get(CLIENTS, params={"limit": 200}))
