@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.postgres.scripts import run_script
 
 revision = "0038"
-down_revision = "0036"
+down_revision = "0037"
 
 
 def upgrade() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.postgres.scripts import run_script
 
 revision = "0040"
-down_revision = "0036"
+down_revision = "0039"
 
 
 def upgrade() -> None:
