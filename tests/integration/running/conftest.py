@@ -40,6 +40,7 @@ async def running(built_models: Path, places: Callable[[], Path]) -> AsyncIterat
         places(),
         models=built_models,
         upload_bytes_max=UPLOAD_BYTES_MAX,
+        query_embedding_seconds_max=30.0,  # a busy machine is no reason for another answer
     )
     async with ending(program):
         await program.start()
