@@ -157,6 +157,43 @@ MECHANISMS = (
         test="tests/integration/audit/test_witnesses.py",
     ),
     Mechanism(
+        invariant=6,
+        what="a witness signs only what was held against what it signed last",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/verifier/witness.py",
+                old="            if self.last(log) != after:\n",
+                new="            if False:\n",
+            )
+        ],
+        test="tests/unit/entrypoints/verifier/test_overlapping_witnesses.py",
+    ),
+    Mechanism(
+        invariant=6,
+        what="the evidence of releases is held against each other",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/verifier/bundle.py",
+                old="            self.testimony.add(checked, document)\n",
+            )
+        ],
+        test="tests/integration/audit/test_bundles.py"
+        "::test_made_up_evidence_contradicts_that_of_others",
+    ),
+    Mechanism(
+        invariant=6,
+        what="a decision that was not made again is not said to hold",
+        taken_out=[
+            Edit(
+                file="src/entrypoints/verifier/bundle.py",
+                old="            findings.unexplained(self.unexplained)\n",
+                new="            pass\n",
+            )
+        ],
+        test="tests/integration/audit/test_bundles.py"
+        "::test_evidence_that_is_left_out_or_empty_does_not_pass_for_a_decision",
+    ),
+    Mechanism(
         invariant=7,
         what="a run is its owner's",
         taken_out=[
@@ -228,6 +265,19 @@ MECHANISMS = (
         what="the database refuses a child grant with actions that its parent has not",
         taken_out=[Edit(file=_GRANTS, old="        AND NEW.actions <@ parent.actions\n")],
         test="tests/integration/consent/test_sharing_onward.py",
+    ),
+    Mechanism(
+        invariant=9,
+        what="each redemption of a link is kept beside the database",
+        taken_out=[
+            Edit(
+                file="migrations/sql/0040_every_redemption.sql",
+                old="NEW.redemptions_left < OLD.redemptions_left",
+                new="NEW.redemptions_left < 0",
+            )
+        ],
+        test="tests/integration/audit/test_restore_fence.py"
+        "::test_each_redemption_of_a_link_is_kept_and_taken_again",
     ),
     Mechanism(
         invariant=10,

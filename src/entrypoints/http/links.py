@@ -175,7 +175,11 @@ class LinksController(Controller):
         data: JSONBody[Redemption],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[RedeemedShown]:
-        """Trade a link for a token. Whatever is wrong with it, the answer is one and the same."""
+        """Trade a link for a token. Whatever is wrong with it, the answer is one and the same.
+
+        A repeat with the same Idempotency-Key is answered with the same token, to whoever has the
+        link: make up a key that nobody guesses.
+        """
         idempotency_of(request, idempotency_key)
         redeemed = await redeem_link(
             token=data.token,
