@@ -24,6 +24,21 @@ async def cut(database: Database, connection: AsyncConnection) -> None:
     await asyncio.sleep(0.2)
 
 
+async def test_what_the_database_closed_while_nobody_used_it_is_replaced(
+    database: Database, engine: AsyncEngine, tenant_id: TenantId
+) -> None:
+    number = text("SELECT pg_backend_pid()")
+    async with transaction(engine, tenant_id) as connection:
+        before = (await connection.execute(number)).scalar_one()
+    superuser = await database.connect("postgres")
+    try:
+        assert await superuser.fetchval("SELECT pg_terminate_backend($1, 5000)", before)
+    finally:
+        await superuser.close()
+    async with transaction(engine, tenant_id) as connection:
+        assert (await connection.execute(number)).scalar_one() != before
+
+
 async def test_before_the_commit_nothing_was_changed(
     database: Database, engine: AsyncEngine, tenant_id: TenantId
 ) -> None:

@@ -71,7 +71,7 @@ class EachAlone:
 async def driver_of(engine: AsyncEngine) -> AsyncIterator[Driver]:
     """A connection of the pool, in no transaction. Raises Unavailable as `transaction` does."""
     with translated_outages():
-        pooled = await _pooled(engine)
+        pooled = await engine.raw_connection()
         try:
             yield Driver(pooled.driver_connection)
         except BaseException as failure:
@@ -92,15 +92,6 @@ async def driver_transaction(engine: AsyncEngine, caller: Caller) -> AsyncIterat
         await driver.connection.execute(_ENTER.format(tenant, person))
         yield driver
         await driver.connection.execute("COMMIT")
-
-
-async def _pooled(engine: AsyncEngine) -> PoolProxiedConnection:
-    """One that the database has closed meanwhile is replaced."""
-    pooled = await engine.raw_connection()
-    while _driver(pooled).is_closed():
-        pooled.invalidate()
-        pooled = await engine.raw_connection()
-    return pooled
 
 
 async def _leave(pooled: PoolProxiedConnection, failure: BaseException) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Row, TextClause, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Row, TextClause, event, make_url, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -59,7 +59,7 @@ class Database:
         return cls(url=parsed.set(drivername="postgresql+asyncpg"))
 
     def engine(self, role: str, *, pool_size: int = POOL_SIZE) -> AsyncEngine:
-        return create_async_engine(
+        engine = create_async_engine(
             self.url,
             pool_size=pool_size,
             max_overflow=0,
@@ -71,6 +71,8 @@ class Database:
                 "timeout": CONNECT_SECONDS_MAX,
             },
         )
+        event.listen(engine.sync_engine, "checkout", _assert_open)
+        return engine
 
     async def connect(self, role: str) -> Any:
         """A connection of its own, for what cannot share one: LISTEN, the job queue."""
@@ -79,6 +81,15 @@ class Database:
             server_settings=_SESSION | {"role": role, "statement_timeout": "0"},
             timeout=CONNECT_SECONDS_MAX,
         )
+
+
+def _assert_open(pooled: Any, _record: object, _proxy: object) -> None:
+    """The pool replaces one that the database has closed meanwhile, as when it was restarted.
+
+    That is known here without asking; one that is closed at this moment is an outage.
+    """
+    if pooled.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 @asynccontextmanager
