@@ -102,6 +102,16 @@ class AskQuestion:
             self.starter.start(asked)
         return asked
 
+    async def assert_possible(
+        self, *, caller: Caller, question: Question, model: str | None = None
+    ) -> None:
+        """A look beforehand, where a conversation would be begun for it.
+
+        Raises ModelUnknown and BudgetExhausted.
+        """
+        chain = await self.chain_of(caller)
+        await self.reserve_answer.assert_affordable(caller, question, chain, chain.named(model))
+
     async def _take_turn(
         self, tx: ChatTransaction, conversation_id: ConversationId, when_busy: WhenBusy
     ) -> int:

@@ -121,6 +121,8 @@ class UIMessagesController(Controller):
         """
         purpose = await name_purpose(caller=caller, code=data.purpose, field="/purpose")
         shown, question = _asked(data, purpose)
+        if await named_conversations.find(caller=caller, name=data.id) is None:
+            await ask_question.assert_possible(caller=caller, question=question, model=data.model)
         conversation_id = await named_conversations.open(
             caller=caller, name=data.id, title=title_from(question.text)
         )

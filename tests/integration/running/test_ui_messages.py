@@ -244,6 +244,14 @@ async def test_a_bad_request_names_its_field(asha: Person, pointer: str, wrong: 
     assert [each["pointer"] for each in problem_of(answer, [400])["errors"]] == [pointer]
 
 
+async def test_a_chat_whose_first_question_is_refused_is_not_begun(asha: Person) -> None:
+    title = f"Of {uuid4().hex}?"
+    refused = await asha.http.post("/api/chat", json=sent(uuid4().hex, title, model="nobody's"))
+    problem_of(refused, [400])
+    kept = json_of(await asha.http.get("/v1/conversations", params={"limit": 200}))
+    assert title not in [each["title"] for each in kept["items"]]
+
+
 async def test_there_is_nothing_to_resume_where_nothing_is_written(
     asha: Person, ben: Person, lease: Json
 ) -> None:
