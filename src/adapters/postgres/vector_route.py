@@ -45,13 +45,14 @@ PLANNING = text("""
            set_config('enable_nestloop', 'off', true),
            set_config('enable_sort', 'off', true),
            set_config('hnsw.iterative_scan', 'relaxed_order', true),
+           set_config('hnsw.ef_search', :breadth, true),
            set_config('work_mem', '32MB', true),
            set_config('hnsw.scan_mem_multiplier', '2', true),
            (SELECT i.indexrelid FROM pg_index i
             WHERE i.indexrelid = to_regclass('public.passage_vectors_near_idx') AND i.indisvalid)
                AS graph,
            pg_relation_size('public.passage_vectors') AS bytes
-""")
+""").bindparams(breadth="200")
 
 
 @asynccontextmanager

@@ -125,11 +125,8 @@ WITH asked AS MATERIALIZED (
 ), started AS MATERIALIZED (
     -- The one row, if the graph is asked at all. The scan is bounded by what it visits, which is
     -- more than what it hands out; what it has handed out is counted by the server.
-    -- Those that it hands out are looked for in one go, as far as it can: in several, each going on
-    -- from the last, it missed more than one in a hundred among a million.
     SELECT set_config('hnsw.max_scan_tuples', least(
                entries_max * CAST(:visited_per_entry AS float8), 2e9)::bigint::text, true) AS bound,
-           set_config('hnsw.ef_search', least(greatest(entries, 200), 1000)::text, true) AS breadth,
            pg_stat_get_xact_tuples_returned(CAST(:graph AS oid)) AS entries
     FROM route WHERE reason = 'graph'
 ), parts AS MATERIALIZED (
