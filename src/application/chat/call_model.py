@@ -29,6 +29,9 @@ from domain.chat.price import MICROS, Tokens
 from domain.chat.prompt import Prompt, tokens_in
 from domain.errors import Refusal
 
+FRAME_TOKENS_MAX = 1_000
+"""What a server may add to a prompt: marks between messages, a date, rules of its own."""
+
 
 @dataclass(slots=True)
 class _Written:
@@ -129,8 +132,11 @@ class CallModel:
             raise ModelTooSlow from late
 
     def _told(self, model: LanguageModel, written: _Written, outcome: str) -> ModelCall:
-        """What the call took: as the model says, else as far as can be told from here."""
-        spent = written.spent
+        """What the call took: as the model says, else as far as can be told from here.
+
+        One answer does not use up a budget because of a number that cannot be.
+        """
+        spent = written.spent if self._can_be(written) else None
         estimated = spent is None and model.is_metered and _was_read(written, outcome)
         if spent is not None:
             tokens = Tokens(
@@ -151,6 +157,18 @@ class CallModel:
             is_estimated=estimated,
             cost_micros=self.chain.cost_of(model.name, tokens, self.day),
             first_piece_seconds=written.first_piece_seconds,
+        )
+
+    def _can_be(self, written: _Written) -> bool:
+        """A token is a byte at least, but for those that a server puts between the messages; what a
+        model thinks before it speaks is within what it may write."""
+        if written.spent is None:
+            return False
+        read = sum(len(each.text.encode()) for each in self.prompt.instructions)
+        wrote = sum(len(part.encode()) for part in written.parts)
+        return (
+            written.spent.input_tokens <= read + FRAME_TOKENS_MAX
+            and written.spent.output_tokens <= max(wrote, self.limits.model.output_tokens_max)
         )
 
     def _usage(self, call: ModelCall) -> Usage:

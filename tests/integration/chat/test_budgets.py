@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.memory.scripted_model import ScriptedModel
 from adapters.postgres.engine import Database, transaction
 from application.chat.ask_question import AskQuestion
-from application.chat.language_model import ModelUnavailable, Spent, Text
+from application.chat.language_model import ModelUnavailable, Piece, Spent, Text
 from application.chat.model_chain import ModelChain
 from application.chat.ports import AskedQuestion
 from application.chat.settle_calls import bill_of
@@ -91,10 +91,19 @@ async def test_what_an_answer_took_is_in_the_ledger_at_the_price_of_the_day(
     assert (day.answers, day.failed_calls, day.cost_micros, day.currency) == (1, 0, 850, "EUR")
 
 
-async def test_a_model_that_says_nothing_of_what_it_took_is_estimated(
-    open_chat: OpenChat, asha: Caller
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        Spent(input_tokens=2**31 - 1, output_tokens=7),
+        Spent(input_tokens=100, output_tokens=2**31 - 1),
+    ],
+)
+async def test_a_model_that_says_nothing_of_what_it_took_or_the_impossible_is_estimated(
+    open_chat: OpenChat, asha: Caller, said: Spent | None
 ) -> None:
-    chat = await open_chat(ScriptedModel(script=[Text("word " * 40)]), prices=PRICES)
+    script: list[Piece] = [Text("word " * 40), *([] if said is None else [said])]
+    chat = await open_chat(ScriptedModel(script=script), prices=PRICES)
     asked = await chat.ask(asha)
     events = await chat.events(asha, asked.run.id)
     told = json.loads(next(each.told for each in events if each.type == "usage"))
