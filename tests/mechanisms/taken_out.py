@@ -37,6 +37,7 @@ _RELEASE = "migrations/sql/0029_release_in_one_statement.sql"
 _GATE = "tests/integration/consent/test_gate.py::test_"
 _RUNS = "tests/integration/chat/test_runs.py::test_"
 _SQL = "src/adapters/postgres/sql"
+_ASSURANCE = "tests/integration/chat/test_assurance_of_readers.py::test_"
 
 MECHANISMS = (
     Mechanism(
@@ -499,6 +500,63 @@ MECHANISMS = (
         ],
         test="tests/integration/worker/test_jobs_of_a_tenant.py"
         "::test_nobody_but_an_administrator_of_the_tenant_sees_its_jobs",
+    ),
+    Mechanism(
+        invariant=7,
+        what="an answer demands of whoever rereads it what a grant that it rests on demands",
+        taken_out=[
+            Edit(
+                file="src/domain/chat/run.py",
+                old="        if self.required_acr is Acr.MFA and acr is not Acr.MFA:\n",
+                new="        if not self:\n",
+            )
+        ],
+        test=_ASSURANCE + "an_answer_is_shown_to_sessions_that_may_open_what_it_rests_on",
+    ),
+    Mechanism(
+        invariant=7,
+        what="a list of messages leaves out what the session may not open",
+        taken_out=[
+            Edit(
+                file="src/application/chat/read_conversations.py",
+                old="    if message.is_withheld_from(acr):\n",
+                new="    if not message:\n",
+            )
+        ],
+        test=_ASSURANCE + "an_answer_is_shown_to_sessions_that_may_open_what_it_rests_on",
+    ),
+    Mechanism(
+        invariant=7,
+        what="what a run demands of its reader is looked at again with its events",
+        taken_out=[
+            Edit(
+                file="src/application/chat/follow_run.py",
+                old="        page.run.assert_replayable(caller.acr)\n",
+            )
+        ],
+        test=_ASSURANCE + "whoever_follows_from_before_anything_was_found_is_stopped_there",
+    ),
+    Mechanism(
+        invariant=7,
+        what="what was asked with a second factor is read from memory with one alone",
+        taken_out=[
+            Edit(
+                file="src/application/chat/follow_run.py",
+                old=" and caller.acr in (run.acr, Acr.MFA)",
+            )
+        ],
+        test=_ASSURANCE + "whoever_follows_from_before_anything_was_found_is_stopped_there",
+    ),
+    Mechanism(
+        invariant=7,
+        what="what demands a second factor goes into no prompt of a session without",
+        taken_out=[
+            Edit(
+                file=f"{_SQL}/earlier_messages.sql",
+                old="\n                 OR g.required_acr <> :acr",
+            )
+        ],
+        test=_ASSURANCE + "what_demands_a_second_factor_is_no_history_without",
     ),
     Mechanism(
         invariant=7,

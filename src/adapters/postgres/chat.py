@@ -13,7 +13,7 @@ from sqlalchemy import and_, case, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.branches import HEAD, branch_messages, branches_of, last_under
-from adapters.postgres.chat_rows import conversation_of, message_of, read_run
+from adapters.postgres.chat_rows import conversation_of, message_of, read_run, required_acr
 from adapters.postgres.engine import transaction
 from adapters.postgres.idempotency import claim, claimed, named
 from adapters.postgres.keys import KeyKind, PostgresKeys
@@ -92,7 +92,7 @@ class PostgresChats:
         theirs = exists().where(_is(caller, conversation_id))
         answered = and_(runs.c.tenant_id == messages.c.tenant_id, runs.c.answer_id == messages.c.id)
         page = (
-            select(messages, runs.c.id.label("run_id"))
+            select(messages, runs.c.id.label("run_id"), required_acr(caller, runs.c.id))
             .join(runs, answered, isouter=True)
             .where(
                 messages.c.tenant_id == caller.tenant_id,
@@ -112,6 +112,7 @@ class PostgresChats:
             "conversation": question.conversation_id,
             "parent": question.parent_id,
             "purpose": purpose,
+            "acr": caller.acr,
             "messages_max": EARLIER_MESSAGES_MAX,
             "steps_max": EARLIER_STEPS_MAX,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Label, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.tables import grants, messages, run_sources, runs
@@ -13,6 +13,7 @@ from domain.chat.conversation import Conversation
 from domain.chat.message import Keeping, Kept, Message, MessageRole
 from domain.chat.run import Run, RunState, Withdrawal
 from domain.identity import (
+    Acr,
     Caller,
     ConversationId,
     GrantId,
@@ -29,6 +30,22 @@ KEPT = (
     messages.c.kept_reference,
     messages.c.kept_before,
 )
+
+
+def required_acr(caller: Caller, run_id: Any) -> Label[Any]:
+    """What the grants that an answer rests on demand of its reader; NULL: nothing.
+
+    Which answer, a run's id tells or a column of such. What is read in one statement with this
+    rests on nothing else: sources are committed before a word of them is written.
+    """
+    source = and_(
+        run_sources.c.tenant_id == grants.c.tenant_id, run_sources.c.grant_id == grants.c.id
+    )
+    demanded = select(func.max(grants.c.required_acr)).join(run_sources, source)
+    of_run = demanded.where(
+        run_sources.c.tenant_id == caller.tenant_id, run_sources.c.run_id == run_id
+    )
+    return of_run.scalar_subquery().label("required_acr")
 
 
 async def read_run(connection: AsyncConnection, caller: Caller, run_id: RunId) -> Run | None:
@@ -64,7 +81,7 @@ async def read_run(connection: AsyncConnection, caller: Caller, run_id: RunId) -
 def runs_of(caller: Caller, run_id: RunId) -> Select[Any]:
     answer = and_(messages.c.tenant_id == runs.c.tenant_id, messages.c.id == runs.c.answer_id)
     return (
-        select(runs, messages.c.tombstone, *KEPT)
+        select(runs, messages.c.tombstone, *KEPT, required_acr(caller, runs.c.id))
         .join(messages, answer)
         .where(
             runs.c.tenant_id == caller.tenant_id,
@@ -95,11 +112,13 @@ def run_of(row: Any, ended_grants: Any = ()) -> Run:
         ended_at=row.ended_at,
         withdrawal=withdrawal,
         kept=_kept(row),
+        required_acr=row.required_acr and Acr(row.required_acr),
     )
 
 
 def message_of(row: Any) -> Message:
     run_id = getattr(row, "run_id", None)
+    acr = getattr(row, "required_acr", None)
     return Message(
         id=MessageId(row.id),
         conversation_id=ConversationId(row.conversation_id),
@@ -111,6 +130,7 @@ def message_of(row: Any) -> Message:
         created_at=row.created_at,
         run_id=None if run_id is None else RunId(run_id),
         kept=_kept(row),
+        required_acr=acr and Acr(acr),
     )
 
 

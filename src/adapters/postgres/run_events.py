@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.chat_rows import read_run
+from adapters.postgres.chat_rows import read_run, required_acr
 from adapters.postgres.engine import transaction, translated_outages
 from adapters.postgres.signals import notify
 from adapters.postgres.tables import messages, run_events, runs
 from application.chat.ports import AbandonedRun, RunPage, SealedEvent, WaitingRun
 from domain.chat.run import RunState
-from domain.identity import Caller, PersonId, RunId, TenantId
+from domain.identity import Acr, Caller, PersonId, RunId, TenantId
 
 PAGE_EVENTS = 200
 PAGE_BYTES = 512 * 1024  # and the event that goes beyond it
@@ -32,7 +32,10 @@ class PostgresRunEvents:
     engine: AsyncEngine
 
     async def page(self, caller: Caller, run_id: RunId, *, after: int) -> RunPage | None:
-        """The run is read before its events: what was taken back since then is not among them."""
+        """The run is read before its events: what was taken back since then is not among them.
+
+        What the run demands of its reader is read with them, for they may have come since then.
+        """
         following = (
             select(
                 run_events.c.number,
@@ -52,7 +55,11 @@ class PostgresRunEvents:
             .subquery()
         )
         before = following.c.bytes - func.octet_length(following.c.sealed_data)
-        page = select(following).where(before < PAGE_BYTES).order_by(following.c.number)
+        page = (
+            select(following, required_acr(caller, run_id))
+            .where(before < PAGE_BYTES)
+            .order_by(following.c.number)
+        )
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
             asked_at = asyncio.get_running_loop().time()
             run = await read_run(connection, caller, run_id)
@@ -61,6 +68,9 @@ class PostgresRunEvents:
             if run.state is RunState.ACCESS_REVOKED:  # with its events
                 return RunPage(run=run, events=(), has_more=False, asked_at=asked_at)
             rows = (await connection.execute(page)).all()
+        if rows:
+            acr = rows[0].required_acr
+            run = replace(run, required_acr=acr and Acr(acr))
         events = [
             SealedEvent(number=row.number, type=row.type, sealed=row.sealed_data) for row in rows
         ]

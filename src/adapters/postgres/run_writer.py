@@ -77,7 +77,7 @@ class PostgresRunWriter:
             tenant_id=caller.tenant_id,
             conversation_id=run.conversation_id,
         )
-        with self.live.live(run.id, told=asked.events_told) as live:
+        with self.live.live(run.id, acr=caller.acr, told=asked.events_told) as live:
             opened = PostgresRunLog(
                 caller=caller,
                 run=run,

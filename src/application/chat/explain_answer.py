@@ -51,7 +51,8 @@ class ExplainAnswer:
     async def __call__(
         self, *, caller: Caller, run_id: RunId, with_passages: bool
     ) -> ExplainedAnswer:
-        """Raises RunNotFound, AnswerNotFinished, ManifestNotFound, or AnswerWithdrawn.
+        """Raises RunNotFound, AnswerNotFinished, ManifestNotFound, AnswerWithdrawn, or
+        StepUpRequired where a grant that the answer rests on demands more of its reader.
 
         `with_passages` also PassagesWithdrawn, for one that was kept: they say more than it does,
         and to show them would be to use the document once more.
@@ -60,7 +61,7 @@ class ExplainAnswer:
         if kept is None:
             raise RunNotFound
         run = kept.run
-        run.assert_replayable()
+        run.assert_replayable(caller.acr)
         if not run.state.is_over:
             raise AnswerNotFinished
         if kept.sealed_content is None:

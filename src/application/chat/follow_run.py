@@ -2,6 +2,10 @@
 
 In this process events come from memory once they are committed; from another one they are read
 from the store after a wake-up, and once a second anyway. Both are the same bytes.
+
+An answer may come to rest on a grant that demands a second factor of its reader, once the run has
+begun. Whoever reads without one reads where that is looked at with the events: from the store,
+unless it was asked without one, too, so that it cannot rest on such a grant.
 """
 
 from __future__ import annotations
@@ -10,14 +14,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
-from application.chat.live_runs import TRUST_SECONDS, LiveRuns
+from application.chat.live_runs import TRUST_SECONDS, LiveRun, LiveRuns
 from application.chat.ports import Chats, RunPage
 from application.chat.sealed_chat import SealedChat, sealed_chat
 from application.chat.shared_looks import SharedLooks
 from application.ports import Cipher, OwnKeys, Signal, Signals
 from domain.chat.event import AccessRevoked, AnswerKept, Event, as_event
 from domain.chat.run import Run, RunNotFound, RunState, Withdrawal
-from domain.identity import Caller, RunId
+from domain.identity import Acr, Caller, RunId
 
 POLL_SECONDS = 1.0
 
@@ -36,11 +40,12 @@ class FollowRun:
     cipher: Cipher
 
     async def __call__(self, *, caller: Caller, run_id: RunId, after: int) -> Events:
-        """The events to come. Raises RunNotFound, or AnswerWithdrawn if it was taken back."""
+        """The events to come. Raises RunNotFound, AnswerWithdrawn if it was taken back, and
+        StepUpRequired, also later, where a grant that it rests on demands more of its reader."""
         run = await self.chats.run(caller, run_id)
         if run is None:
             raise RunNotFound
-        run.assert_replayable()
+        run.assert_replayable(caller.acr)
         chat = await sealed_chat(self.own_keys, self.cipher, caller, run.conversation_id)
         if chat is None:
             raise RunNotFound
@@ -49,7 +54,7 @@ class FollowRun:
     async def _follow(self, caller: Caller, run: Run, chat: SealedChat, number: int) -> Events:
         with self.signals.listen(f"events:{run.id}") as news:
             while True:
-                async for event in self._from_memory(run.id, number):
+                async for event in self._from_memory(caller, run.id, number):
                     yield event
                     number = event.number
                     if event.type.is_terminal:
@@ -68,11 +73,11 @@ class FollowRun:
                     if page.over_without_events:
                         return
                     if not page.has_more:
-                        await self._pause(run.id, news)
+                        await self._pause(caller, run.id, news)
 
-    async def _from_memory(self, run_id: RunId, number: int) -> Events:
+    async def _from_memory(self, caller: Caller, run_id: RunId, number: int) -> Events:
         """Ends when the store must be asked: the reader is behind, or the run is not trusted."""
-        run = self.live.find(run_id)
+        run = self._live(caller, run_id)
         while run is not None and (events := run.after(number)) is not None:
             for event in events:
                 if not run.is_trusted:
@@ -89,13 +94,19 @@ class FollowRun:
             withdrawal = page.run.withdrawal or Withdrawal(reason="access_revoked")
             last = as_event(number + 1, AccessRevoked(withdrawal=withdrawal))
             return _Look(page, [last])
+        page.run.assert_replayable(caller.acr)
         return _Look(page, [chat.open_event(run_id, each) for each in page.events])
 
-    async def _pause(self, run_id: RunId, news: Signal) -> None:
+    async def _pause(self, caller: Caller, run_id: RunId, news: Signal) -> None:
         """Wait for news, unless they are to be had from memory. What came since the look counts."""
-        live = self.live.find(run_id)
+        live = self._live(caller, run_id)
         if live is None or not live.is_trusted:
             await news.wait(POLL_SECONDS)
+
+    def _live(self, caller: Caller, run_id: RunId) -> LiveRun | None:
+        """The run in memory, where this caller may read it there."""
+        run = self.live.find(run_id)
+        return run if run is not None and caller.acr in (run.acr, Acr.MFA) else None
 
 
 class _Look:

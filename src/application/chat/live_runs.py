@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from domain.chat.event import Event
-from domain.identity import RunId
+from domain.identity import Acr, RunId
 
 EVENTS_MAX = 512
 TRUST_SECONDS = 1.0
@@ -21,9 +21,12 @@ TRUST_SECONDS = 1.0
 class LiveRun:
     """The last events of one run, oldest first, and whether they may still be shown."""
 
-    def __init__(self, run_id: RunId, events_max: int = EVENTS_MAX, told: int = 0) -> None:
-        """`told` events are in the store from before."""
+    def __init__(
+        self, run_id: RunId, *, acr: Acr, events_max: int = EVENTS_MAX, told: int = 0
+    ) -> None:
+        """`acr` is that of who asked; `told` events are in the store from before."""
         self.run_id = run_id
+        self.acr = acr
         self._events: list[Event] = []  # a deque would begin with room for 64
         self._events_max = events_max
         self._loop = asyncio.get_running_loop()
@@ -98,9 +101,9 @@ class LiveRuns:
         return self._runs.get(run_id)
 
     @contextmanager
-    def live(self, run_id: RunId, *, told: int = 0) -> Iterator[LiveRun]:
+    def live(self, run_id: RunId, *, acr: Acr, told: int = 0) -> Iterator[LiveRun]:
         """Keep a run's events until it has ended; whoever reads them then may finish."""
-        run = self._runs[run_id] = LiveRun(run_id, told=told)
+        run = self._runs[run_id] = LiveRun(run_id, acr=acr, told=told)
         try:
             yield run
         finally:

@@ -225,8 +225,8 @@ class Chats(Protocol):
     async def earlier(self, caller: Caller, question: Message, purpose: Purpose) -> Earlier:
         """What was said before a question on its path.
 
-        Without answers that were taken back, or that rest on a grant which is no longer open, or
-        is for another purpose than this.
+        Without answers that were taken back, or that rest on a grant which is no longer open, is
+        for another purpose than this, or demands more of its reader than the caller's `acr`.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from application.chat.ports import Chats
 from application.chat.sealed_chat import SealedChat, sealed_chats
@@ -11,7 +12,7 @@ from application.ports import Cipher, OwnKeys
 from domain.chat.branch import Branch, MessageNotFound
 from domain.chat.conversation import Conversation, ConversationNotFound
 from domain.chat.message import Message
-from domain.identity import Caller, ConversationId, MessageId
+from domain.identity import Acr, Caller, ConversationId, MessageId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +23,20 @@ class OpenConversation:
     title: str = field(repr=False)
 
 
+class Withheld(StrEnum):
+    """What a session lacks that would be shown the content of a message."""
+
+    SECOND_FACTOR = "second_factor"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenMessage:
-    """A message and what it says; None while it is being written, and where it is gone."""
+    """A message and what it says; None while it is being written, and where it is gone, or is
+    `withheld`, which says what the session lacks."""
 
     message: Message
     content: str | None = field(repr=False)
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +88,7 @@ class ReadConversations:
         if conversation_id not in chats:
             raise ConversationNotFound
         chat = chats[conversation_id]
-        return [
-            OpenMessage(
-                message=each,
-                content=None
-                if each.sealed_content is None
-                else chat.open_message(each.id, each.sealed_content),
-            )
-            for each in found
-        ]
+        return [_opened(chat, each, caller.acr) for each in found]
 
     async def branches(
         self, *, caller: Caller, conversation_id: ConversationId, after: int, limit: int
@@ -101,3 +102,13 @@ class ReadConversations:
         self, caller: Caller, ids: Sequence[ConversationId]
     ) -> dict[ConversationId, SealedChat]:
         return await sealed_chats(self.own_keys, self.cipher, caller, ids)
+
+
+def _opened(chat: SealedChat, message: Message, acr: Acr) -> OpenMessage:
+    if message.is_withheld_from(acr):
+        return OpenMessage(message=message, content=None, withheld=Withheld.SECOND_FACTOR)
+    sealed = message.sealed_content
+    return OpenMessage(
+        message=message,
+        content=None if sealed is None else chat.open_message(message.id, sealed),
+    )

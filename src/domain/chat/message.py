@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.identity import ConversationId, LawfulBasis, MessageId, RunId
+from domain.identity import Acr, ConversationId, LawfulBasis, MessageId, RunId
 
 
 class MessageRole(StrEnum):
@@ -47,7 +47,7 @@ class Message:
 
     `sealed_content` is None while an answer is being written, and where `tombstone` says why
     it is gone; `kept` says why it is there still. `run_id` names the run that writes or wrote an
-    answer.
+    answer. `required_acr` is what the grants that an answer rests on demand of its reader.
     """
 
     id: MessageId
@@ -60,9 +60,16 @@ class Message:
     created_at: datetime
     run_id: RunId | None = None
     kept: Kept | None = None
+    required_acr: Acr | None = None
 
     def __post_init__(self) -> None:
         if self.sequence < 1:
             raise ValueError("messages are counted from 1")
         if self.tombstone is not None and self.sealed_content is not None:
             raise ValueError("a tombstone stands where the content was, not beside it")
+
+    def is_withheld_from(self, acr: Acr) -> bool:
+        """Whether a session of this level may not have the content, which is there."""
+        return (
+            self.sealed_content is not None and self.required_acr is Acr.MFA and acr is not Acr.MFA
+        )

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.chat.message import Kept
-from domain.errors import Conflict, NotAllowed, NotFound, TooMany
-from domain.identity import ConversationId, GrantId, MessageId, PersonId, Purpose, RunId
+from domain.errors import Conflict, NotAllowed, NotFound, StepUpRequired, TooMany
+from domain.identity import Acr, ConversationId, GrantId, MessageId, PersonId, Purpose, RunId
 
 
 class RunState(StrEnum):
@@ -69,7 +69,8 @@ class Run:
     """One generation: the question, the answer it fills, and how it stands.
 
     `withdrawal` is there where the answer was taken back; its events are gone, too. `kept` is there
-    where it could have been, and stayed.
+    where it could have been, and stayed. `required_acr` is what the grants that the answer rests on
+    demand of its reader, as of when this was read: the answer may come to rest on more.
     """
 
     id: RunId
@@ -86,8 +87,14 @@ class Run:
     ended_at: datetime | None = None
     withdrawal: Withdrawal | None = None
     kept: Kept | None = None
+    required_acr: Acr | None = None
 
-    def assert_replayable(self) -> None:
-        """Raises AnswerWithdrawn where there is nothing left to replay."""
+    def assert_replayable(self, acr: Acr) -> None:
+        """To a session of this level. Raises AnswerWithdrawn where there is nothing left to replay.
+
+        Raises StepUpRequired where a grant that the answer rests on demands more.
+        """
         if self.state is RunState.ACCESS_REVOKED:
             raise AnswerWithdrawn
+        if self.required_acr is Acr.MFA and acr is not Acr.MFA:
+            raise StepUpRequired

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from application.chat.ports import AskedQuestion
-from application.chat.read_conversations import OpenConversation, OpenMessage
+from application.chat.read_conversations import OpenConversation, OpenMessage, Withheld
 from domain.chat.branch import Branch, Follows, Position, Replaces
 from domain.chat.conversation import TITLE_LENGTH_MAX
 from domain.chat.message import MessageRole
@@ -69,8 +69,10 @@ class ConversationShown(msgspec.Struct, kw_only=True):
 
 class MessageShown(msgspec.Struct, kw_only=True):
     """A message. `content` is null while it is being written, and where `tombstone` says why
-    it is gone: `access_revoked` or `document_erased`. `run_id` is that of an answer; `kept` is
-    there where it outlived the withdrawal of a consent."""
+    it is gone: `access_revoked` or `document_erased`. Where it rests on a grant that demands a
+    second factor, it is null with `withheld: second_factor` to sessions without: step up, and ask
+    again. `run_id` is that of an answer; `kept` is there where it outlived the withdrawal of a
+    consent."""
 
     id: UUID
     conversation_id: UUID
@@ -79,6 +81,7 @@ class MessageShown(msgspec.Struct, kw_only=True):
     role: MessageRole
     content: str | None
     tombstone: str | None
+    withheld: Withheld | None
     kept: KeptShown | None
     run_id: UUID | None
     created_at: datetime
@@ -160,6 +163,7 @@ def message_shown(opened: OpenMessage) -> MessageShown:
         role=message.role,
         content=opened.content,
         tombstone=message.tombstone,
+        withheld=opened.withheld,
         kept=kept_shown(message.kept),
         run_id=message.run_id,
         created_at=message.created_at,

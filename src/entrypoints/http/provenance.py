@@ -69,7 +69,9 @@ class ProvenanceController(Controller):
     ) -> ManifestShown:
         """What an answer of one's own was made from, signed.
 
-        409 while it is being written, 403 once it was taken back.
+        409 while it is being written, 403 once it was taken back, and
+        `insufficient_user_authentication` to a session without the second factor that a grant
+        demands which it rests on.
         """
         explained = await explain_answer(caller=caller, run_id=RunId(run_id), with_passages=False)
         note = await attest_answer(caller=caller, run_id=run_id, manifest=explained.manifest)
@@ -88,7 +90,8 @@ class ProvenanceController(Controller):
 
         That is its manifest, the passages that it cites, and the proofs of their releases. 409
         while it is being written, and until what it rests on is in the log; 403 once it was taken
-        back, and `passages_withdrawn` where it was kept when consent was withdrawn.
+        back, `passages_withdrawn` where it was kept when consent was withdrawn, and
+        `insufficient_user_authentication` as for the manifest.
         """
         explained = await explain_answer(caller=caller, run_id=RunId(run_id), with_passages=True)
         proven = await prove_releases(caller=caller, documents=_released(explained.manifest))

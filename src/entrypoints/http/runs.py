@@ -136,8 +136,11 @@ class RunsController(Controller):
     ) -> Stream:
         """The events of a run after a number, up to its end; the id of each is its number.
 
-        They are the same bytes live and replayed. 403 once the answer was taken back. Of one that
-        was kept when consent was withdrawn, an event `kept` says so before the last one.
+        They are the same bytes live and replayed. 403 once the answer was taken back, and
+        `insufficient_user_authentication` where it rests on a grant that demands a second factor
+        and the session is without; where that turns out later, the stream ends before its last
+        event. Of an answer that was kept when consent was withdrawn, an event `kept` says so
+        before the last one.
         """
         number = min(resume_after(last_event_id, after), 2**31 - 1)
         events = await follow_run(caller=caller, run_id=RunId(run_id), after=number)

@@ -22,6 +22,7 @@ from domain.consent.grant import Grant
 from domain.consent.terms import Terms
 from domain.identity import (
     PERSONAL_USE,
+    Acr,
     Action,
     Caller,
     DocumentId,
@@ -141,6 +142,7 @@ class Library:
         begins: timedelta | None = None,
         lasts: timedelta = timedelta(hours=1),
         max_uses: int | None = None,
+        required_acr: Acr | None = None,
     ) -> Grant:
         now = datetime.now(UTC)
         terms = Terms(
@@ -150,6 +152,7 @@ class Library:
             not_before=None if begins is None else now + begins,
             expires_at=now + (begins or timedelta()) + lasts,
             max_uses=max_uses,
+            required_acr=required_acr,
         )
         give = self.container.give_grant()
         return await give(caller=owner, grantee=grantee.person_id, terms=terms)

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.accounts.authenticator import Authenticator
 from tests.integration.running.people import (
     PASSWORD,
+    PURPOSE,
     Json,
     Person,
     grant_body,
@@ -22,6 +23,7 @@ from tests.integration.running.people import (
     signed_up,
 )
 from tests.integration.running.program import Program
+from tests.integration.running.test_socket import opened
 
 RACERS = 20
 
@@ -226,3 +228,63 @@ async def test_a_request_takes_no_second_factor_and_many_are_too_many(own: Progr
         problem_of(limited, [429])
         assert int(limited.headers["retry-after"]) >= 1
         assert len(json_of(await asha.http.get("/v1/consents"))["items"]) == 2
+
+
+async def test_what_was_answered_to_a_second_factor_is_reread_with_one_alone(
+    running: Program,
+) -> None:
+    async with signed_up(running, "Asha") as asha, signed_up(running, "Ben") as ben:
+        document = await asha.ready("The heron nests on the north pier.")
+        await asha.grant(document["id"], ben, required_acr="mfa")
+        app, _ = await enrol(ben)
+        raised = await ben.http.post("/v1/sessions/step-up", json={"totp": app.next_code()})
+        sure = {"Authorization": f"Bearer {json_of(raised)['access_token']}"}
+        completion = {
+            "model": "extractive-1",
+            "messages": [{"role": "user", "content": "Where does the heron nest?"}],
+            "strongroom": {"purpose": PURPOSE},
+        }
+        key = {"Idempotency-Key": "once"}
+
+        async def complete(**headers: str) -> httpx2.Response:
+            return await ben.http.post(
+                "/v1/chat/completions", json=completion, headers=key | headers
+            )
+
+        answered = json_of(await complete(**sure))
+        answer = answered["choices"][0]["message"]["content"]
+        assert "north pier" in answer
+        run = f"/v1/runs/{answered['strongroom']['run_id']}"
+        chat = answered["strongroom"]["conversation_id"]
+        assert json_of(await complete(**sure))["id"] == answered["id"]
+        refused = [await complete()]
+        for path in ("/events", "/events?after=2", "/manifest", "/bundle"):
+            refused.append(await ben.http.get(run + path))
+        for each in refused:
+            assert problem_of(each, [403])["code"] == "insufficient_user_authentication"
+            assert 'acr_values="mfa"' in each.headers["www-authenticate"]
+            assert "north pier" not in each.text
+        assert json_of(await ben.http.get(run))["state"] == "completed"
+
+        messages = f"/v1/conversations/{chat}/messages"
+        for path in (
+            messages,
+            f"{messages}?branch={json_of(await ben.http.get(run))['answer_id']}",
+        ):
+            question, hidden = json_of(await ben.http.get(path))["items"]
+            assert (question["content"], question["withheld"]) == (
+                "Where does the heron nest?",
+                None,
+            )
+            assert (hidden["content"], hidden["withheld"]) == (None, "second_factor")
+            _, shown = json_of(await ben.http.get(path, headers=sure))["items"]
+            assert (shown["content"], shown["withheld"]) == (answer, None)
+
+        async with opened(running, chat, ben.tokens["access_token"]) as socket:
+            resume = {"type": "resume", "run_id": answered["strongroom"]["run_id"]}
+            await socket.send(json.dumps(resume))
+            _, told = [json.loads(await socket.recv()) for _ in range(2)]
+        assert (told["type"], told["problem"]["code"]) == (
+            "refused",
+            "insufficient_user_authentication",
+        )

@@ -8,7 +8,10 @@ WITH RECURSIVE path AS (
     SELECT m.id, m.parent_id
     FROM path p JOIN messages m ON m.tenant_id = :tenant AND m.id = p.parent_id
 )
-SELECT m.*, r.id AS run_id
+SELECT m.*, r.id AS run_id,
+       (SELECT max(g.required_acr) FROM run_sources s
+        JOIN grants g ON g.tenant_id = s.tenant_id AND g.id = s.grant_id
+        WHERE s.tenant_id = :tenant AND s.run_id = r.id) AS required_acr
 FROM path p
 JOIN messages m ON m.tenant_id = :tenant AND m.id = p.id
 LEFT JOIN runs r ON r.tenant_id = :tenant AND r.answer_id = m.id

@@ -1,8 +1,9 @@
 -- The last messages before a question on its path, as far as they may go into a prompt: no answer
 -- that was taken back, none that was kept after a withdrawal (it is there to be read again, and for
 -- nothing new), none that rests on a grant which is no longer open, or which is for another purpose
--- than this question's: consent to the one is none to the other. Each row says how many there are
--- before the question in all, as far as one looks back; where none may go, there is a row without.
+-- than this question's: consent to the one is none to the other; and none that rests on a grant
+-- which demands more of its reader than the session that asks has shown. Each row says how many there
+-- are before the question in all, as far as one looks back; where none may go, there is a row without.
 WITH RECURSIVE path AS (
     SELECT m.id, m.parent_id, m.sequence, m.role, m.sealed_content, m.tombstone, m.kept_at,
            1 AS steps
@@ -24,7 +25,8 @@ WITH RECURSIVE path AS (
           JOIN grants g ON g.tenant_id = s.tenant_id AND g.id = s.grant_id
           WHERE s.tenant_id = :tenant AND s.run_id = r.id
             AND (g.revoked_at IS NOT NULL OR clock_timestamp() < g.not_before
-                 OR clock_timestamp() >= g.expires_at OR g.purpose <> :purpose))
+                 OR clock_timestamp() >= g.expires_at OR g.purpose <> :purpose
+                 OR g.required_acr <> :acr))
     ORDER BY m.sequence DESC
     LIMIT :messages_max
 )

@@ -36,7 +36,9 @@ from domain.chat.event import (
 )
 from domain.chat.message import Kept
 from domain.chat.run import AnswerWithdrawn, Run, RunState, Withdrawal
+from domain.errors import StepUpRequired
 from domain.identity import (
+    Acr,
     ConversationId,
     DocumentId,
     GrantId,
@@ -155,9 +157,7 @@ def test_any_text_comes_back_from_its_event_and_stays_on_one_line(text: str) -> 
     assert "\r" not in event.told
 
 
-def test_a_run_that_was_taken_back_is_not_replayed() -> None:
-    from datetime import UTC, datetime
-
+def test_a_run_is_replayed_unless_it_was_taken_back_or_demands_more() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     for state in RunState:
         run = Run(
@@ -175,6 +175,10 @@ def test_a_run_that_was_taken_back_is_not_replayed() -> None:
         )
         if state is RunState.ACCESS_REVOKED:
             with pytest.raises(AnswerWithdrawn):
-                run.assert_replayable()
-        else:
-            run.assert_replayable()
+                run.assert_replayable(Acr.MFA)
+            continue
+        run.assert_replayable(Acr.PASSWORD)
+        demanding = replace(run, required_acr=Acr.MFA)
+        demanding.assert_replayable(Acr.MFA)
+        with pytest.raises(StepUpRequired):
+            demanding.assert_replayable(Acr.PASSWORD)
