@@ -538,6 +538,17 @@ MECHANISMS = (
     ),
     Mechanism(
         invariant=7,
+        what="what a run demands of its reader is as of the same moment as its events",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/run_events.py",
+                old="            run = replace(run, required_acr=acr and Acr(acr))\n",
+            )
+        ],
+        test=_ASSURANCE + "what_comes_in_the_middle_of_a_look_is_read_with_what_it_demands",
+    ),
+    Mechanism(
+        invariant=7,
         what="what was asked with a second factor is read from memory with one alone",
         taken_out=[
             Edit(

@@ -8,8 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asyncpg import Connection
 
+from adapters.identifiers import uuid7
 from adapters.inprocess.excerpts import SearchedExcerpts
+from adapters.postgres.engine import Database
 from adapters.postgres.kept_answers import PostgresKeptAnswers
 from application.chat.answer_limits import AnswerLimits
 from application.chat.explain_answer import ExplainAnswer
@@ -59,9 +62,18 @@ def with_a_password(scene: Scene) -> Caller:
     return replace(scene.reader, acr=Acr.PASSWORD)
 
 
-async def keep(events: Events, told: list[Event]) -> None:
+async def keep(events: Events, told: list[Event], without: str) -> None:
     async for event in events:
+        assert without not in event.told
         told.append(event)
+
+
+async def somebody_waits(connection: Connection, table: str) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted"
+    while True:
+        if await connection.fetchval(waiting, table):
+            return
+        await asyncio.sleep(0.01)
 
 
 async def answer_of(scene: Scene, caller: Caller, asked: AskedQuestion) -> list[OpenMessage]:
@@ -153,10 +165,47 @@ async def test_whoever_follows_from_before_anything_was_found_is_stopped_there(
             pass
         told = list[Event]()
         with pytest.raises(StepUpRequired):
-            await keep(weak, told)
-    assert sure.canary not in "".join(each.told for each in told)
+            await keep(weak, told, without=sure.canary)
     assert "retrieval" not in [each.type for each in told]
     await strong.aclose()
+
+
+async def test_what_comes_in_the_middle_of_a_look_is_read_with_what_it_demands(
+    sure: Scene, open_chat: OpenChat, database: Database
+) -> None:
+    held = Held(SearchedExcerpts(search=sure.library.container.search()))
+    keyring = sure.library.container.key_service()
+    answering = await open_chat(sure.model, source=held, keyring=keyring)
+    asked = await answering.ask(sure.reader, None, QUESTION)
+    following = await answering.follow_run(caller=sure.reader, run_id=asked.run.id, after=0)
+    assert (await anext(following)).number == 1
+    await following.aclose()
+    tenant, run = sure.reader.tenant_id, asked.run.id
+    connection = await database.connect("postgres")
+    try:
+        async with asyncio.timeout(10), connection.transaction():
+            await connection.execute("LOCK TABLE run_events")  # it reads the run, and then waits
+            looking = asyncio.create_task(
+                sure.chat.stored.page(with_a_password(sure), asked.run.id, after=1)
+            )
+            await somebody_waits(connection, "run_events")
+            source = (sure.ref.document_id, sure.ref.version, uuid7(), sure.grant.id)
+            await connection.execute(
+                "INSERT INTO run_sources (tenant_id, run_id, document_id, version, release_id,"
+                " grant_id) VALUES ($1, $2, $3, $4, $5, $6)",
+                *(tenant, run, *source),
+            )
+            await connection.execute(
+                "INSERT INTO run_events (tenant_id, run_id, number, type, sealed_data)"
+                " VALUES ($1, $2, 2, 'text_delta', 'sealed')",
+                *(tenant, run),
+            )
+        page = await looking
+    finally:
+        await connection.close()
+    assert page is not None
+    assert [each.number for each in page.events] == [2]
+    assert page.run.required_acr is Acr.MFA
 
 
 async def test_what_waited_for_its_turn_is_answered_as_with_a_password(sure: Scene) -> None:
