@@ -55,6 +55,8 @@ class PostgresPersonErasure:
         sealing = await self.evidence.sealing(caller)
         tenant_id, person_id = caller.tenant_id, caller.person_id
         async with transaction(self.engine, tenant_id, person_id) as connection:
+            # Whoever indexes one has locked it, and then refers to its owner: in the same order here.
+            await _own_documents(connection, caller)
             if not await _hold(connection, caller):
                 return None
             destroyed: Counter[str] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -98,3 +99,24 @@ async def _sorts(connection: AsyncConnection) -> bool:
     """What was set for the probes does not stay set for the rest of the transaction."""
     shown = (await connection.execute(text("SHOW enable_sort"))).scalar_one()
     return bool(shown == "on")
+
+
+async def test_who_leaves_waits_for_what_is_being_indexed_and_neither_fails(
+    library: Library, database: Database
+) -> None:
+    asha, people = await library.person(), library.container.person_erasure()
+    theirs = await library.add(asha, SECTIONS)
+    ingesting = await database.connect("postgres")
+    try:
+        async with ingesting.transaction():
+            held = "SELECT 1 FROM documents WHERE tenant_id = $1 AND id = $2 FOR UPDATE"
+            await ingesting.execute(held, asha.tenant_id, theirs.document_id)
+            leaving = asyncio.create_task(people.erase(asha))
+            await asyncio.sleep(0.3)  # it waits for the document by now
+            referring = "SELECT 1 FROM people WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE"
+            await ingesting.execute(referring, asha.tenant_id, asha.person_id)
+        erased = await leaving
+    finally:
+        await ingesting.close()
+    assert erased is not None
+    assert erased.destroyed["documents"] == 1
