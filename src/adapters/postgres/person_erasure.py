@@ -55,7 +55,7 @@ class PostgresPersonErasure:
         sealing = await self.evidence.sealing(caller)
         tenant_id, person_id = caller.tenant_id, caller.person_id
         async with transaction(self.engine, tenant_id, person_id) as connection:
-            # Whoever indexes one has locked it, and then refers to its owner: in the same order here.
+            # Whoever indexes one locks it, and then refers to its owner: in the same order here.
             await _own_documents(connection, caller)
             if not await _hold(connection, caller):
                 return None

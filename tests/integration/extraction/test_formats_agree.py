@@ -61,6 +61,7 @@ def _sources() -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 async def test_every_document_is_read_alike_from_all_five_formats(
     extractor: ProcessExtractor,
 ) -> None:

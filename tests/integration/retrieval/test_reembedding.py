@@ -351,6 +351,7 @@ class _Killer:
         self.calls_left -= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 async def test_a_kill_at_any_step_is_made_good_by_the_next_start(
     library: Library, after: bool, figure: Callable[[str], None]

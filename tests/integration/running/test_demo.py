@@ -52,6 +52,7 @@ async def _demo(home: Path) -> asyncio.subprocess.Process:
     )
 
 
+@pytest.mark.slow
 async def test_the_whole_story_holds(home: Path) -> None:
     demo = await _demo(home)
     async with asyncio.timeout(SECONDS_MAX):
