@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import transaction, translated_outages
+from adapters.postgres.engine import present_time, transaction, translated_outages
 from adapters.postgres.tables import people, tenants, totp
 from application.accounts.ports import Account, Tenant
 from domain.accounts.email_address import EmailAddress
@@ -83,8 +83,7 @@ class PostgresAccountsTransaction:
     tenant_id: TenantId
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def add(self, account: Account) -> None:
         person = account.person

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.branches import HEAD, branch_messages, branches_of, last_under
 from adapters.postgres.chat_rows import conversation_of, message_of, read_run, required_acr
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.idempotency import claim, claimed, named
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.queued_runs import begin_queued, end_queued, written_question
@@ -158,8 +158,7 @@ class PostgresChatTransaction:
     keys: PostgresKeys
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
         return await claim(self.connection, self.caller, idempotency, resource)

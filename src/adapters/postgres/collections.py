@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.consent_ending import close_grants_on
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.evidence import PostgresEvidence, Sealing
 from adapters.postgres.idempotency import claim
 from adapters.postgres.keys import KeyKind, PostgresKeys
@@ -126,8 +126,7 @@ class PostgresCollectionTransaction:
     new_id: NewId
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
         return await claim(self.connection, self.caller, idempotency, resource)

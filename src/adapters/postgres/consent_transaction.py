@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +19,7 @@ from adapters.postgres.consent_ending import end_consent, lock_consent, revocati
 from adapters.postgres.consent_events import append_event, record_consent_event
 from adapters.postgres.consent_queries import events_of, records_of
 from adapters.postgres.consent_rows import record_of
-from adapters.postgres.engine import violated
+from adapters.postgres.engine import present_time, violated
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of, row_of
 from adapters.postgres.idempotency import claim, is_claimed
@@ -75,8 +75,7 @@ class PostgresConsentTransaction:
     new_id: NewId
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
         return await claim(self.connection, self.caller, idempotency, resource)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -41,6 +42,8 @@ _ENTER = text(
 
 # SQLSTATE classes that say "not now": connection, resources, operator intervention, lock timeout.
 _PASSING = ("08", "53", "57P", "55P03", "57014", "40")
+
+_NOW = text("SELECT clock_timestamp()")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,12 @@ def violated(error: DBAPIError) -> str | None:
     """The name of the constraint that was violated: its message need not tell it."""
     name: str | None = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None)
     return name
+
+
+async def present_time(connection: AsyncConnection) -> datetime:
+    """By the database's clock: the same for every process, and going on within a transaction."""
+    at: datetime = (await connection.execute(_NOW)).scalar_one()
+    return at
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.postgres.audit_events import AuditedResource, record_event
 from adapters.postgres.consent_ending import close_grants_on
+from adapters.postgres.engine import present_time
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.index_probe import index_hits, index_probes
 from adapters.postgres.tables import (
@@ -49,7 +50,7 @@ async def erase_document(
     """The caller holds the document's row lock."""
     tenant_id = caller.tenant_id
     closed = await close_grants_on(connection, caller, document.id)
-    at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    at = await present_time(connection)
     answers = await tombstone_answers(
         connection,
         tenant_id,

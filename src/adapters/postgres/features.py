@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.statements import statement
 from application.retrieval.feature_history import AsOfTooLate, FeaturesThen
 from domain.identity import Caller, DocumentId, VersionRef
@@ -27,7 +26,7 @@ class PostgresFeatureHistory:
 
     async def latest(self) -> datetime:
         async with self.engine.connect() as connection:
-            now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            now = await present_time(connection)
         return now - self.settled_after
 
     async def page(

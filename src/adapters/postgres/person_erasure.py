@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import record_event
 from adapters.postgres.consent_ending import close_grants, close_grants_on
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.erasure import erase_document
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.tables import (
@@ -79,7 +79,7 @@ class PostgresPersonErasure:
             kept = await _kept(connection, caller)
             for what, rows in (await connection.execute(_ERASE)).all():
                 destroyed[what] += rows
-            at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            at = await present_time(connection)
             residue = dict(left) | await _residue(connection, caller)
             # The person has no key any more that this could be sealed to: it tells of numbers.
             await record_event(

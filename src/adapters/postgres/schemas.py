@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select, update
+from sqlalchemy import Select, and_, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.tables import schema_versions, schemas
 from domain.errors import PreconditionFailed
 from domain.identity import Caller, PersonId
@@ -53,8 +53,7 @@ class PostgresSchemaTransaction:
     caller: Caller
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def newest(self, name: str) -> Schema | None:
         held = select(schemas.c.name).where(self._is(name)).with_for_update()

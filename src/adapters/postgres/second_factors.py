@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.keys import KeyKind, PostgresKeys
 from adapters.postgres.tables import data_keys, recovery_codes, totp
 from application.ports import DataKey
@@ -61,8 +61,7 @@ class PostgresSecondFactorsTransaction:
     keys: PostgresKeys
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def propose(self, proposed: Totp, key: DataKey) -> None:
         pending = {

@@ -13,7 +13,7 @@ from sqlalchemy import Select, and_, delete, exists, func, insert, or_, select, 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import record_event
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.evidence import PostgresEvidence, Sealing
 from adapters.postgres.idempotency import claim
 from adapters.postgres.tables import client_secrets, people, service_clients
@@ -104,8 +104,7 @@ class PostgresServiceClientsTransaction:
     new_id: NewId
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def claim(self, idempotency: Idempotency | None, resource: UUID) -> UUID:
         return await claim(self.connection, self.caller, idempotency, resource)

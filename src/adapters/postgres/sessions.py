@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.tables import people, refresh_tokens, sessions
 from application.accounts.ports import Authenticated, PresentedToken
 from application.ports import NewToken
@@ -45,8 +45,7 @@ class PostgresSessionsTransaction:
     tenant_id: TenantId
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def open(self, session: Session, token: NewToken, expires_at: datetime) -> None:
         await self.connection.execute(

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from adapters.postgres.engine import transaction, translated_outages
+from adapters.postgres.engine import present_time, transaction, translated_outages
 from adapters.postgres.statements import statement
 from adapters.postgres.tables import reservations, spending, usage_ledger
 from application.chat.spending import DAYS_MAX, Bill, LeftReservation, Standing, UsageAsked
@@ -189,7 +189,7 @@ class PostgresSpending:
 
     async def standing(self, caller: Caller) -> Standing:
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
-            at = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            at = await present_time(connection)
             both = select(spending).where(
                 spending.c.tenant_id == caller.tenant_id,
                 spending.c.day == at.date(),

@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
-from adapters.postgres.engine import transaction
+from adapters.postgres.engine import present_time, transaction
 from adapters.postgres.erasure import erase_document
 from adapters.postgres.evidence import PostgresEvidence, Sealing
 from adapters.postgres.idempotency import claim
@@ -138,8 +138,7 @@ class PostgresVaultTransaction:
         return PostgresJobs(self.connection)
 
     async def now(self) -> datetime:
-        at: datetime = (await self.connection.execute(select(func.clock_timestamp()))).scalar_one()
-        return at
+        return await present_time(self.connection)
 
     async def claim(self, idempotency: Idempotency | None, document: DocumentId) -> DocumentId:
         return DocumentId(await claim(self.connection, self.caller, idempotency, document))
