@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -22,6 +21,7 @@ from application.chat.sealed_chat import SealedChat
 from domain.chat.prompt import Prompt
 from domain.consent.grant import Grant
 from domain.identity import Action, Caller, MessageId, RunId, VersionRef
+from tests.integration.canaries import canary as new_canary
 from tests.integration.chat.conftest import Chat, OpenChat
 from tests.integration.retrieval.library import Library
 
@@ -111,7 +111,7 @@ class Scene:
 @pytest.fixture
 async def scene(library: Library, open_chat: OpenChat) -> Scene:
     owner, reader = await library.person(), await library.person()
-    canary = f"canary{uuid4().hex}"
+    canary = new_canary()
     ref = await library.add(owner, f"The password of the harbour is {canary}.", title="Harbour")
     grant = await library.share(owner, ref, reader, purpose="research", actions=(Action.QUOTE,))
     model = Repeating()

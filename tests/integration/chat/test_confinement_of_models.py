@@ -18,7 +18,6 @@ from functools import partial
 from html.parser import HTMLParser
 from itertools import islice
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -34,6 +33,7 @@ from application.chat.guardrails import Guardrails
 from domain.chat.event import Event
 from domain.chat.question import Question
 from domain.identity import Action, Caller, Purpose, VersionRef
+from tests.integration.canaries import canary as new_canary
 from tests.integration.chat.conftest import Chat, OpenChat, excerpt_of
 from tests.integration.chat.injections import (
     COUNT,
@@ -96,7 +96,7 @@ async def _scene(library: Library, database: Database, count: int) -> Scene:
     stranger = await elsewhere.person()
     canaries, hidden = {}, {}
     for name in ("unshared", "elsewhere", "search_only", "other_purpose", "withdrawn", "expired"):
-        canaries[name] = f"canary{uuid4().hex}"
+        canaries[name] = new_canary()
         content = f"The launch code is {canaries[name]}, says the report."
         at = elsewhere if name == "elsewhere" else library
         whose = stranger if name == "elsewhere" else vera
@@ -109,7 +109,7 @@ async def _scene(library: Library, database: Database, count: int) -> Scene:
     grant = await library.share(vera, hidden["withdrawn"], asha, **share)
     await library.container.withdraw_consent()(caller=vera, consent_id=grant.consent_id)
     await library.share(vera, hidden["expired"], asha, lasts=timedelta(seconds=1), **share)
-    own_canary = f"canary{uuid4().hex}"
+    own_canary = new_canary()
     own = await library.add(asha, f"My own launch code is {own_canary}.", title="Mine")
     refs = list(hidden.items())
 

@@ -19,6 +19,7 @@ import asyncpg
 import psutil
 import pytest
 
+from tests.integration.canaries import canary as new_canary
 from tests.integration.running.dump import counts, files, hits, tables
 from tests.integration.running.people import PURPOSE, Json, Person, json_of, signed_up
 from tests.integration.running.program import Program, ending
@@ -57,7 +58,7 @@ SEALED = (
 
 def _word(place: str) -> str:
     """One word, so that it is a lexeme of its own, too."""
-    return f"{place}okapi{uuid4().hex[:12]}".replace(" ", "")
+    return new_canary(f"{place}okapi".replace(" ", ""))
 
 
 @dataclass

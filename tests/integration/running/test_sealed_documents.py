@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.integration.canaries import canary as new_canary
 from tests.integration.running.audit_faults import by_error, by_hanging, by_revocation
 from tests.integration.running.dump import hits, tables
 from tests.integration.running.people import (
@@ -238,7 +239,7 @@ async def change(person: Person, document: str, index_mode: str) -> None:
 async def test_nothing_of_it_lies_in_any_table(
     program: Program, owner: Person, figure: Callable[[str], None]
 ) -> None:
-    canaries = {each: f"{each}okapi{uuid.uuid4().hex[:12]}" for each in ("text", "title", "field")}
+    canaries = {each: new_canary(f"{each}okapi") for each in ("text", "title", "field")}
     text = f"The {canaries['text']} stood in the reeds. Il était dans les roseaux."
     document = await owner.ready(text, title=canaries["title"])
     assert {each.split(" in ")[1] for each in hits(await tables(program), canaries)} == {
