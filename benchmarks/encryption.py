@@ -20,7 +20,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from adapters.encryption.chunked import HEADER_BYTES, sealed_length
+from adapters.encryption.chunked import sealed_length
 from adapters.encryption.cipher import AesGcmCipher
 from adapters.encryption.keyring import LocalKeyring
 from benchmarks.measure import ROUNDS_MIN, Figures, Goal, by_turns, report
@@ -55,14 +55,10 @@ async def measure(rounds: int) -> None:
         return {"microseconds_per_mib": _per_mib(time.process_time() - began)}
 
     # Cut beforehand: what it takes to cut is the store's, not the cipher's.
-    head = HEADER_BYTES
-    pieces = [sealed[at : at + PIECE] for at in range(head, len(sealed), PIECE)]
+    pieces = [sealed[at : at + PIECE] for at in range(0, len(sealed), PIECE)]
 
     async def read(start: int, end: int) -> AsyncIterator[bytes]:
-        if (start, end) == (0, head):
-            yield sealed[:head]
-            return
-        assert (start, end) == (head, len(sealed))
+        assert (start, end) == (0, len(sealed))
         for each in pieces:
             yield each
 

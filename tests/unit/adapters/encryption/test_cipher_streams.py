@@ -223,7 +223,7 @@ async def test_memory_stays_flat_and_others_get_their_turn() -> None:
         counting.cancel()
     assert (written, read_back) == (len(sealed), length)
     assert peak < peak_bytes_max
-    assert turns >= 2 * length // (256 * 1024)
+    assert turns >= 2 * length // (1024 * 1024)
 
 
 async def test_a_reader_that_leaves_early_leaves_nothing_open(stored: Stored) -> None:
