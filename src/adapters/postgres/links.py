@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, insert, or_, select, update
+from sqlalchemy import Select, and_, any_, case, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgres.audit_events import AuditedResource, record_event
@@ -23,6 +23,7 @@ from adapters.postgres.tables import (
     grant_tokens,
     grants,
     notices,
+    service_clients,
     share_links,
 )
 from application.consent.ports import LinkAttempt, LinkRedeemed
@@ -248,6 +249,19 @@ def _held(tenant_id: TenantId, grant: Grant) -> Select[Any]:
 
 
 def _in_force(tenant_id: TenantId, grant_id: UUID | Any) -> Sequence[Any]:
+    """The grant, and none of the programs that handed it on, itself or further up, is over: what
+    nobody signs in for ends with whoever did."""
+    above = grants.alias()
+    handed_on_by_what_is_over = exists().where(
+        above.c.tenant_id == tenant_id,
+        above.c.id == any_(func.array_append(grants.c.ancestors, grants.c.id)),
+        service_clients.c.tenant_id == tenant_id,
+        service_clients.c.id == above.c.grantor_id,
+        or_(
+            service_clients.c.revoked_at.is_not(None),
+            service_clients.c.expires_at <= func.clock_timestamp(),
+        ),
+    )
     state = (
         select(consent_events.c.event_state)
         .where(
@@ -266,6 +280,7 @@ def _in_force(tenant_id: TenantId, grant_id: UUID | Any) -> Sequence[Any]:
         grants.c.expires_at > func.clock_timestamp(),
         or_(grants.c.uses_left.is_(None), grants.c.uses_left > 0),
         state.in_(sorted(VALID_STATES)),
+        ~handed_on_by_what_is_over,
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.memory.rate_limits import LimitReached, MemoryRateLimits
-from adapters.postgres.engine import Database, transaction
+from adapters.postgres.engine import OWNER, Database, transaction
 from adapters.postgres.tables import client_secrets
 from application.accounts.grant_client_token import (
     CLIENT_PER_ADDRESS,
@@ -33,10 +33,21 @@ from domain.accounts.service_client import (
 )
 from domain.accounts.session import AccessTokenNotValid
 from domain.audit.ending import EndingKind
+from domain.consent.link import LinkNotUsable
+from domain.consent.terms import Terms
 from domain.errors import KeyReused
-from domain.identity import Caller, PersonId, Role, TenantId
+from domain.identity import (
+    Action,
+    Caller,
+    PersonId,
+    Purpose,
+    ResourceKind,
+    ResourceRef,
+    Role,
+    TenantId,
+)
 from entrypoints.container import Container
-from tests.integration.conftest import new_tenant
+from tests.integration.conftest import add_text, new_tenant
 
 CallerIn = Callable[[TenantId], Awaitable[Caller]]
 HERE = "192.0.2.7"
@@ -85,6 +96,17 @@ async def replaced(
 
 async def revoked(container: Container, admin: Caller, client_id: PersonId) -> None:
     await container.revoke_service_client()(caller=admin, client_id=client_id)
+
+
+async def ran_out(database: Database, tenant_id: TenantId) -> None:
+    """The clients of a tenant, before their time: nobody who serves could say so."""
+    connection = await database.connect(OWNER)
+    try:
+        await connection.execute("SELECT set_config('app.tenant', $1, false)", str(tenant_id))
+        ended = "UPDATE service_clients SET expires_at = created_at + interval '1 microsecond'"
+        assert await connection.execute(ended) == "UPDATE 1"
+    finally:
+        await connection.close()
 
 
 async def events(engine: AsyncEngine, caller: Caller) -> list[str]:
@@ -171,6 +193,51 @@ async def test_no_token_and_no_secret_works_once_a_revocation_was_acknowledged(
         await replaced(container, admin, told.client.id)
     await revoked(container, admin, told.client.id)  # again is no harm, and not logged twice
     assert await events(engine, admin) == ["service_client_made", "service_client_revoked"]
+
+
+@pytest.mark.parametrize("ended", ["revoked", "expired"])
+async def test_what_a_client_handed_to_agents_and_behind_links_ends_with_it(
+    container: Container, database: Database, admin: Caller, caller_in: CallerIn, ended: str
+) -> None:
+    """Whoever stole a secret could else go on under a token that they had the client exchange."""
+    told = await made(container, admin)
+    owner = await caller_in(admin.tenant_id)
+    document = await add_text(container, owner, "A heron.", "Herons")
+    about = ResourceRef(kind=ResourceKind.DOCUMENT, id=document.id)
+    onward = frozenset({Action.READ, Action.SHARE})
+    terms = Terms(
+        resource=about,
+        actions=onward,
+        purpose=Purpose("care"),
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    grant = await container.give_grant()(caller=owner, grantee=told.client.id, terms=terms)
+    client = Caller(tenant_id=admin.tenant_id, person_id=told.client.id)
+    narrower = replace(terms, expires_at=terms.expires_at - timedelta(minutes=1))
+    exchange, share = container.exchange_token(), container.share_by_link()
+    agent = await exchange(caller=client, resource=about, actions=onward, parent_id=grant.id)
+    its_own = await exchange(
+        caller=Caller(tenant_id=admin.tenant_id, person_id=agent.grant.grantee_id),
+        resource=about,
+        actions=frozenset({Action.READ}),
+        parent_id=agent.grant.id,
+    )
+    links = [
+        (await share(caller=client, terms=narrower, parent_id=grant.id)).token for _ in range(2)
+    ]
+    of_owner = await exchange(caller=owner, resource=about, actions=onward, purpose=Purpose("care"))
+    redeem, hold = container.redeem_link(), container.hold_grant_token()
+    redeemed = await redeem(token=str(links[0]), pass_code=None, address=HERE)
+    tokens = [agent.token, its_own.token, redeemed.token]
+    assert None not in [await hold(each) for each in tokens]
+    if ended == "revoked":
+        await revoked(container, admin, told.client.id)
+    else:
+        await ran_out(database, admin.tenant_id)
+    assert [await hold(each) for each in tokens] == [None] * 3
+    with pytest.raises(LinkNotUsable):
+        await redeem(token=str(links[1]), pass_code=None, address=HERE)
+    assert await hold(of_owner.token) is not None
 
 
 async def test_a_client_that_has_expired_is_nobody(container: Container, admin: Caller) -> None:
