@@ -71,7 +71,10 @@ class RenewConsent:
                 valid_until=expires_at,
             )
             parent = await tx.grant(last.parent_id) if last.parent_id else None
-            terms = replace(record.terms, not_before=None, expires_at=expires_at)
+            # What was agreed to begin later does so still; what began goes on from now.
+            begins = record.terms.not_before
+            begins = None if begins is None or begins <= now else begins
+            terms = replace(record.terms, not_before=begins, expires_at=expires_at)
             grant = terms.beginning_with(parent, now).grant(
                 id=fresh,
                 consent_id=consent_id,

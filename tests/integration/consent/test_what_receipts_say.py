@@ -152,6 +152,20 @@ async def test_a_renewed_consent_lasts_as_long_as_was_said_last(
     assert (await shown(container, owner, grant.consent_id)).validity_duration == (None, later)
 
 
+async def test_what_is_renewed_before_it_begins_begins_no_sooner(
+    container: Container, people: Sequence[Caller], share: Share
+) -> None:
+    owner, ben, _ = people
+    begins, later = in_(minutes=10), in_(days=2)
+    renew = container.renew_consent()
+    given = await share(owner, ben, not_before=begins)
+    renewed = await renew(caller=owner, consent_id=given.consent_id, expires_at=later)
+    assert (renewed.not_before, renewed.expires_at) == (begins, later)
+    begun = await share(owner, ben, not_before=in_(seconds=-60))
+    renewed = await renew(caller=owner, consent_id=begun.consent_id, expires_at=later)
+    assert renewed.not_before == renewed.created_at
+
+
 async def test_what_is_shared_onward_begins_with_its_parent_and_says_so(
     container: Container, people: Sequence[Caller], share: Share
 ) -> None:
