@@ -19,14 +19,22 @@ from adapters.postgres.consent_events import append_event, record_consent_event
 from adapters.postgres.evidence import Sealing
 from adapters.postgres.grant_rows import grant_of
 from adapters.postgres.statements import statement
-from adapters.postgres.tables import audit_numbers, consent_events, grants
+from adapters.postgres.tables import consent_events, grants
 from adapters.postgres.tombstones import ACCESS_REVOKED, tombstone_answers
 from application.consent.ports import Revocation, StoppedStream
 from application.ports import NewId
 from domain.consent.grant import Grant
 from domain.consent.record import VALID_STATES, ConsentEvent, ConsentState
 from domain.consent.withdrawal_policy import KeepingBasis
-from domain.identity import Caller, ConsentId, DocumentId, GrantId, LawfulBasis, RunId
+from domain.identity import (
+    Caller,
+    ConsentId,
+    DocumentId,
+    GrantId,
+    LawfulBasis,
+    ResourceKind,
+    RunId,
+)
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('consent:' || :consent, 0))")
 
@@ -200,13 +208,12 @@ async def _close(
 async def _last_numbers(
     connection: AsyncConnection, caller: Caller, ended: Sequence[Grant]
 ) -> Mapping[DocumentId, int]:
-    last = (
-        select(audit_numbers.c.document_id, func.max(audit_numbers.c.release_seq))
-        .where(
-            audit_numbers.c.tenant_id == caller.tenant_id,
-            audit_numbers.c.document_id.in_({grant.resource.id for grant in ended}),
-        )
-        .group_by(audit_numbers.c.document_id)
-    )
-    rows = (await connection.execute(last)).all()
-    return {DocumentId(document): number for document, number in rows}
+    """Of what the grants are about; of a collection, of the documents that it holds."""
+    about = {each.resource for each in ended}
+    values = {
+        "tenant": caller.tenant_id,
+        "documents": [each.id for each in about if each.kind is not ResourceKind.COLLECTION],
+        "collections": [each.id for each in about if each.kind is ResourceKind.COLLECTION],
+    }
+    rows = await connection.execute(statement("last_releases"), values)
+    return {DocumentId(row.document_id): row.last for row in rows}

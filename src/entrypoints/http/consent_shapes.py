@@ -237,7 +237,8 @@ class KeepingBasisShown(msgspec.Struct, kw_only=True):
 
 
 class RevocationShown(msgspec.Struct, kw_only=True):
-    """What a withdrawal did. `last_release_numbers` tells up to where each document was read.
+    """What a withdrawal did. `last_release_numbers` tells up to where each document was read; of a
+    collection, each that it holds, up to a thousand.
 
     `answers_kept` were finished, and stay with those who were answered, because the tenant's policy
     says so; `kept_under` says on which basis. The signed receipt says the same.

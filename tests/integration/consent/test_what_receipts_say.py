@@ -260,6 +260,50 @@ async def test_a_repeat_of_a_withdrawal_gets_the_receipt_of_the_first(
     assert len((await shown(container, giver, grant.consent_id)).events) == 2
 
 
+@pytest.mark.parametrize("kind", [ResourceKind.DOCUMENT, ResourceKind.COLLECTION])
+async def test_a_receipt_tells_the_last_release_also_where_the_log_does_not_have_it_yet(
+    container: Container, people: Sequence[Caller], kind: ResourceKind
+) -> None:
+    owner, ben, _ = people
+    herons, unread = [await add_text(container, owner, "A heron.", "Herons") for _ in range(2)]
+    about = herons.id
+    if kind is ResourceKind.COLLECTION:
+        about = await container.add_collection()(caller=owner, title="Birds")
+        for each in (herons, unread):
+            await container.put_in_collection()(
+                caller=owner, collection_id=about, document_id=each.id
+            )
+    terms = Terms(
+        resource=ResourceRef(kind=kind, id=about),
+        actions=frozenset({Action.READ}),
+        purpose=Purpose("care"),
+        expires_at=in_(minutes=60),
+    )
+    grant = await container.give_grant()(caller=owner, grantee=ben.person_id, terms=terms)
+
+    async def read(times: int) -> None:
+        for _ in range(times):
+            await container.gate()(
+                caller=ben,
+                action=Action.READ,
+                purpose=Purpose("care"),
+                versions=[herons.current.ref],
+            )
+
+    await read(2)
+    await container.integrate_entries()(tenant_id=owner.tenant_id)
+    await read(3)
+    withdraw = container.withdraw_consent()
+    receipt = await withdraw(caller=owner, consent_id=grant.consent_id)
+    assert receipt.revocation.last_release_numbers == {herons.id: 5}
+    assert claims_of(receipt.signed)["last_release_numbers"] == {str(herons.id): 5}
+    await container.integrate_entries()(tenant_id=owner.tenant_id)
+    accesses = await container.list_accesses()(
+        caller=owner, document_id=herons.id, after=0, limit=9
+    )
+    assert [each.number for each in accesses] == [1, 2, 3, 4, 5]
+
+
 async def test_what_could_not_be_signed_is_withdrawn_and_its_receipt_is_had_later(
     container: Container, people: Sequence[Caller], share: Share
 ) -> None:
