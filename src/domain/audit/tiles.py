@@ -15,6 +15,7 @@ from domain.audit.tree import Position
 
 TILE_WIDTH = 256
 LEVEL_MAX = 5
+LEAVES_MAX = 2**63
 ENTRY_BYTES_MAX = 2**16 - 1
 _PATH = re.compile(r"((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
 
@@ -49,6 +50,8 @@ def tile_at(level: int, path: str) -> Tile | None:
     index = int(found[1].replace("x", "").replace("/", ""))
     width = int(found[2] or TILE_WIDTH)
     if index_path(index) != found[1] or (found[2] and width >= TILE_WIDTH):
+        return None
+    if (index + 1) * TILE_WIDTH << level * 8 > LEAVES_MAX:  # in no log, and in no column
         return None
     return Tile(level=level, index=index, width=width)
 

@@ -19,8 +19,9 @@ def test_an_index_is_written_in_groups_of_three_digits(index: int, path: str) ->
     assert tile_at(0, path) == Tile(level=0, index=index)
 
 
-@given(st.integers(0, 2**48), st.integers(0, 5), st.integers(1, 255))
+@given(st.integers(0, 2**55 - 1), st.integers(0, 5), st.integers(1, 255))
 def test_every_tile_is_found_under_its_path(index: int, level: int, width: int) -> None:
+    index >>= level * 8
     assert tile_at(level, index_path(index)) == Tile(level=level, index=index)
     partial = Tile(level=level, index=index, width=width)
     assert tile_at(level, f"{index_path(index)}.p/{width}") == partial
@@ -39,6 +40,13 @@ def test_what_is_not_written_so_names_no_tile(path: str) -> None:
 def test_there_are_no_levels_beyond_the_largest_tree() -> None:
     assert tile_at(6, "000") is None
     assert tile_at(-1, "000") is None
+
+
+@pytest.mark.parametrize(("level", "index"), [(0, 2**55), (0, 10**21 - 1), (5, 2**15)])
+def test_there_are_no_tiles_beyond_the_largest_tree(level: int, index: int) -> None:
+    assert tile_at(level, index_path(index)) is None
+    assert tile_at(level, f"{index_path(index)}.p/1") is None
+    assert tile_at(level, index_path((2**55 >> level * 8) - 1)) is not None
 
 
 def test_a_tile_holds_nodes_side_by_side_eight_levels_apart() -> None:
