@@ -132,25 +132,35 @@ class KeepRecords:
         *,
         caller: Caller,
         record_id: DocumentId,
-        expected_version: int,
+        expected_version: int | None,
         patch: Json,
         schema_version: int | None = None,
     ) -> None:
-        """A merge patch (RFC 7396) of the version that it names: the next version.
+        """A merge patch (RFC 7396) of the version that it names, None being whichever is current:
+        the next version.
 
         `schema_version` moves the record to another version of its schema. Raises RecordNotFound
-        unless the caller owns it, PreconditionFailed if it moved on, and RecordNotValid.
+        unless the caller owns it, PreconditionFailed if it moved on, SchemaUnknown and
+        RecordNotValid. Whoever does not own it reads nothing, and no use is taken.
         """
         before = await self._own(caller, record_id, expected_version)
         opened = await self.read_record(
-            caller=caller, record_id=record_id, purpose=PERSONAL_USE, version=expected_version
+            caller=caller,
+            record_id=record_id,
+            purpose=PERSONAL_USE,
+            version=before.current.ref.version,
         )
         content = merged(opened.content, patch)
         if not isinstance(content, dict):
             raise NotARecord
         followed = before.current.schema
         assert followed is not None
-        schema = await self._schema(caller, followed.name, schema_version or followed.version)
+        schema = await self._schema(
+            caller,
+            followed.name,
+            schema_version or followed.version,
+            version_field="/query/schema_version",
+        )
         await self._replace(caller, before, content, schema)
 
     async def _replace(
@@ -173,14 +183,23 @@ class KeepRecords:
             await self.blobs.discard(caller.tenant_id, blob)
             raise
 
-    async def _own(self, caller: Caller, record_id: DocumentId, expected: int) -> Document:
+    async def _own(self, caller: Caller, record_id: DocumentId, expected: int | None) -> Document:
         async with self.documents.begin(caller) as tx:
             return await _expected(tx, caller, record_id, expected)
 
-    async def _schema(self, caller: Caller, name: str, version: int | None) -> Schema:
+    async def _schema(
+        self,
+        caller: Caller,
+        name: str,
+        version: int | None,
+        *,
+        version_field: str = "/schema_version",
+    ) -> Schema:
+        """Raises SchemaUnknown, naming what is to blame: the name, or a version that it lacks."""
         schema = await self.schemas.find(caller, name, version=version)
         if schema is None:
-            raise SchemaUnknown(field="/schema")
+            newest = None if version is None else await self.schemas.find(caller, name)
+            raise SchemaUnknown(field="/schema" if newest is None else version_field)
         return schema
 
     async def _write(
@@ -204,7 +223,7 @@ def _version(
 
 
 async def _expected(
-    tx: VaultTransaction, caller: Caller, record_id: DocumentId, expected_version: int
+    tx: VaultTransaction, caller: Caller, record_id: DocumentId, expected_version: int | None
 ) -> Document:
     return await own_document(
         tx,

@@ -227,12 +227,10 @@ class RecordsController(Controller):
         If-Match names the version that it changes.
         """
         changed = DocumentId(record_id)
-        expected = expectation(if_match).version
-        own = await read_record(caller=caller, record_id=changed, purpose=PERSONAL_USE)
         await keep_records.patch(
             caller=caller,
             record_id=changed,
-            expected_version=expected or own.document.current.ref.version,
+            expected_version=expectation(if_match).version,
             patch=data,
             schema_version=schema_version,
         )

@@ -115,6 +115,45 @@ async def test_a_record_from_its_beginning_to_its_end(asha: Person) -> None:
     problem_of(await asha.http.get(path), [404])
 
 
+async def test_whoever_may_not_patch_a_record_reads_nothing_of_it_by_trying(
+    asha: Person, ben: Person
+) -> None:
+    made = await record(asha, index_mode="none")
+    path = f"/v1/records/{made['id']}"
+    terms = grant_body(made["id"], ben.email, purpose="personal_use", max_uses=5)
+    terms["resource"]["kind"] = "record"
+    grant = json_of(await asha.http.post("/v1/grants", json=terms))
+    for match in ('"1"', "*"):
+        tried = await ben.http.patch(path, json={"weight": 1}, headers=PATCH | {"If-Match": match})
+        problem_of(tried, [404])
+    assert json_of(await ben.http.get(f"/v1/grants/{grant['id']}"))["uses_left"] == 5
+    accesses = json_of(await asha.http.get(f"/v1/documents/{made['id']}/accesses"))["items"]
+    assert {each["person_id"] for each in accesses} == {asha.id}
+    changed = await asha.http.patch(path, json={"weight": 1}, headers=PATCH | {"If-Match": "*"})
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+
+
+async def test_a_version_that_a_schema_does_not_have_is_what_is_to_blame(asha: Person) -> None:
+    made = await record(asha)
+    path, match = f"/v1/records/{made['id']}", PATCH | {"If-Match": '"1"'}
+    body = {"schema": made["schema"]["name"], "data": CONTENT}
+    for asked, pointer in (
+        (asha.http.post("/v1/records", json=body | {"schema": "nobodys"}), "/schema"),
+        (
+            asha.http.post("/v1/records", json=body | {"schema": "nobodys", "schema_version": 1}),
+            "/schema",
+        ),
+        (asha.http.post("/v1/records", json=body | {"schema_version": 9}), "/schema_version"),
+        (
+            asha.http.patch(path, params={"schema_version": 9}, json={}, headers=match),
+            "/query/schema_version",
+        ),
+    ):
+        problem = problem_of(await asked, [400])
+        assert problem["code"] == "schema_unknown"
+        assert [each["pointer"] for each in problem["errors"]] == [pointer]
+
+
 async def test_what_the_schema_does_not_allow_is_named_and_changes_nothing(asha: Person) -> None:
     name = await schema(asha)
     wrong = CONTENT | {"weight": "heavy", "nope": 1, "visits": [{"note": 7}]}
