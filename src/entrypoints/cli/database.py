@@ -70,12 +70,12 @@ async def check_migrations() -> None:
 
 
 async def create_named_tenant(settings: Settings, name: str, *, sign_up_open: bool) -> UUID:
-    async with database_of(settings) as database:
+    async with database_in_use(settings) as database:
         return await create_tenant(database, name=name, sign_up_open=sign_up_open)
 
 
 async def set_role(settings: Settings, tenant: str, email: str, role: Role) -> Person:
-    async with database_of(settings) as database:
+    async with database_in_use(settings) as database:
         engine = database.engine(APPLICATION, pool_size=1)
         try:
             accounts = PostgresAccounts(engine=engine)

@@ -89,7 +89,7 @@ async def test_only_its_maker_or_an_administrator_adds_a_version(
     async with signed_up(running, "Admin") as admin:
         status, said, _ = await command(
             "role", "set", admin.email, "admin",
-            directory=running.data_dir, database_url=running.database_url,
+            directory=running.data_dir, data_dir=running.data_dir,
         )  # fmt: skip
         assert status == 0, said
         renewed = await admin.http.post(
