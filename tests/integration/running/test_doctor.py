@@ -25,6 +25,13 @@ _READABLE = """
       AND has_column_privilege('strongroom_app', attrelid, attnum, 'SELECT')
 """
 
+_WRITABLE = """
+    SELECT string_agg(attname, ', ') FROM pg_attribute
+    WHERE attrelid = 'audit_events'::regclass AND attnum > 0
+      AND has_column_privilege('strongroom_app', attrelid, attnum, 'INSERT')
+"""
+ATTACKS = (isolation.examine_roles, isolation.examine, gate.examine)
+
 
 @asynccontextmanager
 async def _broken(program: Program) -> AsyncIterator[None]:
@@ -68,7 +75,7 @@ async def test_a_deployment_is_examined_beside_its_server(own: Program) -> None:
 async def test_what_is_broken_is_named(own: Program, capsys: pytest.CaptureFixture[str]) -> None:
     await own.running()
     settings = Settings(data_dir=own.data_dir)
-    examinations = [each for each in EXAMINATIONS if each[1] in (isolation.examine, gate.examine)]
+    examinations = [each for each in EXAMINATIONS if each[1] in ATTACKS]
     async with _broken(own):
         assert await examine(settings, examinations=examinations) == 1
     said = capsys.readouterr().out
@@ -78,6 +85,27 @@ async def test_what_is_broken_is_named(own: Program, capsys: pytest.CaptureFixtu
     assert "strongroom_owner: UPDATE consent_events SET tenant_id = tenant_id" in said
     assert any("wrapped keys" in line and line.endswith("got: 1") for line in found), said
     assert await examine(settings, examinations=examinations) == 0, capsys.readouterr().out
+
+
+async def test_what_keeps_it_from_examining_is_named_to_the_end(
+    own: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A log that cannot be written is what it is there to find."""
+    await own.running()
+    settings = Settings(data_dir=own.data_dir)
+    examinations = [each for each in EXAMINATIONS if each[1] in ATTACKS]
+    connection = await asyncpg.connect(own.database_url)
+    try:
+        columns = await connection.fetchval(_WRITABLE)
+        await connection.execute("REVOKE INSERT ON audit_events FROM strongroom_app")
+        assert await examine(settings, examinations=examinations) == 1
+        await connection.execute(f"GRANT INSERT ({columns}) ON audit_events TO strongroom_app")
+    finally:
+        await connection.close()
+    said = capsys.readouterr().out
+    assert "the log cannot be written: not permitted" in said
+    assert "doctor-1 and doctor-2 could not be erased" in said
+    assert "did not hold" in said.splitlines()[-1]
 
 
 async def test_where_there_is_nothing_yet_it_says_so(tmp_path: Path) -> None:

@@ -6,14 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import asyncpg
 from rich.console import Console
 
 from adapters.postgres.migrate import is_up_to_date
 from domain.errors import Refusal
 from entrypoints.cli.deployment import beside_a_server
 from entrypoints.cli.doctor import gate, isolation, log, races, revoking, surroundings
-from entrypoints.cli.doctor.findings import Finding, Outcome
-from entrypoints.cli.doctor.patient import Patient, admitted
+from entrypoints.cli.doctor.findings import Finding, Outcome, held_if
+from entrypoints.cli.doctor.patient import TENANTS, Patient, admitted
 from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
 
@@ -21,6 +22,7 @@ Examination = tuple[str, Callable[[Patient], Awaitable[Sequence[Finding]]]]
 
 EXAMINATIONS: Sequence[Examination] = (
     ("What it stands on", surroundings.examine),
+    ("The roles of the database", isolation.examine_roles),
     ("Tenants are kept apart, and history is not rewritten", isolation.examine),
     ("The audit row is the key", gate.examine),
     ("Twenty at once", races.examine),
@@ -49,7 +51,7 @@ async def examine(settings: Settings, *, examinations: Sequence[Examination] = E
         if not await is_up_to_date(container.database()):
             raise SettingsError("The schema is not up to date: run `strongroom migrate` first.")
         async with container.postgres_signals().listening(), admitted(container) as patient:
-            for title, examination in examinations:
+            for title, examination in (*examinations, ("Afterwards", _discharged)):
                 console.print(f"\n[bold]{title}[/bold]")
                 for finding in await found(examination, patient):
                     _tell(console, finding)
@@ -69,11 +71,32 @@ async def found(
         async with limit:
             return await examination(patient)
     except Exception as failure:  # noqa: BLE001 - one that cannot be made is a finding as well
-        # A refusal's words are ours; another's may quote what it was given.
-        why = str(failure) if isinstance(failure, Refusal) else type(failure).__name__
+        why = _why(failure)
         if limit.expired():
             why = f"it took longer than {EXAMINATION_SECONDS_MAX} s"
         return [Finding(Outcome.BROKEN, f"this could not be examined: {why}")]
+
+
+async def _discharged(patient: Patient) -> Sequence[Finding]:
+    where = f"the people and documents of {' and '.join(TENANTS)}"
+    try:
+        await patient.discharge()
+    except Exception as failure:  # noqa: BLE001 - whatever is broken, all else has been told
+        return [held_if(False, f"{where} could not be erased: {_why(failure)}")]
+    return [held_if(True, f"{where} are erased")]
+
+
+def _why(failure: Exception) -> str:
+    """A refusal's words are ours, and whoever lacks a privilege is told on which table. What else
+    was said may quote what was given."""
+    if isinstance(failure, Refusal):
+        return str(failure)
+    at: BaseException | None = failure
+    while at is not None and not isinstance(at, asyncpg.PostgresError):
+        at = at.__cause__
+    if isinstance(at, asyncpg.InsufficientPrivilegeError):
+        return str(at)
+    return type(at or failure).__name__
 
 
 def _tell(console: Console, finding: Finding) -> None:

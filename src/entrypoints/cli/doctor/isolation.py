@@ -38,13 +38,21 @@ _ATTEMPTS = (
 )
 
 
-async def examine(patient: Patient) -> Sequence[Finding]:
-    await _furnish(patient)
+async def examine_roles(patient: Patient) -> Sequence[Finding]:
+    """First, and by itself: what is missing here is why others cannot be made."""
+    why = await patient.container.audit_probe().look()
     return [
         *[await _guard(patient, role) for role in (APPLICATION, SEQUENCER, KEYKEEPER)],
-        await _matrix(patient),
-        await _rewriting(patient),
+        held_if(
+            why is None,
+            "the log can be written" if why is None else f"the log cannot be written: {why}",
+        ),
     ]
+
+
+async def examine(patient: Patient) -> Sequence[Finding]:
+    await _furnish(patient)
+    return [await _matrix(patient), await _rewriting(patient)]
 
 
 async def _furnish(patient: Patient) -> None:
