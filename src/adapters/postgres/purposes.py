@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adapters.postgres.audit_events import record_event
 from adapters.postgres.engine import transaction
 from adapters.postgres.evidence import PostgresEvidence
-from adapters.postgres.tables import purposes
+from adapters.postgres.tables import consents, purposes
 from application.ports import NewId
-from domain.consent.purpose import RegisteredPurpose
+from domain.consent.purpose import PurposeAgreedTo, RegisteredPurpose
 from domain.identity import Caller, Purpose, TenantId
 
 KNOWN_MAX = 10_000
@@ -64,6 +64,8 @@ class PostgresPurposes:
         entry = upsert(purposes).values(tenant_id=caller.tenant_id, code=purpose.code, **told)
         sealing = await self.evidence.sealing(caller)
         async with transaction(self.engine, caller.tenant_id, caller.person_id) as connection:
+            if await self._is_agreed_to_otherwise(connection, caller, purpose):
+                raise PurposeAgreedTo
             await connection.execute(
                 entry.on_conflict_do_update(index_elements=["tenant_id", "code"], set_=told)
             )
@@ -77,3 +79,21 @@ class PostgresPurposes:
                 purpose=purpose.code,
                 body=told,
             )
+
+    async def _is_agreed_to_otherwise(
+        self, connection: AsyncConnection, caller: Caller, purpose: RegisteredPurpose
+    ) -> bool:
+        """Whether a consent names it, and it is told in other words than these."""
+        one = (
+            select(purposes.c.title, purposes.c.dpv_term)
+            .where(purposes.c.tenant_id == caller.tenant_id, purposes.c.code == purpose.code)
+            .with_for_update()
+        )
+        now = (await connection.execute(one)).one_or_none()
+        if now is None or (now.title, now.dpv_term) == (purpose.title, purpose.dpv_term):
+            return False
+        agreed = select(consents.c.id).where(
+            consents.c.tenant_id == caller.tenant_id,
+            consents.c.record["purposes"].has_key(purpose.code),
+        )
+        return (await connection.execute(agreed.limit(1))).one_or_none() is not None

@@ -18,7 +18,8 @@ class RegisterPurpose:
     async def __call__(
         self, *, caller: Caller, code: Purpose, title: str, dpv_term: str
     ) -> RegisteredPurpose:
-        """Raises PurposeIsKeptByAdministrators for everybody else, and PurposeNotUsable."""
+        """Raises PurposeIsKeptByAdministrators for everybody else, PurposeNotUsable, and
+        PurposeAgreedTo for other words than those that somebody agreed to."""
         if caller.role is not Role.ADMIN:
             raise PurposeIsKeptByAdministrators
         purpose = RegisteredPurpose(code=code, title=title, dpv_term=dpv_term)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from domain.errors import Invalid, NotAllowed
+from domain.errors import Conflict, Invalid, NotAllowed
 from domain.identity import Purpose
 
 TITLE_LENGTH_MAX = 200
@@ -23,6 +23,12 @@ class PurposeIsKeptByAdministrators(NotAllowed):
     """Only an administrator of the tenant changes its registry of purposes."""
 
     code = "purpose_is_kept_by_administrators"
+
+
+class PurposeAgreedTo(Conflict):
+    """Consents were asked for or given for this purpose as it is told now: register another one."""
+
+    code = "purpose_agreed_to"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,10 @@ class PurposesController(Controller):
         code: FromPath[str],
         data: JSONBody[PurposeTold],
     ) -> PurposeShown:
-        """Register a purpose, or change how it is told: for administrators."""
+        """Register a purpose, or change how it is told: for administrators.
+
+        409 `purpose_agreed_to` once a consent names it: what was agreed to is told as it was then.
+        """
         purpose = await register_purpose(
             caller=caller, code=Purpose(code), title=data.title, dpv_term=data.dpv_term
         )

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
+from domain.consent.exports import ExportForm
 from domain.consent.purpose import (
+    PurposeAgreedTo,
     PurposeIsKeptByAdministrators,
     PurposeNotUsable,
     RegisteredPurpose,
 )
-from domain.identity import Caller, Purpose, Role, TenantId
+from domain.consent.terms import Terms
+from domain.identity import Action, Caller, Purpose, ResourceKind, ResourceRef, Role, TenantId
 from entrypoints.container import Container
-from tests.integration.conftest import new_tenant
+from tests.integration.conftest import add_text, new_tenant
 
 CallerIn = Callable[[TenantId], Awaitable[Caller]]
 CLAIMS = RegisteredPurpose(
@@ -34,6 +40,32 @@ async def test_an_administrator_adds_a_purpose_and_says_it_anew(
     renamed = replace(CLAIMS, title="Claims against insurers")
     await register(caller=admin, **asdict(renamed))
     assert await purposes.all(member) == sorted([*before, renamed], key=lambda each: each.code)
+
+
+async def test_what_was_agreed_to_is_not_called_something_else_afterwards(
+    container: Container, tenant_id: TenantId, caller_in: CallerIn
+) -> None:
+    owner, ben = [await caller_in(tenant_id) for _ in range(2)]
+    register = container.register_purpose()
+    admin = replace(owner, role=Role.ADMIN)
+    await register(caller=admin, **asdict(CLAIMS))
+    document = await add_text(container, owner, "A heron.", "Herons")
+    terms = Terms(
+        resource=ResourceRef(kind=ResourceKind.DOCUMENT, id=document.id),
+        actions=frozenset({Action.READ}),
+        purpose=CLAIMS.code,
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    grant = await container.give_grant()(caller=owner, grantee=ben.person_id, terms=terms)
+    export: Any = partial(
+        container.export_consent(), caller=ben, consent_id=grant.consent_id, form=ExportForm.DPV
+    )
+    before = await export()
+    for change in ({"title": "Selling to advertisers"}, {"dpv_term": "dpv:Advertising"}):
+        with pytest.raises(PurposeAgreedTo):
+            await register(caller=admin, **asdict(CLAIMS) | change)
+    assert await export() == before
+    await register(caller=admin, **asdict(CLAIMS))  # in the same words it is no change
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.AUDITOR])
