@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from application.audit.endings import FenceClosed
+from domain.audit.ending import Ending, EndingKind
+from domain.identity import PersonId, TenantId
+from entrypoints.cli.deployment import beside_a_server
 from entrypoints.cli.doctor import gate, isolation
 from entrypoints.cli.doctor.command import EXAMINATIONS, examine
 from entrypoints.settings import Settings
@@ -106,6 +113,33 @@ async def test_what_keeps_it_from_examining_is_named_to_the_end(
     assert "the log cannot be written: not permitted" in said
     assert "doctor-1 and doctor-2 could not be erased" in said
     assert "did not hold" in said.splitlines()[-1]
+
+
+async def test_a_restored_database_is_left_alone(own: Program) -> None:
+    if own.is_running:
+        await own.stop()
+    settings = Settings(data_dir=own.data_dir)
+    since = Ending(
+        id=uuid4(),
+        tenant_id=TenantId(uuid4()),
+        kind=EndingKind.DOCUMENT,
+        what=str(uuid4()),
+        by=PersonId(uuid4()),
+        detail=None,
+        at=datetime.now(UTC),
+    )
+    async with beside_a_server(settings) as container:
+        await container.ending_journal().add([since])
+        size = "SELECT count(*) FROM people"
+        connection = await asyncpg.connect(own.database_url)
+        try:
+            before = await connection.fetchval(size)
+            with pytest.raises(FenceClosed):
+                await examine(settings)
+            assert await connection.fetchval(size) == before
+        finally:
+            await connection.close()
+            rmtree(settings.fence_directory)
 
 
 async def test_where_there_is_nothing_yet_it_says_so(tmp_path: Path) -> None:

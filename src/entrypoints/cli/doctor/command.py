@@ -15,6 +15,7 @@ from entrypoints.cli.deployment import beside_a_server
 from entrypoints.cli.doctor import gate, isolation, log, races, revoking, surroundings
 from entrypoints.cli.doctor.findings import Finding, Outcome, held_if
 from entrypoints.cli.doctor.patient import TENANTS, Patient, admitted
+from entrypoints.cli.fence import assert_fence_open
 from entrypoints.logs import configure_logs
 from entrypoints.settings import Settings, SettingsError
 
@@ -37,7 +38,8 @@ _STYLES = {Outcome.HELD: "green", Outcome.DOUBTFUL: "yellow", Outcome.BROKEN: "b
 async def examine(settings: Settings, *, examinations: Sequence[Examination] = EXAMINATIONS) -> int:
     """The exit status: 0 when everything held, 1 when something did not.
 
-    Raises SettingsError where there is nothing to examine yet.
+    Raises SettingsError where there is nothing to examine yet, and FenceClosed in a database that
+    was restored and has not caught up.
     """
     configure_logs(settings)
     console = Console(highlight=False, soft_wrap=True)
@@ -50,6 +52,8 @@ async def examine(settings: Settings, *, examinations: Sequence[Examination] = E
     async with beside_a_server(settings) as container:
         if not await is_up_to_date(container.database()):
             raise SettingsError("The schema is not up to date: run `strongroom migrate` first.")
+        # What is tried here goes into the log, which a restored database would go on from and fork.
+        await assert_fence_open(container)
         async with container.postgres_signals().listening(), admitted(container) as patient:
             for title, examination in (*examinations, ("Afterwards", _discharged)):
                 console.print(f"\n[bold]{title}[/bold]")
