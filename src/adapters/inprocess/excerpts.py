@@ -10,7 +10,9 @@ from domain.chat.event import Degradation
 from domain.chat.excerpt import Excerpt
 from domain.identity import Action, Caller, DocumentId, Purpose
 from domain.retrieval.passage import Hit
-from domain.retrieval.query import TEXT_CHARACTERS_MAX, SearchQuery
+from domain.retrieval.query import SearchQuery
+
+SOUGHT_CHARACTERS_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class SearchedExcerpts:
         limit: int,
     ) -> FoundExcerpts:
         query = SearchQuery(
-            text=sought[-TEXT_CHARACTERS_MAX:],
+            text=sought[-SOUGHT_CHARACTERS_MAX:],
             limit=limit,
             purpose=purpose,
             document_ids=document_ids,

@@ -26,6 +26,7 @@ from domain.retrieval.likeness import Rung
 from domain.retrieval.passage import Hit
 from domain.retrieval.query import Results, SearchMode, SearchQuery
 from domain.retrieval.vectors import EXACT_PASSAGES_MAX, VectorReason
+from domain.retrieval.words import asks_too_much
 
 FEEDBACK_PASSAGES = 3
 ASKED_AGAIN_MAX = 3
@@ -123,7 +124,7 @@ class Search:
         found, rung = await candidates(), Rung.WORDS
         semantic_only = by_meaning_alone(query, meaning)
         self.meter.compared(found.vectors)
-        degraded = [*_degraded(found, meaning, examined, semantic_only), *store_failed]
+        degraded = [*_degraded(query, found, meaning, examined, semantic_only), *store_failed]
         if not semantic_only and found.visible and found.words and not found.keyword:
             climb = Ladder(passages=self.passages)
             climbed = await climb(
@@ -176,7 +177,11 @@ class Search:
 
 
 def _degraded(
-    found: Candidates, meaning: Meaning, examined: Examined, semantic_only: bool
+    query: SearchQuery,
+    found: Candidates,
+    meaning: Meaning,
+    examined: Examined,
+    semantic_only: bool,
 ) -> list[Degradation]:
     """What was wanted and not done before the ladder."""
     degraded = [*meaning.degraded, *examined.degraded]
@@ -186,6 +191,8 @@ def _degraded(
         degraded.append(Degradation(step="vector_store", reason="incomplete"))
     if not semantic_only and found.words == 0:
         degraded.append(Degradation(step="keyword", reason="no_searchable_words"))
+    elif not semantic_only and asks_too_much(query.text):
+        degraded.append(Degradation(step="keyword", reason="too_many_words"))
     if meaning.vector is not None and found.unread:
         degraded.append(Degradation(step="semantic", reason="language_not_read"))
     return degraded

@@ -8,7 +8,8 @@ from enum import StrEnum
 from domain.errors import Invalid
 from domain.identity import PERSONAL_USE, DocumentId, Purpose
 
-TEXT_CHARACTERS_MAX = 2_000
+TEXT_CHARACTERS_MAX = 8_000
+"""Whole paragraphs can be asked; of their words, WORDS_ASKED_MAX are searched for."""
 LIMIT_MAX = 50
 DOCUMENT_LIMIT_MAX = 100
 DOCUMENTS_MAX = 200
@@ -38,7 +39,7 @@ class QueryEmpty(Invalid):
 
 
 class QueryTooLong(Invalid):
-    """A query has at most 2,000 characters."""
+    """A query has at most 8,000 characters."""
 
     code = "query_too_long"
 

@@ -45,6 +45,11 @@ def asked_for(text: str) -> list[tuple[Word, int]]:
     return list(islice(count_words(text).items(), WORDS_ASKED_MAX))
 
 
+def asks_too_much(text: str) -> bool:
+    """Whether a question has more words than are searched for."""
+    return len(text) > WORDS_ASKED_MAX // 2 and len(count_words(text)) > WORDS_ASKED_MAX
+
+
 def weighed(text: str, above: str) -> Counter[Word]:
     """How often a passage says each word, with what stands above it."""
     counted = count_words(text)

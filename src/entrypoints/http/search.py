@@ -94,6 +94,7 @@ class HitShown(msgspec.Struct, kw_only=True, omit_defaults=True):
 class DegradationShown(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A step that was wanted and could not be done, and why.
 
+    Of a question no more than its first 256 words are searched for (`keyword`, `too_many_words`).
     Of very many words those most like the question's are looked at first; where a step did not
     come to all of them, it says `too_many_words` in place of `no_hit`.
     Sealed documents are searched as far as there is room for (`sealed`, `too_many`); `left_out`

@@ -6,7 +6,7 @@ from adapters.postgres.passages import search_values
 from adapters.postgres.vector_route import searching
 from application.retrieval.passages import Candidates
 from domain.identity import Action, Caller
-from domain.retrieval.query import SearchQuery
+from domain.retrieval.query import SearchMode, SearchQuery
 from domain.retrieval.words import WORDS_ASKED_MAX
 from tests.integration.retrieval.bm25 import bm25
 from tests.integration.retrieval.library import Library
@@ -27,6 +27,14 @@ async def test_of_ten_thousand_words_the_first_are_searched_for(library: Library
     assert ordinals.keys() == expected.keys() == {0, 2}
     for ordinal, score in expected.items():
         assert abs(ordinals[ordinal] - score) < 1e-6
+
+
+async def test_a_question_of_more_words_than_are_searched_for_says_so(library: Library) -> None:
+    asha = await library.person()
+    await library.add_bare(asha, [" ".join(LONG[:3])])
+    for count, reasons in ((WORDS_ASKED_MAX, []), (WORDS_ASKED_MAX + 1, ["too_many_words"])):
+        page = await library.search(asha, " ".join(LONG[:count]), mode=SearchMode.KEYWORD)
+        assert [each.reason for each in page.degraded] == reasons
 
 
 async def test_a_word_that_is_said_ten_thousand_times_is_looked_up_once(library: Library) -> None:

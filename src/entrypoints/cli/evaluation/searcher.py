@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from domain.retrieval.query import TEXT_CHARACTERS_MAX
 from entrypoints.cli.evaluation.collection import Source
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible, Refused
 from entrypoints.cli.evaluation.learning import Leg
@@ -25,7 +26,6 @@ STANDSTILL_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.5
 PAGE = 100
 TITLE_CHARACTERS_MAX = 300
-QUERY_CHARACTERS_MAX = 2_000
 ENDS = ("ready", "rejected", "failed")
 OF_THIS_ALONE = (400, 413, 415, 422)
 """Refusals of what was sent, not of who sent it."""
@@ -210,7 +210,7 @@ def _holdable(text: str) -> str:
 
 
 def _askable(text: str) -> str:
-    query = _holdable(text).strip()[:QUERY_CHARACTERS_MAX]
+    query = _holdable(text).strip()[:TEXT_CHARACTERS_MAX]
     if not query:
         raise Refused("A query is empty.")
     return query
