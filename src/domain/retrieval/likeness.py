@@ -22,7 +22,9 @@ _NUMBERS, _OTHERS = ("0", ":"), (":", "\U0010ffff")
 _PREFIX_MIN = 2
 _TYPO_MIN = 4
 _SUBSTRING_MIN = 3
-_LIKENESS_MIN = 0.3  # as in pg_trgm; two letters that changed places leave about that
+_LIKENESS_MIN = 0.3  # as in pg_trgm
+_ENDING_MAX = 3  # letters that a stemmer takes away, and may be taken for one that was mistyped
+_CUT_MAX = 2  # letters, of a word within another, that it takes away
 
 
 class Rung(StrEnum):
@@ -123,17 +125,47 @@ def _begins(asked: str, known: str) -> float:
 
 
 def _contains(asked: str, known: str) -> float:
-    return len(asked) / len(known) if asked in known else 0.0
+    """A known word is a stem, whose end may lack what the asked one has: `karte`, of `bankkart`."""
+    is_last = len(asked) > _TYPO_MIN and any(
+        known.endswith(asked[:-cut]) for cut in range(1, min(_CUT_MAX, len(asked) - _TYPO_MIN) + 1)
+    )
+    return min(1.0, len(asked) / len(known)) if is_last or asked in known else 0.0
 
 
 def _resembles(asked: str, known: str) -> float:
-    """The share of trigrams that both have (as in pg_trgm), if it is enough."""
+    """The share of trigrams that both have (as in pg_trgm), if it is enough, or if one slip tells
+    them apart: of a short word that leaves few trigrams."""
     if abs(len(asked) - len(known)) > max(2, len(asked) // 2):
         return 0.0
+    if _is_slip(asked, known):
+        return 1 - 1 / len(asked)
     left, right = _trigrams(asked), _trigrams(known)
     shared = len(left & right)
     likeness = shared / (len(left) + len(right) - shared)
     return likeness if likeness >= _LIKENESS_MIN else 0.0
+
+
+def _is_slip(asked: str, known: str) -> bool:
+    """Whether one letter is wrong, missing or too much, or two have changed places (Damerau, 1964).
+
+    A known word is a stem: `recieve` is a slip of `receiv`, and a few letters may be left over.
+    """
+    if len(known) < _TYPO_MIN - 1:
+        return False
+    at = 0
+    for left, right in zip(asked, known, strict=False):
+        if left != right:
+            break
+        at += 1
+    typed, meant = asked[at:], known[at:]
+    rests = [(typed[1:], meant[1:]), (typed[1:], meant), (typed, meant[1:])]
+    if typed[:2] == meant[1::-1]:
+        rests.append((typed[2:], meant[2:]))
+    # Without letters after the slip that agree, an ending could be anything.
+    return any(
+        left.startswith(right) and len(left) - len(right) <= (_ENDING_MAX if right else 0)
+        for left, right in rests
+    )
 
 
 def _trigrams(word: str) -> set[str]:

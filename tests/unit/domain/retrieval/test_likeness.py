@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domain.retrieval.likeness import WORDS_MAX, Rung, like, place_in, spans_of
 
 KNOWN = ["deposit", "lease", "kaution", "garantie", "notice", "押金", "ab"]
+KNOWN += ["receiv", "separ", "weird", "bankkart"]
 WORDS = st.lists(st.text("abcdeé押", min_size=1, max_size=12), max_size=20)
 RUNGS = st.sampled_from([Rung.PREFIX, Rung.TYPO, Rung.SUBSTRING])
 
@@ -25,8 +26,17 @@ RUNGS = st.sampled_from([Rung.PREFIX, Rung.TYPO, Rung.SUBSTRING])
         (Rung.TYPO, "depsoit", ["deposit"]),
         (Rung.TYPO, "kautionen", ["kaution"]),
         (Rung.TYPO, "elephant", []),
+        (Rung.TYPO, "recieve", ["receiv"]),
+        (Rung.TYPO, "seperate", ["separ"]),
+        (Rung.TYPO, "wierd", ["weird"]),
+        (Rung.TYPO, "liase", ["lease"]),
+        (Rung.TYPO, "lese", ["lease"]),
+        (Rung.TYPO, "notcie", ["notice"]),
         (Rung.SUBSTRING, "aranti", ["garantie"]),
         (Rung.SUBSTRING, "ti", []),
+        (Rung.SUBSTRING, "karte", ["bankkart"]),
+        (Rung.SUBSTRING, "karten", ["bankkart"]),
+        (Rung.SUBSTRING, "kartell", []),
     ],
 )
 def test_a_step_finds_what_it_is_for(rung: Rung, asked: str, found: list[str]) -> None:
