@@ -4,16 +4,19 @@
 `text`; `qrels/test.tsv`, `qrels.tsv`, or else the first `qrels/*.tsv`, has query, document and
 relevance in each line, maybe below a heading. (Thakur and others, "BEIR: A Heterogeneous Benchmark
 for Zero-shot Evaluation", 2021.) Judgements of TREC are read as well: four columns, the second of
-no meaning, parted by spaces.
+no meaning, parted by spaces. Documents and queries may be packed: `corpus.jsonl.gz`.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from entrypoints.cli.evaluation.failure import EvaluationNotPossible
 
@@ -34,7 +37,9 @@ class Collection:
     """Judged queries and the documents that they were judged against.
 
     `queries` are those with judgements, by their names; `judged_in` is the file that has these.
-    `fingerprint` tells two collections apart that are called alike.
+    `fingerprint` tells two collections apart that are called alike. `themselves` are queries that
+    are a document as well, under the same name: it is no answer to itself, as in BEIR. What was
+    judged and is not there is counted: `queries_missing`, and `documents_missing` of the relevant.
     """
 
     name: str
@@ -43,6 +48,13 @@ class Collection:
     queries: Mapping[str, str]
     judgements: Mapping[str, Mapping[str, int]]
     judged_in: str
+    themselves: frozenset[str] = frozenset()
+    queries_missing: int = 0
+    documents_missing: int = 0
+
+    def answers(self, query: str, ranking: Sequence[str]) -> list[str]:
+        """A ranking without the document that the query itself is."""
+        return [each for each in ranking if each != query or query not in self.themselves]
 
 
 def read_collection(directory: Path) -> Collection:
@@ -53,7 +65,11 @@ def read_collection(directory: Path) -> Collection:
     )
     if judgements_file is None:
         raise EvaluationNotPossible(f"{directory} has no judgements: {', '.join(JUDGEMENTS)}.")
-    files = (directory / "corpus.jsonl", directory / "queries.jsonl", judgements_file)
+    files = (
+        _perhaps_packed(directory / "corpus.jsonl"),
+        _perhaps_packed(directory / "queries.jsonl"),
+        judgements_file,
+    )
     judgements = _judgements(judgements_file)
     documents = [
         Source(name=name, title=_text(row, "title").strip(), text=_text(row, "text"))
@@ -65,14 +81,43 @@ def read_collection(directory: Path) -> Collection:
     digest = hashlib.sha256()
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
+    names = {each.name for each in documents}
+    judged = {query: judgements[query] for query in queries}
+    relevant = {name for each in judged.values() for name, degree in each.items() if degree > 0}
     return Collection(
         name=directory.resolve().name,
         fingerprint=digest.hexdigest()[:16],
         documents=documents,
         queries=queries,
-        judgements={query: judgements[query] for query in queries},
+        judgements=judged,
         judged_in=str(judgements_file.relative_to(directory)),
+        themselves=frozenset(
+            each.name for each in documents if _is_query(each, queries, judgements)
+        ),
+        queries_missing=len(judgements) - len(queries),
+        documents_missing=len(relevant - names),
     )
+
+
+def _is_query(
+    document: Source, queries: Mapping[str, str], judgements: Mapping[str, Mapping[str, int]]
+) -> bool:
+    """Whether one of the queries is this document: called alike, and of the same words. Where both
+    are numbered, many are called alike that have nothing in common."""
+    query = _plain(queries.get(document.name, ""))
+    if not query or judgements[document.name].get(document.name, 0) > 0:
+        return False
+    text = _plain(document.text)
+    return query in {text, _plain(document.title), _plain(f"{document.title} {document.text}")}
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _perhaps_packed(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if packed.is_file() and not path.exists() else path
 
 
 def _judgements(path: Path) -> dict[str, dict[str, int]]:
@@ -120,14 +165,22 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with _opened(path) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line
-    except OSError as error:
-        raise EvaluationNotPossible(f"{path}: {error.strerror}.") from None
+    except (OSError, EOFError, zlib.error) as error:
+        said = (isinstance(error, OSError) and error.strerror) or "damaged"
+        raise EvaluationNotPossible(f"{path}: {said}.") from None
     except UnicodeDecodeError:
         raise EvaluationNotPossible(f"{path}: not UTF-8.") from None
+
+
+def _opened(path: Path) -> IO[str]:
+    opened: IO[str] = (gzip.open if path.suffix == ".gz" else open)(
+        path, "rt", encoding="utf-8-sig"
+    )
+    return opened
 
 
 def _text(row: Mapping[str, object], key: str) -> str:

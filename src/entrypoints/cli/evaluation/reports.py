@@ -32,7 +32,11 @@ class ModeMeasured(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """One evaluation. `load_average` is the machine's: before, and after."""
+    """One evaluation. `load_average` is the machine's: before, and after.
+
+    Of `queries_themselves` the document that each is was left out of the answer. `queries_missing`
+    were judged and are not in the collection, `judged_missing` documents are relevant and are not.
+    """
 
     collection: str
     fingerprint: str
@@ -49,6 +53,9 @@ class Report(msgspec.Struct, kw_only=True):
     modes: dict[str, ModeMeasured]
     documents_refused: int = 0
     judged_in: str = ""
+    queries_themselves: int = 0
+    queries_missing: int = 0
+    judged_missing: int = 0
 
     def compares_with(self, other: object, /) -> bool:
         """Whether both asked the same of the same documents, so that a difference is ours."""

@@ -114,6 +114,9 @@ async def _measured(
         modes=asked,
         documents_refused=len(somebody.refused),
         judged_in=collection.judged_in,
+        queries_themselves=len(collection.themselves),
+        queries_missing=collection.queries_missing,
+        judged_missing=collection.documents_missing,
     )
 
 
@@ -138,7 +141,8 @@ async def _ask(
             refused += 1
             continue
         documents = wanted.results == "documents"
-        rankings[query] = list(answer.scores) if documents else ranked(answer.scores)
+        ranking = list(answer.scores) if documents else ranked(answer.scores)
+        rankings[query] = collection.answers(query, ranking)
         milliseconds.append(answer.milliseconds)
         as_asked += answer.mode == MODES[mode]
     if not milliseconds:

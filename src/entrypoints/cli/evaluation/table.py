@@ -34,6 +34,15 @@ def remarks(report: Report, earlier: Report | None) -> Iterator[str]:
     """What the table does not say."""
     if report.judged_in:
         yield f"Judgements: {report.judged_in}."
+    if report.queries_missing:
+        yield f"{report.queries_missing:,} judged queries are not in queries.jsonl: not counted."
+    if report.judged_missing:
+        yield f"{report.judged_missing:,} relevant documents are not in corpus.jsonl: never found."
+    if report.queries_themselves:
+        yield (
+            f"{report.queries_themselves:,} queries are documents as well, which are no answers "
+            "to themselves."
+        )
     missing = report.documents - report.documents_searchable
     if missing:
         yield f"{missing:,} of {report.documents:,} documents could not be made searchable."

@@ -61,6 +61,10 @@ async def _found(collection: Collection, address: str, *, leaves: bool) -> Queri
                     legs = await somebody.legs(text, limit=LIMIT_MAX)
                 except Refused:
                     legs = []
-                found[query] = JudgedQuery(found=legs, judged=collection.judgements[query])
+                others = set(collection.answers(query, [leg.document for leg in legs]))
+                found[query] = JudgedQuery(
+                    found=[leg for leg in legs if leg.document in others],
+                    judged=collection.judgements[query],
+                )
                 bar(number, len(collection.queries))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,44 @@ def test_judgements_are_read_in_the_forms_that_people_keep_them_in(
 def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path: Path) -> None:
     marked = {"corpus": "\ufeff" + CORPUS, "queries": "\ufeff" + QUERIES}
     assert read_collection(_written(tmp_path, **marked)).queries == {"q1": "apples?"}
+
+
+def test_a_packed_collection_is_the_same(tmp_path: Path) -> None:
+    _written(tmp_path)
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        plain = tmp_path / name
+        plain.with_name(f"{name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    collection = read_collection(tmp_path)
+    assert [each.name for each in collection.documents] == ["a", "7"]
+    assert collection.queries == {"q1": "apples?"}
+    packed = tmp_path / "corpus.jsonl.gz"
+    packed.write_bytes(packed.read_bytes()[:-12])
+    with pytest.raises(EvaluationNotPossible, match=r"corpus\.jsonl\.gz: damaged"):
+        read_collection(tmp_path)
+
+
+def test_a_document_is_no_answer_to_itself_and_one_of_the_same_number_is(tmp_path: Path) -> None:
+    corpus = (
+        '{"_id": "a", "title": "A", "text": "Of  apples."}\n{"_id": "7", "text": "Of pears."}\n'
+        '{"_id": "b", "text": "Of plums."}\n'
+    )
+    queries = (
+        '{"_id": "a", "text": "of apples. "}\n{"_id": "7", "text": "apples?"}\n'
+        '{"_id": "b", "text": "Of plums."}\n'
+    )
+    qrels = "a\t7\t1\n7\ta\t1\nb\tb\t1\n"
+    collection = read_collection(_written(tmp_path, corpus=corpus, queries=queries, qrels=qrels))
+    assert collection.themselves == {"a"}, "b was judged to be one"
+    assert collection.answers("a", ["a", "7"]) == ["7"]
+    assert collection.answers("7", ["7", "a"]) == ["7", "a"]
+    assert collection.answers("b", ["b"]) == ["b"]
+
+
+def test_what_was_judged_and_is_not_there_is_counted(tmp_path: Path) -> None:
+    qrels = "q1\ta\t1\nq1\tgone\t1\nq1\tforgotten\t0\nq8\ta\t1\nq9\ta\t1\n"
+    collection = read_collection(_written(tmp_path, qrels=qrels))
+    assert (collection.queries_missing, collection.documents_missing) == (2, 1)
 
 
 def test_another_content_has_another_fingerprint(tmp_path: Path) -> None:
