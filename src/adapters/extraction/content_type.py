@@ -30,7 +30,8 @@ _OTHER_TEXT = ("{\\rtf", "%!PS", "-----BEGIN PGP MESSAGE")
 _HTML_START = re.compile(
     r"(?:<\?xml[^>]{0,200}>\s{0,99}|<!--(?:[^-]|-(?!->)){0,9999}-->\s{0,99}){0,9}"
     r"<(?:!doctype html|html|head|body|title|meta|h[1-6]|p|div|section|article|main|header|nav|"
-    r"table|ul|ol|dl|pre|blockquote|span|strong|em|b|i|a|style|script)\b",
+    r"table|ul|ol|dl|pre|blockquote|span|strong|em|b|i|a|style|script|center|font|br|hr|img|link|"
+    r"base|footer|aside|form|figure|details|u|small|big|address)\b",
     re.IGNORECASE,
 )
 _HTML_MORE = re.compile(r"</[a-z][a-z0-9]{0,20}>|<!doctype html|<html\b", re.IGNORECASE)
@@ -129,10 +130,10 @@ def _text_type(text: str, tail: bytes, *, whole: bool) -> str | None:
     kind = json_kind(text, tail, whole=whole)
     if kind is not None:
         return JSON if kind is JsonKind.ONE else JSON_LINES
-    delimiter = delimiter_of(text, whole=whole)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    delimiter = delimiter_of(lines, whole=whole)
     if delimiter is not None:
         return TSV if delimiter == "\t" else CSV
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
     found = [sign.search(lines) is not None for sign in _MARKDOWN_SIGNS]
     if sum(found) >= 2 and any(found[:_STRONG_SIGNS]):
         return MARKDOWN

@@ -17,7 +17,13 @@ _HEAD_CHARACTERS = 65_536
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _ALIKE = 0.9  # of the rows have as many cells as the first
 _WIDE = 4  # so many columns of bare numbers are a table; fewer may be numbers with separators
-_MARKUP = re.compile(r"[{}<>=`\\]|^[-*#>|]\s|[.:;!?]$")
+_MARKUP = re.compile(r"[{}<>=`\\]|^[-*#>|]\s")
+_STOP = re.compile(r"[.:;!?]$")
+_EVEN_ROWS, _EVEN_CELLS = (
+    3,
+    3,
+)  # so many rows of equally many cells are a table, whatever names them
+_DECLARED = re.compile(r"sep=([,;\t])\r?\n")  # what Excel reads, and some programs write
 _EVENLY = ("()", "[]")
 
 
@@ -37,8 +43,12 @@ def delimiter_of(head: str, *, whole: bool) -> str | None:
     """What parts the cells of a table in text; None for text that is no table.
 
     It is one when nearly all lines have as many cells as the first, and the first may be names
-    of columns. A comma before a blank is punctuation.
+    of columns, or when several lines have exactly as many; or when it says so. A comma before a
+    blank is punctuation.
     """
+    declared = _DECLARED.match(head)
+    if declared is not None:
+        return declared[1]
     for delimiter in "\t;,":
         try:
             records = [record for record in csv.reader(_lines(head), delimiter=delimiter) if record]
@@ -56,6 +66,9 @@ def delimiter_of(head: str, *, whole: bool) -> str | None:
 def _extract(text: str, delimiter: str, limits: ExtractionLimits) -> ExtractedText:
     table = TableWriter(Transcript(limits), limits)
     before = csv.field_size_limit(limits.cell_characters_max)  # of the process
+    declared = _DECLARED.match(text)
+    if declared is not None:
+        text = text[declared.end() :]
     records = csv.reader(_lines(text), delimiter=delimiter)
     try:
         for number, cells in enumerate(records, start=1):
@@ -75,6 +88,11 @@ def _is_table(records: list[list[str]]) -> bool:
         return False
     cells = [cell.strip() for cell in first]
     if any(_MARKUP.search(cell) or not _is_even(cell) for cell in cells):
+        return False
+    is_even = alike == len(records) >= _EVEN_ROWS and len(first) >= _EVEN_CELLS
+    if is_even and any(any(map(str.isalpha, cell)) for cell in cells):
+        return True
+    if any(map(_STOP.search, cells)):
         return False
     named = [cell for cell in cells[1:] if cell]  # the first may have no name
     if len(named) == len(cells) - 1 and names_columns([cells[0] or "-a", *named]):

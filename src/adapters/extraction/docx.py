@@ -20,6 +20,7 @@ from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import BlockKind, ExtractedText
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FORMULA_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _ALTERNATIVE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 # Deleted and moved-away text, field codes, and properties are not what a reader sees.
 _SKIPPED = frozenset(
@@ -116,9 +117,8 @@ class _Reader:
             self.transcript.add(BlockKind.LIST_ITEM, text, level=depth_number)
         else:
             self.transcript.add(BlockKind.PARAGRAPH, text)
-        for box in paragraph.iter(_W + "txbxContent"):
-            if not any(ancestor.tag in _SKIPPED for ancestor in box.iterancestors()):
-                self.read(box)
+        for box in _boxes(paragraph):
+            self.read(box)
 
     def _read_table(self, table: Any) -> None:
         for row in table.iter(_W + "tr"):
@@ -133,15 +133,32 @@ def _rows(cell: Any) -> Iterator[Any]:
 
 
 def _paragraph_texts(cell: Any) -> Iterator[str]:
-    for paragraph in cell.iter(_W + "p"):
-        yield "".join(_text(paragraph))
+    """Those of text boxes and of tables within too, but not the same again in another form."""
+    for element in cell:
+        if element.tag == _W + "p":
+            yield "".join(_text(element))
+            for box in _boxes(element):
+                yield from _paragraph_texts(box)
+        elif element.tag not in _SKIPPED:
+            yield from _paragraph_texts(element)
+
+
+def _boxes(paragraph: Any) -> Iterator[Any]:
+    """The text boxes that hang on a paragraph, without those that hang in another."""
+    for box in paragraph.iter(_W + "txbxContent"):
+        if next(box.iterancestors(_W + "p")) is paragraph and not any(
+            ancestor.tag in _SKIPPED for ancestor in box.iterancestors()
+        ):
+            yield box
 
 
 def _text(element: Any) -> Iterator[str]:
     """The characters of a paragraph, without those of text boxes that hang on it."""
     for child in element:
-        if child.tag == _W + "t":
+        if child.tag in {_W + "t", _FORMULA_TEXT}:
             yield child.text or ""
+        elif child.tag == _W + "r" and _is_hidden(child):
+            continue
         elif child.tag == _W + "tab":
             yield "\t"
         elif child.tag in {_W + "br", _W + "cr"}:
@@ -150,6 +167,11 @@ def _text(element: Any) -> Iterator[str]:
             yield "-"
         elif child.tag not in _SKIPPED and child.tag not in {_W + "pPr", _W + "txbxContent"}:
             yield from _text(child)
+
+
+def _is_hidden(run: Any) -> bool:
+    vanish = run.find(f"{_W}rPr/{_W}vanish")
+    return vanish is not None and vanish.get(_W + "val", "true") not in {"0", "false", "off"}
 
 
 def _value(element: Any, path: str) -> str | None:

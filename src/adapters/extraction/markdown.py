@@ -20,6 +20,8 @@ _SECTION_CHARACTERS = 65_536
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _TAG = re.compile(r"<[^<>]{0,2000}>")
+# What a reader does not see of HTML between the lines; comments may be longer than a tag.
+_UNSEEN = re.compile(r"<(script|style)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.I)
 _PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
@@ -81,7 +83,7 @@ def _add_section(tokens: list[Token], transcript: Transcript) -> None:
             case "fence" | "code_block":
                 transcript.add(BlockKind.CODE, token.content)
             case "html_block":
-                transcript.add(BlockKind.PARAGRAPH, _TAG.sub(" ", token.content))
+                transcript.add(BlockKind.PARAGRAPH, _TAG.sub(" ", _UNSEEN.sub(" ", token.content)))
             case "inline":
                 words = _inline_text(token)
                 if row is not None:

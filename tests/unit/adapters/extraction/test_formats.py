@@ -8,6 +8,7 @@ from io import BytesIO
 
 import docx
 import pytest
+from docx.oxml import parse_xml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,17 @@ from domain.retrieval.extracted_text import ExtractedText
 from domain.retrieval.rejection import DocumentRejected
 
 _LIMITS = ExtractionLimits()
+_M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+_IN_BOX = "<w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p></w:txbxContent>"
+# As Word writes it: the same once for itself, and once for programs from before 2010.
+_BOX = (
+    '<w:r xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    ' xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    ' xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape"'
+    f' xmlns:v="urn:schemas-microsoft-com:vml"><mc:AlternateContent><mc:Choice Requires="wps">'
+    f"<w:drawing><wps:txbx>{_IN_BOX}</wps:txbx></w:drawing></mc:Choice><mc:Fallback><w:pict>"
+    f"<v:textbox>{_IN_BOX}</v:textbox></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+)
 
 
 def _extract(content: bytes | str, media_type: str) -> ExtractedText:
@@ -47,6 +59,14 @@ def test_markdown_loses_its_markup_and_keeps_its_structure() -> None:
         ("table_row", 0, "h | i"),
         ("table_row", 0, "1 | 2"),
         ("code", 0, "x  = 1"),
+    ]
+
+
+def test_markdown_leaves_out_what_its_html_hides() -> None:
+    source = "# One\n\n<script>\nalert(1 < 2)\n</script>\n\n<!-- a\n> b -->\n\n<p>two</p>\n"
+    assert _blocks(_extract(source, MARKDOWN)) == [
+        ("heading", 1, "One"),
+        ("paragraph", 0, "two"),
     ]
 
 
@@ -139,6 +159,27 @@ def test_docx_keeps_order_headings_lists_and_tables() -> None:
         ("paragraph", 0, "before"),
         ("table_row", 0, "a | b"),
         ("list_item", 1, "item"),
+    ]
+
+
+def test_docx_reads_what_is_seen_once() -> None:
+    document = docx.Document()
+    shown = document.add_paragraph("Seen ")
+    shown.add_run("hidden").font.hidden = True
+    shown.add_run("again ").font.hidden = False
+    shown._p.append(parse_xml(f"<m:oMath {_M}><m:r><m:t>E=mc</m:t></m:r></m:oMath>"))
+    cell = document.add_table(rows=1, cols=1).cell(0, 0)
+    cell.text = "Cell"
+    cell.paragraphs[0]._p.append(parse_xml(_BOX))
+    cell.add_table(rows=1, cols=1).cell(0, 0).text = "within"
+    document.add_paragraph("With")._p.append(parse_xml(_BOX))
+    file = BytesIO()
+    document.save(file)
+    assert [words for _, _, words in _blocks(_extract(file.getvalue(), DOCX))] == [
+        "Seen again E=mc",
+        "Cell box within",
+        "With",
+        "box",
     ]
 
 
