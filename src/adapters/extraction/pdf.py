@@ -1,7 +1,8 @@
 """Reads PDF through PDFium, and puts its lines together into headings, paragraphs and lists.
 
 PDF knows glyphs at places, not paragraphs. PDFium gives lines in the order in which the page draws
-them, which is reading order for what word processors and typesetters write, columns included.
+them, which is reading order for what word processors and typesetters write, columns included. What
+stands beside each other on one line is taken apart: see `cells` and `column_by_column`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import pypdfium2
 from pypdfium2 import raw as pdfium
 
 from adapters.extraction.limits import ExtractionLimits
+from adapters.extraction.pdf_cells import cells
+from adapters.extraction.pdf_columns import column_by_column
 from adapters.extraction.pdf_lines import Line, add_blocks
 from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import ExtractedText
@@ -32,7 +35,7 @@ def extract_pdf(content: bytes, limits: ExtractionLimits) -> ExtractedText:
     read: list[list[Line]] = []
     characters = 0
     for number in range(1, pages + 1):
-        lines = list(_lines(document, number))
+        lines = column_by_column(list(_lines(document, number)))
         characters += sum(len(line.text) for line in lines)
         if characters > limits.text_bytes_max:
             raise more_bytes_than(limits.text_bytes_max)
@@ -56,12 +59,8 @@ def _lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[Line]:
         textpage = page.get_textpage()
     except pypdfium2.PdfiumError:
         raise DocumentRejected(f"Page {number} of the PDF is damaged.") from None
-    position = 0  # in UTF-16 units, as PDFium counts
-    for text in textpage.get_text_range().split("\r\n"):
-        units = len(text) if text.isascii() else len(text.encode("utf-16-le", "replace")) // 2
-        if text.strip():
-            yield _line(textpage, text, position, position + units - 1, number)
-        position += units + 2
+    for cell in cells(textpage):
+        yield _line(textpage, cell.text, cell.first, cell.last, number)
     textpage.close()
     page.close()
 

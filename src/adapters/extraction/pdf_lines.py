@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from adapters.extraction.transcript import Transcript
 from domain.place import Place
@@ -77,20 +78,33 @@ def _without_furniture(pages: Sequence[Sequence[Line]]) -> Iterator[list[Line]]:
     seen: Counter[str] = Counter()
     for lines in pages:
         if lines:
-            seen.update({_shape(lines[0]), _shape(lines[-1])})
+            seen.update({_shape(_outer_row(lines, at)) for at in (0, -1)})
     often = max(3, len(pages) // 2 + 1)
     for lines in pages:
         kept = list(lines)
         for at in (-1, 0):
-            if len(kept) > 1:
-                shape = _shape(kept[at])
+            row = _outer_row(kept, at)
+            if len(kept) > len(row):
+                shape = _shape(row)
                 if seen[shape] >= often or _PAGE_NUMBER.fullmatch(shape):
-                    kept.pop(at)
+                    kept = kept[len(row) :] if at == 0 else kept[: -len(row)]
         yield kept
 
 
-def _shape(line: Line) -> str:
-    return _DIGITS.sub("#", line.text.strip())
+def _outer_row(lines: Sequence[Line], at: int) -> Sequence[Line]:
+    """The first or the last line with what stands beside it: the name of a chapter and a page."""
+    ordered = lines if at == 0 else lines[::-1]
+    row = list(takewhile(lambda line: _is_level(line, ordered[0]), ordered))
+    return row or ordered[:1]
+
+
+def _is_level(line: Line, other: Line) -> bool:
+    return abs(line.top - other.top) < other.height / 2
+
+
+def _shape(row: Sequence[Line]) -> str:
+    text = " ".join(line.text.strip() for line in sorted(row, key=lambda line: line.left))
+    return _DIGITS.sub("#", text)
 
 
 def _heading_levels(sizes: Counter[float]) -> dict[float, int]:

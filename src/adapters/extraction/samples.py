@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from email.message import EmailMessage
 from io import BytesIO
 
@@ -51,15 +52,30 @@ def samples() -> dict[str, bytes]:
 
 def pdf_of(pages: list[list[str]]) -> bytes:
     """A plain PDF with one line of text for each string; latin letters only."""
+    return _pdf_of(
+        "72 720 Td 14 TL " + " T* ".join(f"({_escaped(line)}) Tj" for line in lines)
+        for lines in pages
+    )
+
+
+def pdf_drawn(*pages: list[tuple[float, float, str]]) -> bytes:
+    """A PDF whose pages have each text where it says, in points from the lower left corner."""
+    return _pdf_of(
+        " ".join(f"1 0 0 1 {x} {y} Tm ({_escaped(text)}) Tj" for x, y, text in drawn)
+        for drawn in pages
+    )
+
+
+def _pdf_of(shown: Iterable[str]) -> bytes:
+    pages = list(shown)
     kids = " ".join(f"{4 + 2 * at} 0 R" for at in range(len(pages)))
     parts = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
-    for at, lines in enumerate(pages):
-        shown = " T* ".join(f"({_escaped(line)}) Tj" for line in lines)
-        drawn = f"BT /F1 12 Tf 72 720 Td 14 TL {shown} ET"
+    for at, page in enumerate(pages):
+        drawn = f"BT /F1 12 Tf {page} ET"
         parts.append(
             "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
             f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * at} 0 R >>"

@@ -16,7 +16,7 @@ from adapters.extraction.container import check_container
 from adapters.extraction.content_type import DOCX, HTML, MARKDOWN, PDF, PLAIN_TEXT
 from adapters.extraction.formats import extract_any
 from adapters.extraction.limits import ExtractionLimits
-from adapters.extraction.samples import pdf_of, samples
+from adapters.extraction.samples import pdf_drawn, pdf_of, samples
 from domain.retrieval.extracted_text import ExtractedText
 from domain.retrieval.rejection import DocumentRejected
 
@@ -133,6 +133,49 @@ def test_pdf_keeps_pages_joins_lines_and_leaves_page_numbers_out() -> None:
     assert extracted.text.split("\n\n")[0] == (
         "A line that is as long as all the others of this paragraph."
     )
+
+
+def test_pdf_parts_the_cells_of_a_row_and_keeps_its_last_number() -> None:
+    rows = [["Name", "City", "Age"], ["Ada Rao", "London", "36"], ["Bob", "Paris", "40"]]
+    drawn = [
+        (72 + 90 * column, 700 - 16 * row, cell)
+        for row, cells in enumerate(rows)
+        for column, cell in enumerate(cells)
+    ]
+    drawn[:0] = [(72, 740, "A line with a gap      of its own is one line.")]
+    read = _blocks(_extract(pdf_drawn(drawn), PDF))
+    assert read[1:] == [("table_row", 0, " | ".join(row)) for row in rows]
+    assert read[0] == ("paragraph", 0, "A line with a gap of its own is one line.")
+
+
+LEFT = ["A first column begins here with words", "that go on and on until they end at its"]
+LEFT += ["foot, where nobody would look for them", "since all eyes rest upon its neighbour"]
+LEFT += ["which is to the right of it.", "And so it ends, with one line more."]
+RIGHT = ["Beside it stands a second one that is", "about other things and should never be"]
+RIGHT += ["mixed with what the first one has said", "because then no sentence would be whole"]
+RIGHT += ["nor would it make any sense."]
+
+
+def test_pdf_reads_columns_one_after_the_other_also_where_they_are_drawn_row_by_row() -> None:
+    place = [(72, LEFT), (320, RIGHT)]
+    drawn = [
+        (x, 700 - 14 * row, column[row])
+        for row in range(len(LEFT))
+        for x, column in place
+        if row < len(column)
+    ]
+    text = " ".join(_extract(pdf_drawn(drawn), PDF).text.replace("|", " ").split())
+    assert " ".join(LEFT) in text
+    assert text.endswith(" ".join(RIGHT))
+
+
+def test_pdf_leaves_out_what_every_page_has_beside_its_number() -> None:
+    said = ["Cedar is here.", "Granite is here.", "Copper is here.", "Barley is here."]
+    pages = [
+        [(72, 760, "Report"), (500, 760, str(page)), (72, 700, words)]
+        for page, words in enumerate(said, start=1)
+    ]
+    assert _extract(pdf_drawn(*pages), PDF).text == "\n\n".join(said)
 
 
 def test_a_pdf_without_text_is_refused_with_the_reason() -> None:

@@ -1,0 +1,117 @@
+"""Parts the lines that PDFium reads where cells of a table, or columns, stand beside each other.
+
+PDF has no cells, and PDFium puts a blank for any gap on a line. A gap that is much wider than the
+others, and begins where another line of the page begins or goes on, is one between cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pypdfium2
+from pypdfium2 import raw as pdfium
+
+_BLANKS = re.compile(r" +")
+# A bullet or a number often stands far from what it marks.
+_MARK = re.compile(r"\s*(?:[^\w\s]|\(?(?:\d{1,3}(?:\.\d{1,3})*[.)]?|[A-Za-z][.)]))\s*")
+# Heights of a line: a gap that no other line needs to bear out, one that is wide by itself, and one
+# that is so beside others on its line, as they are between words.
+_SURELY, _WIDE, _WIDE_BESIDE, _RATIO = 4.0, 1.25, 0.6, 2.5
+_ALIKE_POINTS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some characters of a page's text, and where in it they begin, in UTF-16 units."""
+
+    text: str
+    first: int
+
+    @property
+    def last(self) -> int:
+        return self.first + units(self.text) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """A wide blank: the characters [start, end) of its line, its heights, and where it ends."""
+
+    start: int
+    end: int
+    heights: float
+    right: float
+
+
+def cells(textpage: pypdfium2.PdfTextPage) -> list[Stretch]:
+    """The lines of a page in their order, parted where cells stand beside each other."""
+    lines: list[Stretch] = []
+    position = 0
+    for text in textpage.get_text_range().split("\r\n"):
+        if text.strip():
+            lines.append(Stretch(text, position))
+        position += units(text) + 2
+    gaps = [_wide_gaps(textpage, line) for line in lines]
+    if not any(gaps):
+        return lines
+    edges: Counter[int] = Counter()
+    for line, wide in zip(lines, gaps, strict=True):
+        first = _box(textpage, line.first + units(line.text) - units(line.text.lstrip()))
+        begins = {_edge(first[0])} if first else set()
+        edges.update(begins | {_edge(gap.right) for gap in wide})
+    return [
+        part
+        for line, wide in zip(lines, gaps, strict=True)
+        for part in _parted(line, [gap for gap in wide if _is_borne_out(gap, edges)])
+    ]
+
+
+def units(text: str) -> int:
+    """How long it is in UTF-16, as PDFium counts."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "replace")) // 2
+
+
+def _wide_gaps(textpage: pypdfium2.PdfTextPage, line: Stretch) -> Sequence[_Gap]:
+    gaps = []
+    for blank in _BLANKS.finditer(line.text):
+        left = _box(textpage, line.first + units(line.text[: blank.start()]) - 1)
+        right = _box(textpage, line.first + units(line.text[: blank.end()]))
+        if left is not None and right is not None and right[3] > right[1]:
+            heights = (right[0] - left[2]) / (right[3] - right[1])
+            gaps.append(_Gap(blank.start(), blank.end(), heights, right[0]))
+    least = min((gap.heights for gap in gaps if gap.heights > 0), default=0.0)
+    beside = max(_WIDE_BESIDE, least * _RATIO)
+    return [gap for gap in gaps if gap.heights > _WIDE or gap.heights > beside]
+
+
+def _parted(line: Stretch, gaps: Sequence[_Gap]) -> Iterator[Stretch]:
+    start = 0
+    for gap in gaps:
+        if start or not _MARK.fullmatch(line.text, 0, gap.start):
+            yield Stretch(line.text[start : gap.start], line.first + units(line.text[:start]))
+            start = gap.end
+    if line.text[start:].strip():
+        yield Stretch(line.text[start:], line.first + units(line.text[:start]))
+
+
+def _is_borne_out(gap: _Gap, edges: Counter[int]) -> bool:
+    at = _edge(gap.right)
+    return gap.heights > _SURELY or edges[at - 1] + edges[at] + edges[at + 1] > 1
+
+
+def _edge(x: float) -> int:
+    return round(x / _ALIKE_POINTS)
+
+
+def _box(textpage: pypdfium2.PdfTextPage, unit: int) -> tuple[float, float, float, float] | None:
+    """Left, bottom, right and top of a character in points; None where PDFium does not know it."""
+    at = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, unit)
+    if not 0 <= at < textpage.count_chars():
+        return None
+    try:
+        left, bottom, right, top = textpage.get_charbox(at, loose=True)
+    except pypdfium2.PdfiumError:
+        return None
+    return left, bottom, right, top
