@@ -37,10 +37,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """A wide blank: the characters [start, end) of its line, its heights, and where it ends."""
+    """A wide blank: the characters [start, end) of its line, the unit that follows it, how many
+    heights of the line it is wide, and where it ends in points."""
 
     start: int
     end: int
+    following: int
     heights: float
     right: float
 
@@ -75,25 +77,27 @@ def units(text: str) -> int:
 
 def _wide_gaps(textpage: pypdfium2.PdfTextPage, line: Stretch) -> Sequence[_Gap]:
     gaps = []
+    reached, unit = 0, line.first
     for blank in _BLANKS.finditer(line.text):
-        left = _box(textpage, line.first + units(line.text[: blank.start()]) - 1)
-        right = _box(textpage, line.first + units(line.text[: blank.end()]))
+        before = unit + units(line.text[reached : blank.start()])
+        reached, unit = blank.end(), before + blank.end() - blank.start()
+        left, right = _box(textpage, before - 1), _box(textpage, unit)
         if left is not None and right is not None and right[3] > right[1]:
             heights = (right[0] - left[2]) / (right[3] - right[1])
-            gaps.append(_Gap(blank.start(), blank.end(), heights, right[0]))
+            gaps.append(_Gap(blank.start(), blank.end(), unit, heights, right[0]))
     least = min((gap.heights for gap in gaps if gap.heights > 0), default=0.0)
     beside = max(_WIDE_BESIDE, least * _RATIO)
     return [gap for gap in gaps if gap.heights > _WIDE or gap.heights > beside]
 
 
 def _parted(line: Stretch, gaps: Sequence[_Gap]) -> Iterator[Stretch]:
-    start = 0
+    start, first = 0, line.first
     for gap in gaps:
         if start or not _MARK.fullmatch(line.text, 0, gap.start):
-            yield Stretch(line.text[start : gap.start], line.first + units(line.text[:start]))
-            start = gap.end
+            yield Stretch(line.text[start : gap.start], first)
+            start, first = gap.end, gap.following
     if line.text[start:].strip():
-        yield Stretch(line.text[start:], line.first + units(line.text[:start]))
+        yield Stretch(line.text[start:], first)
 
 
 def _is_borne_out(gap: _Gap, edges: Counter[int]) -> bool:
