@@ -13,7 +13,7 @@ import pypdfium2
 from pypdfium2 import raw as pdfium
 
 from adapters.extraction.limits import ExtractionLimits
-from adapters.extraction.pdf_cells import cells
+from adapters.extraction.pdf_cells import PageText, Stretch, cells
 from adapters.extraction.pdf_columns import column_by_column
 from adapters.extraction.pdf_lines import Line, add_blocks
 from adapters.extraction.transcript import Transcript
@@ -59,33 +59,28 @@ def _lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[Line]:
         textpage = page.get_textpage()
     except pypdfium2.PdfiumError:
         raise DocumentRejected(f"Page {number} of the PDF is damaged.") from None
-    for cell in cells(textpage):
-        yield _line(textpage, cell.text, cell.first, cell.last, number)
+    read = PageText(textpage, page.get_rotation())
+    for cell in cells(read):
+        yield _line(read, cell, number)
     textpage.close()
     page.close()
 
 
-def _line(
-    textpage: pypdfium2.PdfTextPage, text: str, first_unit: int, last_unit: int, page: int
-) -> Line:
+def _line(read: PageText, cell: Stretch, page: int) -> Line:
     """The line with its place in points; nowhere where PDFium does not know its characters."""
-    count = textpage.count_chars()
-    first = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, first_unit)
-    last = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, last_unit)
-    if not (0 <= first < count and 0 <= last < count):
-        return Line(text=text, page=page)
-    try:
-        left, _, _, top = textpage.get_charbox(first, loose=True)
-        last_left, bottom, right, last_top = textpage.get_charbox(last, loose=True)
-    except pypdfium2.PdfiumError:
-        return Line(text=text, page=page)
+    first, last = read.box(cell.first), read.box(cell.last)
+    if first is None or last is None:
+        return Line(text=cell.text, page=page)
+    at = pdfium.FPDFText_GetCharIndexFromTextIndex(read.textpage, cell.first)
+    left, _, _, top = first
+    last_left, bottom, right, last_top = last
     return Line(
-        text=text,
+        text=cell.text,
         page=page,
         left=left,
         right=max(right, last_left),
         top=max(top, last_top),
         bottom=bottom,
-        size=round(pdfium.FPDFText_GetFontSize(textpage, first) * 2) / 2,
+        size=round(pdfium.FPDFText_GetFontSize(read.textpage, at) * 2) / 2,
         height=abs(last_top - bottom),
     )

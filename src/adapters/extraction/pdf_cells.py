@@ -23,6 +23,33 @@ _SURELY, _WIDE, _WIDE_BESIDE, _RATIO = 4.0, 1.25, 0.6, 2.5
 _ALIKE_POINTS = 2.0
 
 
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top in points, as the page is shown; where it begins is of no account."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What PDFium reads of a page, which is shown turned by so many degrees clockwise."""
+
+    textpage: pypdfium2.PdfTextPage
+    turned: int
+
+    def box(self, unit: int) -> Box | None:
+        """Where a character is; None where PDFium does not know it."""
+        at = pdfium.FPDFText_GetCharIndexFromTextIndex(self.textpage, unit)
+        if not 0 <= at < self.textpage.count_chars():
+            return None
+        try:
+            left, bottom, right, top = self.textpage.get_charbox(at, loose=True)
+        except pypdfium2.PdfiumError:
+            return None
+        if self.turned == 90:
+            return bottom, -right, top, -left
+        if self.turned == 180:
+            return -right, -top, -left, -bottom
+        return (-top, left, -bottom, right) if self.turned == 270 else (left, bottom, right, top)
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Some characters of a page's text, and where in it they begin, in UTF-16 units."""
@@ -47,20 +74,20 @@ class _Gap:
     right: float
 
 
-def cells(textpage: pypdfium2.PdfTextPage) -> list[Stretch]:
+def cells(page: PageText) -> list[Stretch]:
     """The lines of a page in their order, parted where cells stand beside each other."""
     lines: list[Stretch] = []
     position = 0
-    for text in textpage.get_text_range().split("\r\n"):
+    for text in page.textpage.get_text_range().split("\r\n"):
         if text.strip():
             lines.append(Stretch(text, position))
         position += units(text) + 2
-    gaps = [_wide_gaps(textpage, line) for line in lines]
+    gaps = [_wide_gaps(page, line) for line in lines]
     if not any(gaps):
         return lines
     edges: Counter[int] = Counter()
     for line, wide in zip(lines, gaps, strict=True):
-        first = _box(textpage, line.first + units(line.text) - units(line.text.lstrip()))
+        first = page.box(line.first + len(line.text) - len(line.text.lstrip()))
         begins = {_edge(first[0])} if first else set()
         edges.update(begins | {_edge(gap.right) for gap in wide})
     return [
@@ -75,13 +102,13 @@ def units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "replace")) // 2
 
 
-def _wide_gaps(textpage: pypdfium2.PdfTextPage, line: Stretch) -> Sequence[_Gap]:
+def _wide_gaps(page: PageText, line: Stretch) -> Sequence[_Gap]:
     gaps = []
     reached, unit = 0, line.first
     for blank in _BLANKS.finditer(line.text):
         before = unit + units(line.text[reached : blank.start()])
         reached, unit = blank.end(), before + blank.end() - blank.start()
-        left, right = _box(textpage, before - 1), _box(textpage, unit)
+        left, right = page.box(before - 1), page.box(unit)
         if left is not None and right is not None and right[3] > right[1]:
             heights = (right[0] - left[2]) / (right[3] - right[1])
             gaps.append(_Gap(blank.start(), blank.end(), unit, heights, right[0]))
@@ -107,15 +134,3 @@ def _is_borne_out(gap: _Gap, edges: Counter[int]) -> bool:
 
 def _edge(x: float) -> int:
     return round(x / _ALIKE_POINTS)
-
-
-def _box(textpage: pypdfium2.PdfTextPage, unit: int) -> tuple[float, float, float, float] | None:
-    """Left, bottom, right and top of a character in points; None where PDFium does not know it."""
-    at = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, unit)
-    if not 0 <= at < textpage.count_chars():
-        return None
-    try:
-        left, bottom, right, top = textpage.get_charbox(at, loose=True)
-    except pypdfium2.PdfiumError:
-        return None
-    return left, bottom, right, top

@@ -58,15 +58,21 @@ def pdf_of(pages: list[list[str]]) -> bytes:
     )
 
 
-def pdf_drawn(*pages: list[tuple[float, float, str]]) -> bytes:
-    """A PDF whose pages have each text where it says, in points from the lower left corner."""
+def pdf_drawn(*pages: list[tuple[float, float, str]], turned: int = 0) -> bytes:
+    """A PDF whose pages have each text where it says, in points from the lower left corner.
+
+    Where they are `turned` by 90 degrees, as wide tables are, x goes up and y to the right."""
+    matrix = "0 1 -1 0" if turned else "1 0 0 1"
     return _pdf_of(
-        " ".join(f"1 0 0 1 {x} {y} Tm ({_escaped(text)}) Tj" for x, y, text in drawn)
-        for drawn in pages
+        (
+            " ".join(f"{matrix} {x} {y} Tm ({_escaped(text)}) Tj" for x, y, text in drawn)
+            for drawn in pages
+        ),
+        turned,
     )
 
 
-def _pdf_of(shown: Iterable[str]) -> bytes:
+def _pdf_of(shown: Iterable[str], turned: int = 0) -> bytes:
     pages = list(shown)
     kids = " ".join(f"{4 + 2 * at} 0 R" for at in range(len(pages)))
     parts = [
@@ -77,7 +83,7 @@ def _pdf_of(shown: Iterable[str]) -> bytes:
     for at, page in enumerate(pages):
         drawn = f"BT /F1 12 Tf {page} ET"
         parts.append(
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Rotate {turned} "
             f"/Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2 * at} 0 R >>"
         )
         parts.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")

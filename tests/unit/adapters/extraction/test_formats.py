@@ -148,6 +148,17 @@ def test_pdf_parts_the_cells_of_a_row_and_keeps_its_last_number() -> None:
     assert read[0] == ("paragraph", 0, "A line with a gap of its own is one line.")
 
 
+def test_pdf_reads_a_page_that_lies_on_its_side_as_it_is_shown() -> None:
+    rows = [["Name", "City", "Age"], ["Ada Rao", "London", "36"], ["Bob", "Paris", "40"]]
+    drawn = [
+        (100.0 + 16 * row, 72.0 + 90 * column, cell)
+        for row, cells in enumerate(rows)
+        for column, cell in enumerate(cells)
+    ]
+    said = _blocks(_extract(pdf_drawn(drawn, turned=90), PDF))
+    assert said == [("table_row", 0, " | ".join(row)) for row in rows]
+
+
 LEFT = ["A first column begins here with words", "that go on and on until they end at its"]
 LEFT += ["foot, where nobody would look for them", "since all eyes rest upon its neighbour"]
 LEFT += ["which is to the right of it.", "And so it ends, with one line more."]
