@@ -7,14 +7,13 @@ stands beside each other on one line is taken apart: see `cells` and `column_by_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pypdfium2
 from pypdfium2 import raw as pdfium
 
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.pdf_cells import PageText, Stretch, cells
 from adapters.extraction.pdf_columns import column_by_column
+from adapters.extraction.pdf_forms import with_what_was_typed
 from adapters.extraction.pdf_lines import Line, add_blocks
 from adapters.extraction.transcript import Transcript
 from domain.retrieval.extracted_text import ExtractedText
@@ -35,7 +34,7 @@ def extract_pdf(content: bytes, limits: ExtractionLimits) -> ExtractedText:
     read: list[list[Line]] = []
     characters = 0
     for number in range(1, pages + 1):
-        lines = column_by_column(list(_lines(document, number)))
+        lines = _lines(document, number, limits)
         characters += sum(len(line.text) for line in lines)
         if characters > limits.text_bytes_max:
             raise more_bytes_than(limits.text_bytes_max)
@@ -46,24 +45,27 @@ def extract_pdf(content: bytes, limits: ExtractionLimits) -> ExtractedText:
 
 def _opened(content: bytes) -> pypdfium2.PdfDocument:
     try:
-        return pypdfium2.PdfDocument(content)
+        document = pypdfium2.PdfDocument(content)
+        document.init_forms()  # before any page is opened; without a form it does nothing
     except pypdfium2.PdfiumError as error:
         if error.err_code == pdfium.FPDF_ERR_PASSWORD:
             raise DocumentRejected("The PDF is protected by a password.") from None
         raise DocumentRejected("The PDF is damaged.") from None
+    return document
 
 
-def _lines(document: pypdfium2.PdfDocument, number: int) -> Iterator[Line]:
+def _lines(document: pypdfium2.PdfDocument, number: int, limits: ExtractionLimits) -> list[Line]:
     try:
         page = document[number - 1]
         textpage = page.get_textpage()
     except pypdfium2.PdfiumError:
         raise DocumentRejected(f"Page {number} of the PDF is damaged.") from None
     read = PageText(textpage, page.get_rotation())
-    for cell in cells(read):
-        yield _line(read, cell, number)
+    lines = [_line(read, cell, number) for cell in cells(read)]
+    lines = with_what_was_typed(lines, document, page, number, bytes_max=limits.text_bytes_max)
     textpage.close()
     page.close()
+    return column_by_column(lines)
 
 
 def _line(read: PageText, cell: Stretch, page: int) -> Line:

@@ -40,14 +40,10 @@ class PageText:
         if not 0 <= at < self.textpage.count_chars():
             return None
         try:
-            left, bottom, right, top = self.textpage.get_charbox(at, loose=True)
+            box = self.textpage.get_charbox(at, loose=True)
         except pypdfium2.PdfiumError:
             return None
-        if self.turned == 90:
-            return bottom, -right, top, -left
-        if self.turned == 180:
-            return -right, -top, -left, -bottom
-        return (-top, left, -bottom, right) if self.turned == 270 else (left, bottom, right, top)
+        return turned_box(box, self.turned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +91,16 @@ def cells(page: PageText) -> list[Stretch]:
         for line, wide in zip(lines, gaps, strict=True)
         for part in _parted(line, [gap for gap in wide if _is_borne_out(gap, edges)])
     ]
+
+
+def turned_box(box: Box, degrees: int) -> Box:
+    """A place on a page as it is where the page is shown turned clockwise."""
+    left, bottom, right, top = box
+    return {
+        90: (bottom, -right, top, -left),
+        180: (-right, -top, -left, -bottom),
+        270: (-top, left, -bottom, right),
+    }.get(degrees, box)
 
 
 def units(text: str) -> int:

@@ -7,6 +7,7 @@ import zipfile
 from io import BytesIO
 
 import docx
+import msgspec
 import pytest
 from docx.oxml import parse_xml
 from hypothesis import given
@@ -157,6 +158,36 @@ def test_pdf_reads_a_page_that_lies_on_its_side_as_it_is_shown() -> None:
     ]
     said = _blocks(_extract(pdf_drawn(drawn, turned=90), PDF))
     assert said == [("table_row", 0, " | ".join(row)) for row in rows]
+
+
+def test_pdf_has_what_was_typed_into_its_form_beside_the_labels() -> None:
+    labels = [(72.0, 700.0, "Name:"), (72.0, 680.0, "City:"), (72.0, 660.0, "The end.")]
+    widget = "<< /Type /Annot /Subtype /Widget /FT /Tx /T (f{0}) {1} /Rect [200 {2} 400 {3}] >>"
+    typed = [
+        widget.format(1, "/V (Ada)", 696, 714),
+        widget.format(2, "/V <FEFF004B00F6006C006E>", 676, 694),
+        widget.format(3, "/Ff 8192 /V (a password)", 600, 618),
+        widget.format(4, "/F 2 /V (hidden)", 580, 598),
+        "<< /Type /Annot /Subtype /FreeText /Contents (Laid over) /Rect [72 500 400 518] >>",
+        "<< /Type /Annot /Subtype /Text /Contents (a note) /Rect [72 400 92 420] >>",
+    ]
+    fields = " ".join(f"{number} 0 R" for number in range(6, 6 + len(typed)))
+    added = "".join(f"{number} 0 obj\n{each}\nendobj\n" for number, each in enumerate(typed, 6))
+    content = (  # PDFium finds the objects again where the table of their places is wrong
+        pdf_drawn(labels)
+        .replace(b"/Catalog", f"/Catalog /AcroForm << /Fields [{fields}] >>".encode())
+        .replace(b"/Rotate 0", f"/Annots [{fields}]".encode())
+        .replace(b"xref\n0", f"{added}xref\n0".encode())
+    )
+    assert [words for _, _, words in _blocks(_extract(content, PDF))] == [
+        "Name: | Ada",
+        "City: | Köln",
+        "The end.",
+        "Laid over",
+    ]
+    less = msgspec.structs.replace(_LIMITS, text_bytes_max=30)
+    with pytest.raises(DocumentRejected, match="MiB of text"):
+        extract_any(content, PDF, less)
 
 
 LEFT = ["A first column begins here with words", "that go on and on until they end at its"]
