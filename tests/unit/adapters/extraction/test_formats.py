@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from datetime import date
 from io import BytesIO
 
 import docx
 import msgspec
+import pptx
 import pytest
 from docx.oxml import parse_xml
 from hypothesis import given
 from hypothesis import strategies as st
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
+from pptx.opc.package import Part
+from pptx.opc.packuri import PackURI
 
 from adapters.extraction.container import check_container
-from adapters.extraction.content_type import DOCX, HTML, MARKDOWN, PDF, PLAIN_TEXT
+from adapters.extraction.content_type import DOCX, HTML, MARKDOWN, PDF, PLAIN_TEXT, PPTX
 from adapters.extraction.formats import extract_any
 from adapters.extraction.limits import ExtractionLimits
 from adapters.extraction.samples import pdf_drawn, pdf_of, samples
@@ -23,6 +29,17 @@ from domain.retrieval.rejection import DocumentRejected
 
 _LIMITS = ExtractionLimits()
 _M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+_A = b'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+_DIAGRAM = (
+    '<p:graphicFrame xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
+    ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><p:nvGraphicFramePr>'
+    '<p:cNvPr id="9" name="d"/><p:cNvGraphicFramePr/><p:nvPr/></p:nvGraphicFramePr><p:xfrm>'
+    '<a:off x="0" y="9000000"/><a:ext cx="9" cy="9"/></p:xfrm><a:graphic><a:graphicData'
+    ' uri="http://schemas.openxmlformats.org/drawingml/2006/diagram"><dgm:relIds'
+    ' xmlns:dgm="http://schemas.openxmlformats.org/drawingml/2006/diagram" xmlns:r='
+    '"http://schemas.openxmlformats.org/officeDocument/2006/relationships" r:dm="{}"/>'
+    "</a:graphicData></a:graphic></p:graphicFrame>"
+)
 _IN_BOX = "<w:txbxContent><w:p><w:r><w:t>box</w:t></w:r></w:p></w:txbxContent>"
 # As Word writes it: the same once for itself, and once for programs from before 2010.
 _BOX = (
@@ -265,6 +282,38 @@ def test_docx_reads_what_is_seen_once() -> None:
         "Cell box within",
         "With",
         "box",
+    ]
+
+
+def test_pptx_has_the_words_of_charts_and_diagrams() -> None:
+    presentation = pptx.Presentation()
+    slide = presentation.slides.add_slide(presentation.slide_layouts[5])
+    slide.shapes.title.text = "Sales"
+    data = CategoryChartData()
+    data.categories = ["East", "West"]
+    data.add_series("May", (1, 2.5))
+    by_day = CategoryChartData()
+    by_day.categories = [date(2026, 1, 31)]
+    by_day.add_series("Days", (7,))
+    for at, (kind, each) in enumerate(
+        [(XL_CHART_TYPE.COLUMN_CLUSTERED, data), (XL_CHART_TYPE.LINE, by_day)]
+    ):
+        chart = slide.shapes.add_chart(kind, 0, at * 900_000, 9_000, 9_000, each).chart
+        chart.chart_title.text_frame.text = f"Chart {at}"
+    for number, blob in enumerate((b"<a:p %s><a:r><a:t>Plan</a:t></a:r></a:p>" % _A, b"<broken")):
+        uri = PackURI(f"/ppt/diagrams/data{number}.xml")
+        part = Part(uri, "application/xml", slide.part.package, blob)
+        related = slide.part.relate_to(part, "urn:data")
+        slide.shapes._spTree.append(parse_xml(_DIAGRAM.format(related)))
+    file = BytesIO()
+    presentation.save(file)
+    assert [words for _, _, words in _blocks(_extract(file.getvalue(), PPTX))] == [
+        "Sales",
+        "Chart 0",
+        "May | East: 1 | West: 2.5",
+        "Chart 1",
+        "Days | 2026-01-31: 7",
+        "Plan",
     ]
 
 
