@@ -19,10 +19,7 @@ _ALIKE = 0.9  # of the rows have as many cells as the first
 _WIDE = 4  # so many columns of bare numbers are a table; fewer may be numbers with separators
 _MARKUP = re.compile(r"[{}<>=`\\]|^[-*#>|]\s")
 _STOP = re.compile(r"[.:;!?]$")
-_EVEN_ROWS, _EVEN_CELLS = (
-    3,
-    3,
-)  # so many rows of equally many cells are a table, whatever names them
+_EVEN_ROWS = _EVEN_CELLS = 3  # so many rows of as many cells are a table, whatever names them
 _DECLARED = re.compile(r"sep=([,;\t])\r?\n")  # what Excel reads, and some programs write
 _EVENLY = ("()", "[]")
 
