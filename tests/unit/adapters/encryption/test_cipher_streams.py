@@ -121,13 +121,22 @@ async def test_one_flipped_bit_is_noticed_wherever_it_is(stored: Stored) -> None
             await _assert_tampered(stored(altered), length=len(sealed))
 
 
-async def test_nothing_of_an_altered_chunk_is_yielded(stored: Stored) -> None:
+@pytest.mark.parametrize("piece_bytes", [1_000, 300_000])
+@pytest.mark.parametrize("number", range(4))
+async def test_what_stands_before_an_altered_chunk_is_yielded_and_nothing_of_it(
+    stored: Stored, number: int, piece_bytes: int
+) -> None:
     sealed = bytearray(SEALED[len(PLAINTEXT)])
-    sealed[HEADER_BYTES + SEALED_CHUNK_BYTES + 5] ^= 1
-    opening = _opening(stored(bytes(sealed)))
-    assert await anext(opening) == PLAINTEXT[:CHUNK_BYTES]
+    sealed[HEADER_BYTES + number * SEALED_CHUNK_BYTES + 5] ^= 1
+    read: list[bytes] = []
+
+    async def keep(pieces: AsyncIterator[bytes]) -> None:
+        async for piece in pieces:
+            read.append(piece)
+
     with pytest.raises(Tampered):
-        await anext(opening)
+        await keep(_opening(stored(bytes(sealed), piece_bytes=piece_bytes)))
+    assert b"".join(read) == PLAINTEXT[: number * CHUNK_BYTES]
 
 
 async def test_chunks_that_were_swapped_repeated_or_dropped_are_noticed(stored: Stored) -> None:
@@ -158,6 +167,22 @@ async def test_a_wrong_length_is_noticed_even_if_the_store_gives_more_than_was_a
     )
     with pytest.raises(Tampered):
         await anext(opening)
+
+
+async def test_a_whole_message_of_another_length_than_was_recorded_is_noticed() -> None:
+    """An older version of a content, say, that somebody put back."""
+    for recorded, there in ((CHUNK_BYTES, len(PLAINTEXT)), (len(PLAINTEXT), CHUNK_BYTES)):
+
+        async def read(
+            start: int, _end: int, content: bytes = SEALED[there]
+        ) -> AsyncIterator[bytes]:
+            yield content[start:]
+
+        opening = CIPHER.open_stream(
+            KEY, read, CONTEXT, sealed_length=sealed_length(recorded), start=0, end=recorded
+        )
+        with pytest.raises(Tampered):
+            _ = [piece async for piece in opening]
 
 
 async def test_another_key_or_context_opens_nothing(stored: Stored) -> None:
