@@ -45,6 +45,8 @@ class CheckedBundle:
     testimony: Testimony = field(default_factory=Testimony)
     failed: dict[str, str] = field(default_factory=dict)
     """Why, for each release that did."""
+    goes_on: bool = False
+    """Whether the last page said that there are more."""
 
     def __post_init__(self) -> None:
         self.through = self.after
@@ -70,6 +72,7 @@ class CheckedBundle:
             "gap",
             f"after release {self.through} the bundle goes on after {page['after']}",
         )
+        self.goes_on = page.get("next_after") is not None
         for given in page["entries"]:
             self._add_entry(given, checkpoint, document, findings)
         for given in page.get("failures", ()):  # bundles of before there were any have none
@@ -79,12 +82,20 @@ class CheckedBundle:
     def conclude(self, findings: Findings) -> None:
         """Sum up in words."""
         numbers = f"with the releases {self.after + 1} to {self.through}"
+        if self.through == self.after:
+            numbers = f"and no release after {self.after}"
         if self.only:
             numbers = f"with some of the releases after {self.after}"
         findings.ok(
             "entries",
             f"document {self.document_id}: {self.entries} entries are in the log, {numbers}",
         )
+        if self.goes_on:
+            findings.ok(
+                "goes_on",
+                f"it goes on after release {self.through}: what follows is in another bundle"
+                f" (?after={self.through}), and was not checked",
+            )
         if self.only:
             asked = ", ".join(f"{name} {each}" for name, each in sorted(self.only.items()))
             findings.ok(

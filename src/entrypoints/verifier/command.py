@@ -18,7 +18,12 @@ from entrypoints.verifier.answer import check_answer, check_texts
 from entrypoints.verifier.bundle import UNREADABLE, CheckedBundle
 from entrypoints.verifier.entry import FAILED, CheckedEntry, check_entry
 from entrypoints.verifier.findings import Findings, NotChecked, NotVerified, require
-from entrypoints.verifier.history import continues, hashes_between, trusted_checkpoint
+from entrypoints.verifier.history import (
+    continues,
+    hashes_between,
+    place_of,
+    trusted_checkpoint,
+)
 from entrypoints.verifier.promise import check_promise, proof_of, read_promise
 from entrypoints.verifier.reading import ed25519_verify, read_key, read_text
 from entrypoints.verifier.service import TOKEN_VARIABLE, Service
@@ -46,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotChecked as failed:
         findings.unchecked(str(failed))
         status = VIOLATED if findings.violations else NOT_CHECKED
+    except NoteNotValid as wrong:
+        findings.violated("malformed", str(wrong))
+        status = VIOLATED
     except UNREADABLE as malformed:
         findings.violated("malformed", f"what was given cannot be read: {malformed!r}"[:300])
         status = VIOLATED
@@ -68,7 +76,7 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
         _check_service(given, Service.at(given.what), findings)
         return
     key = read_key(given.key)
-    bundle = json.loads(read_text(Path(given.what)))
+    bundle = _bundle(read_text(Path(given.what)))
     latest = _check_file(key, bundle, findings)
     if given.text or given.text_key:
         check_texts(bundle, _texts(given.text or ()), _text_keys(given.text_key or ()), findings)
@@ -81,7 +89,32 @@ def _check(given: argparse.Namespace, findings: Findings) -> None:
         steps: Sequence[bytes] = []
         if given.consistency is not None:
             steps = hashes_between(json.loads(read_text(given.consistency)), old, new)
+        elif old.size < new.size:
+            raise NotChecked(
+                f"whether the log of {new.size} entries continues the {old.size} kept earlier takes"
+                f" --consistency: what {place_of(key)}/consistency?from={old.size}&to={new.size}"
+                " answers"
+            )
         findings.ok("consistent", continues(old, new, steps))
+
+
+def _bundle(text: str) -> dict[str, Any]:
+    """Raises NotVerified for what is nothing that can be checked here."""
+    try:
+        bundle = json.loads(text)
+    except (ValueError, RecursionError) as wrong:
+        raise NotVerified("malformed", f"this is no JSON: {wrong}"[:300]) from None
+    known = isinstance(bundle, dict) and (
+        bundle.get("format") == ANSWER_FORMAT or not {"entries", "proof"}.isdisjoint(bundle)
+    )
+    require(
+        known,
+        "malformed",
+        "this is neither a proof (/v1/audit/events/{id}/proof), nor a bundle of accesses"
+        " (/v1/documents/{id}/accesses/bundle) or of an answer (/v1/runs/{id}/bundle)",
+    )
+    found: dict[str, Any] = bundle
+    return found
 
 
 def _check_file(key: VerifierKey, bundle: dict[str, Any], findings: Findings) -> Checkpoint | None:
@@ -131,14 +164,14 @@ def _check_service(given: argparse.Namespace, service: Service, findings: Findin
     if given.document is not None:
         latest = _check_accesses(key, service, given.document, findings)
     else:
-        latest = trusted_checkpoint(service.text("/v1/audit/checkpoint"), key)
+        latest = trusted_checkpoint(service.text(f"{place_of(key)}/checkpoint"), key)
         findings.ok("signed", f"{key.name} signed a checkpoint over {latest.size} entries")
     if given.tree:
         latest = check_whole_tree(key, service, findings)
     if given.witness is not None:
         _check_witness(key, service, latest, given.witness, findings)
     if kept is not None:
-        findings.ok("consistent", _continues(service, kept, latest))
+        findings.ok("consistent", _continues(key, service, kept, latest))
 
 
 def _check_accesses(
@@ -151,7 +184,7 @@ def _check_accesses(
         all_of_them = not checked.only
         require(all_of_them, "narrowed", "all releases were asked for, and some were given")
         if latest is not None:
-            _continues(service, latest, newer)
+            _continues(key, service, latest, newer)
         latest = newer
         if page["next_after"] is None or not page["entries"]:
             break
@@ -173,11 +206,11 @@ def _check_witness(
     key: VerifierKey, service: Service, latest: Checkpoint, witness: str, findings: Findings
 ) -> None:
     """A witness saw the history that is shown here, or what it saw begins with that."""
-    note = service.text("/v1/audit/cosigned")
+    note = service.text(f"{place_of(key)}/cosigned")
     seen = trusted_checkpoint(note, key)
     _cosigned(note, seen, witness, findings)
     old, new = sorted((seen, latest), key=lambda each: each.size)
-    findings.ok("consistent", _continues(service, old, new))
+    findings.ok("consistent", _continues(key, service, old, new))
 
 
 def _cosigned(note: str, checkpoint: Checkpoint, witness: str, findings: Findings) -> None:
@@ -190,10 +223,11 @@ def _cosigned(note: str, checkpoint: Checkpoint, witness: str, findings: Finding
     )
 
 
-def _continues(service: Service, old: Checkpoint, new: Checkpoint) -> str:
+def _continues(key: VerifierKey, service: Service, old: Checkpoint, new: Checkpoint) -> str:
     hashes: Sequence[bytes] = []
     if old.size < new.size:
-        steps = service.json("/v1/audit/consistency", **{"from": old.size, "to": new.size})
+        asked = {"from": old.size, "to": new.size}
+        steps = service.json(f"{place_of(key)}/consistency", **asked)
         hashes = hashes_between(steps, old, new)
     return continues(old, new, hashes)
 

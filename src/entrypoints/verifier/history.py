@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from domain.audit.checkpoint import Checkpoint, open_checkpoint
+from domain.audit.checkpoint import (
+    LOG_OF_CHECKPOINTS,
+    Checkpoint,
+    log_name,
+    open_checkpoint,
+)
 from domain.audit.note import VerifierKey, from_base64
 from domain.audit.proof import is_consistent
 from entrypoints.verifier.findings import require
 from entrypoints.verifier.reading import ed25519_verify
+
+
+def place_of(key: VerifierKey) -> str:
+    """Where a service tells of the log that has this key: of its tenants' logs, or of the one that
+    holds the checkpoints of all of them, which is for everybody."""
+    return "/v1/checkpoints" if key.name == log_name(LOG_OF_CHECKPOINTS) else "/v1/audit"
 
 
 def trusted_checkpoint(note: str, key: VerifierKey) -> Checkpoint:

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from domain.audit.note import VerifierKey
+from domain.audit.note import NoteNotValid, VerifierKey
 from entrypoints.verifier.findings import NotChecked
 
 BYTES_MAX = 4 * 1024 * 1024
@@ -34,8 +34,15 @@ def canonical(value: Any) -> bytes:
 
 
 def read_key(given: str) -> VerifierKey:
-    """Printed, or the file that it is in. Raises NoteNotValid for what is none."""
-    return VerifierKey.parse(read_text(Path(given)) if Path(given).is_file() else given)
+    """Printed, or the file that it is in. Raises NotChecked for what is neither: whoever asked has
+    mistaken themselves, and nothing is known of the log."""
+    if not given:
+        raise NotChecked("the log's key is missing: --key")
+    is_printed = "+" in given and not Path(given).is_file()
+    try:
+        return VerifierKey.parse(given if is_printed else read_text(Path(given)))
+    except (NoteNotValid, UnicodeDecodeError) as wrong:
+        raise NotChecked(f"the log's key is none: {wrong}") from None
 
 
 def read_text(path: Path) -> str:

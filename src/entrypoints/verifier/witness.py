@@ -20,16 +20,22 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.audit.checkpoint import LOG_OF_CHECKPOINTS, Checkpoint, log_name
+from domain.audit.checkpoint import Checkpoint
 from domain.audit.cosignature import WitnessKey, cosignature_line, cosigned_message
 from domain.audit.note import NoteNotValid, VerifierKey
 from entrypoints.verifier.bundle import UNREADABLE
 from entrypoints.verifier.findings import NotChecked, NotVerified
-from entrypoints.verifier.history import continues, hashes_between, trusted_checkpoint
+from entrypoints.verifier.history import (
+    continues,
+    hashes_between,
+    place_of,
+    trusted_checkpoint,
+)
 from entrypoints.verifier.reading import read_key, read_text
 from entrypoints.verifier.service import TOKEN_VARIABLE, Service
 
 SEED_BYTES = 32
+SECONDS_MIN, SECONDS_MAX = 0.1, 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Witness:
 
 def watch(witness: Witness, log: VerifierKey, service: Service, *, submit: bool) -> str:
     """One look. Says what was signed; raises NotVerified where the log is not what it was."""
-    place = "/v1/checkpoints" if log.name == log_name(LOG_OF_CHECKPOINTS) else "/v1/audit"
+    place = place_of(log)
     note = service.text(f"{place}/checkpoint")
     latest = trusted_checkpoint(note, log)
     kept = witness.last(log)
@@ -128,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(witness.key.printed)
             return 0
         log, service = read_key(given.key), Service.at(given.address)
+        _ = witness.key  # what is wrong with it is no fault of the log
     except (NotChecked, NoteNotValid, ValueError, OSError) as wrong:
         print(f"FAIL  {wrong}")
         return 2
@@ -145,7 +152,7 @@ def _look(witness: Witness, log: VerifierKey, service: Service, *, submit: bool)
     except NotVerified as failed:
         print(f"FAIL  {failed} [{failed.code}]", flush=True)
         return 1
-    except NotChecked as failed:
+    except (NotChecked, OSError) as failed:
         print(f"FAIL  {failed}", flush=True)
         return 2
     except UNREADABLE as malformed:
@@ -170,6 +177,13 @@ def _write(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
+def _seconds(given: str) -> float:
+    seconds = float(given)
+    if not SECONDS_MIN <= seconds <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"from {SECONDS_MIN} to {SECONDS_MAX} seconds")
+    return seconds
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="strongroom witness",
@@ -182,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
         "--directory", type=Path, default=Path("witness"), help="for its key and checkpoints"
     )
     parser.add_argument("--name", default="witness", help="of its key, as it signs (witness)")
-    parser.add_argument("--every", type=float, help="look again after so many seconds")
+    parser.add_argument("--every", type=_seconds, help="look again after so many seconds")
     parser.add_argument("--submit", action="store_true", help="hand cosignatures to the service")
     parser.add_argument("--show-key", action="store_true", help="print its public key, and end")
     return parser

@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.audit.checkpoint import Checkpoint
+from domain.audit.checkpoint import LOG_OF_CHECKPOINTS, Checkpoint, log_name
 from domain.audit.note import VerifierKey, to_base64
 from domain.audit.tree import append, consistency_path, leaf_hash, range_hash, root
+from entrypoints.verifier.command import main as verify
 from entrypoints.verifier.witness import Witness, main
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -25,10 +27,16 @@ TIMEOUT_SECONDS = 20.0
 
 
 @contextmanager
-def log_of(leaves: Sequence[bytes], *, proving: Callable[[], object]) -> Iterator[str]:
+def log_of(
+    leaves: Sequence[bytes],
+    *,
+    proving: Callable[[], object],
+    key: VerifierKey = KEY,
+    at: str = "/v1/audit/",
+) -> Iterator[str]:
     """The address of a log of these leaves; `proving` is called before each consistency proof."""
     nodes = append(0, {}, [leaf_hash(each) for each in leaves])
-    checkpoint = Checkpoint(origin=KEY.name, size=len(leaves), root=root(len(leaves), nodes))
+    checkpoint = Checkpoint(origin=key.name, size=len(leaves), root=root(len(leaves), nodes))
 
     def consistency(old: int, new: int) -> str:
         proving()
@@ -38,7 +46,10 @@ def log_of(leaves: Sequence[bytes], *, proving: Callable[[], object]) -> Iterato
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
-            told = checkpoint.signed(KEY, PRIVATE.sign(checkpoint.text.encode()))
+            told = checkpoint.signed(key, PRIVATE.sign(checkpoint.text.encode()))
+            if not asked.path.startswith(at):
+                self.send_error(401)
+                return
             if asked.path.endswith("/consistency"):
                 query = parse_qs(asked.query)
                 told = consistency(int(query["from"][0]), int(query["to"][0]))
@@ -58,6 +69,43 @@ def log_of(leaves: Sequence[bytes], *, proving: Callable[[], object]) -> Iterato
         server.shutdown()
         serving.join()
         server.server_close()
+
+
+def test_the_log_of_checkpoints_is_verified_without_an_account(tmp_path: Path) -> None:
+    name = log_name(LOG_OF_CHECKPOINTS)
+    public = VerifierKey(name=name, public_key=KEY.public_key)
+    arguments = ["--key", public.printed, "--directory", str(tmp_path)]
+    leaves, at = [*SEEN_BEFORE, b"6"], "/v1/checkpoints/"
+    with log_of(SEEN_BEFORE, proving=list, key=public, at=at) as before:
+        assert main([before, *arguments]) == 0
+        assert verify([before, "--key", public.printed]) == 0
+    (kept,) = tmp_path.glob("*.checkpoint")
+    with log_of(leaves, proving=list, key=public, at=at) as log:
+        assert verify([log, "--key", public.printed, "--checkpoint", str(kept)]) == 0
+    with log_of([b"0", *leaves], proving=list, key=public, at=at) as another:
+        assert verify([another, "--key", public.printed, "--checkpoint", str(kept)]) == 1
+
+
+def test_what_is_wrong_with_a_witness_is_no_verdict_on_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "witness.key").write_bytes(b"short")
+    key = ["--key", KEY.printed]
+    with log_of(SEEN_BEFORE, proving=list) as log:
+        for wrong in (
+            [*key, "--directory", str(tmp_path / "file")],
+            [*key, "--directory", str(tmp_path / "short")],
+            [*key, "--directory", str(tmp_path / "new"), "--name", "a b"],
+            ["--key", str(tmp_path / "missing"), "--directory", str(tmp_path / "new")],
+        ):
+            assert main([log, *wrong]) == 2, wrong
+            assert capsys.readouterr().out.startswith("FAIL")
+        for seconds in ("0", "-1", "nan", "inf", "1e9", "soon"):
+            with pytest.raises(SystemExit) as ended:
+                main([log, *key, "--directory", str(tmp_path / "new"), "--every", seconds])
+            assert ended.value.code == 2
 
 
 def test_two_runs_at_once_sign_one_history(tmp_path: Path) -> None:

@@ -173,6 +173,73 @@ def test_a_kept_checkpoint_needs_a_proof_that_fits_it(verify: Verify) -> None:
     assert not verify(a_bundle(), a_note(6), forged)
 
 
+def test_what_was_forgotten_is_asked_for_and_no_verdict_on_the_log(
+    verify: Verify, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof, kept = tmp_path / "proof.json", tmp_path / "kept"
+    proof.write_text(json.dumps(a_bundle()))
+    kept.write_text(a_note(6))
+    (tmp_path / "other").write_text("no key")
+    for arguments, told in (
+        (["--key", KEY.printed, "--checkpoint", str(kept)], "takes --consistency"),
+        (["--key", str(tmp_path / "missing")], "missing cannot be read: No such file"),
+        (["--key", str(tmp_path / "other")], "a key is printed as name+id+key"),
+        (["--key", KEY.printed[:-2]], "not base64"),
+        (["--key", ""], "the log's key is missing"),
+    ):
+        assert main([str(proof), *arguments]) == 2, arguments
+        said = capsys.readouterr().out
+        assert told in said
+        assert said.endswith("Not everything could be checked.\n")
+
+
+def test_what_cannot_be_checked_is_told_in_words(
+    verify: Verify, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unsigned = a_bundle() | {"proof": a_bundle()["proof"].replace("log.example/1", "log.example/2")}
+    for given, told in (
+        (
+            {"items": [], "next_after": None},
+            "this is neither a proof (/v1/audit/events/{id}/proof)",
+        ),
+        ([], "this is neither a proof"),
+        (unsigned, "the note is not signed by log.example/1"),
+    ):
+        assert not verify(given)
+        said = capsys.readouterr().out
+        assert told in said
+        assert "Error(" not in said
+        assert "NotValid(" not in said
+
+
+@pytest.mark.parametrize(
+    ("after", "next_after", "told"),
+    [
+        (0, None, "0 entries are in the log, and no release after 0"),
+        (7, 7, "it goes on after release 7: what follows is in another bundle (?after=7)"),
+    ],
+)
+def test_a_bundle_says_where_it_ends(
+    verify: Verify,
+    capsys: pytest.CaptureFixture[str],
+    after: int,
+    next_after: int | None,
+    told: str,
+) -> None:
+    bundle = {
+        "format": "strongroom-accesses@v1",
+        "document_id": str(DOCUMENT),
+        "only": None,
+        "checkpoint": a_note(11),
+        "after": after,
+        "entries": [],
+        "failures": [],
+        "next_after": next_after,
+    }
+    assert verify(bundle)
+    assert told in capsys.readouterr().out
+
+
 def test_a_fork_of_the_same_size_is_refused(verify: Verify) -> None:
     fork = Checkpoint(origin=KEY.name, size=11, root=bytes(32))
     note = fork.signed(KEY, PRIVATE.sign(fork.text.encode()))
