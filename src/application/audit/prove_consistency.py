@@ -38,7 +38,10 @@ class ProveConsistency:
         size = 0 if latest is None else latest.size
         new = size if new is None else new
         if not 1 <= old <= new <= size:
-            raise SizesNotProvable(f"{SizesNotProvable.__doc__} Now this is {size}.")
+            raise SizesNotProvable(
+                f"{SizesNotProvable.__doc__} Now this is {size}.",
+                field="/query/to" if new > size else "/query/from",
+            )
         path = consistency_path(old, new)
         nodes = await self.trail.nodes(tenant_id, positions(path))
         return ConsistencyProof(old=old, new=new, hashes=[range_hash(each, nodes) for each in path])

@@ -124,12 +124,17 @@ class UsesPerInterval:
         if not (1 <= self.uses <= USES_MAX and 1 <= self.seconds <= INTERVAL_MAX.total_seconds()):
             raise GrantIntervalOutOfRange(field="/uses_per_interval")
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the interval that is being counted is over."""
+        started = self.started_at
+        return None if started is None else started + timedelta(seconds=self.seconds)
+
     def left_at(self, at: datetime) -> int:
         """How many uses there are, once an interval that is over has been forgotten."""
-        if self.left is None or self.started_at is None:
+        if self.left is None or self.ends_at is None:
             return self.uses
-        over = at >= self.started_at + timedelta(seconds=self.seconds)
-        return self.uses if over else self.left
+        return self.uses if at >= self.ends_at else self.left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

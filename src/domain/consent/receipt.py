@@ -96,8 +96,10 @@ def receipt_claims(
             "text": notice.body,
             "sha256": notice.hash.hex(),
         },
+        "event_type": latest.event_type,
         "event_state": state_of(events).value,
         "event_time": latest.event_time.isoformat(),
+        "entity_id": str(latest.entity_id),
         "events": [event_claims(event) for event in events],
     }
 

@@ -123,11 +123,13 @@ class Renewal(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class IntervalShown(msgspec.Struct, kw_only=True):
-    """A limit per interval, and how many uses are left in the one that is counted."""
+    """A limit per interval, and how many uses are left in the one that is counted, which ends at
+    `ends_at`: from then on there are all of them. Null before the first use."""
 
     uses: int
     seconds: int
     left: int | None
+    ends_at: datetime | None
 
 
 class GrantShown(msgspec.Struct, kw_only=True):
@@ -293,7 +295,12 @@ def grant_shown(grant: Grant) -> GrantShown:
         uses_left=grant.uses_left,
         uses_per_interval=None
         if interval is None
-        else IntervalShown(uses=interval.uses, seconds=interval.seconds, left=interval.left),
+        else IntervalShown(
+            uses=interval.uses,
+            seconds=interval.seconds,
+            left=interval.left,
+            ends_at=interval.ends_at,
+        ),
         retention_seconds=_seconds(grant.retention),
         required_acr=grant.required_acr,
         epoch=grant.epoch,

@@ -16,14 +16,29 @@ import pytest
 from application.ports import Idempotency
 from application.vault.keep_records import RecordDetails
 from domain.consent.exports import ExportForm
-from domain.consent.grant import Grant, GrantAlreadyRevoked
+from domain.consent.grant import Grant, GrantAlreadyRevoked, UsesPerInterval
 from domain.consent.notice import NoticeDiffers
 from domain.consent.record import ConsentNotInForce
 from domain.consent.terms import Terms
 from domain.errors import Unavailable
-from domain.identity import Action, Caller, ConsentId, Purpose, ResourceKind, ResourceRef, TenantId
+from domain.identity import (
+    Action,
+    Caller,
+    ConsentId,
+    DocumentId,
+    Purpose,
+    ResourceKind,
+    ResourceRef,
+    TenantId,
+    VersionRef,
+)
 from entrypoints.container import Container
-from entrypoints.http.consent_shapes import ConsentShown, consent_shown
+from entrypoints.http.consent_shapes import (
+    ConsentShown,
+    IntervalShown,
+    consent_shown,
+    grant_shown,
+)
 from tests.integration.conftest import add_text
 
 CallerIn = Callable[[TenantId], Awaitable[Caller]]
@@ -150,6 +165,36 @@ async def test_a_renewed_consent_lasts_as_long_as_was_said_last(
     # What it would have lasted for is not forgotten with its ending.
     await container.withdraw_consent()(caller=owner, consent_id=grant.consent_id)
     assert (await shown(container, owner, grant.consent_id)).validity_duration == (None, later)
+
+
+async def test_a_grant_says_when_all_its_uses_are_there_again(
+    container: Container, people: Sequence[Caller], share: Share
+) -> None:
+    owner, ben, _ = people
+    grant = await share(owner, ben, uses_per_interval=UsesPerInterval(uses=1, seconds=3600))
+
+    async def told() -> IntervalShown | None:
+        async with container.consents().begin(ben) as tx:
+            found = await tx.grant(grant.id)
+        assert found is not None
+        return grant_shown(found).uses_per_interval
+
+    fresh = await told()
+    assert fresh is not None
+    assert (fresh.left, fresh.ends_at) == (None, None)
+    before = datetime.now(UTC)
+    await container.gate()(
+        caller=ben,
+        action=Action.READ,
+        purpose=Purpose("care"),
+        versions=[VersionRef(document_id=DocumentId(grant.resource.id), version=1)],
+    )
+    used = await told()
+    assert used is not None
+    assert used.ends_at is not None
+    assert used.left == 0
+    hour = timedelta(hours=1)
+    assert before + hour <= used.ends_at <= datetime.now(UTC) + hour
 
 
 async def test_what_is_renewed_before_it_begins_begins_no_sooner(
@@ -318,6 +363,10 @@ async def test_what_could_not_be_signed_is_withdrawn_and_its_receipt_is_had_late
     of_ben = await receipt(container, ben, grant.consent_id)
     for claims, side in ((of_owner, owner), (of_ben, ben)):
         assert claims["event_state"] == "withdrawn"
+        assert (claims["event_type"], claims["entity_id"]) == (
+            "consent_withdrawn",
+            str(owner.person_id),
+        )
         assert [each["event_state"] for each in claims["events"]] == ["given", "withdrawn"]
         assert claims["issued_to"] == str(side.person_id)
         assert claims["grant_id"] == str(grant.id)
