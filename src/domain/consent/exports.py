@@ -16,6 +16,7 @@ from domain.consent.record import (
     ConsentState,
     agreed_until,
     state_at,
+    withdrawal_method,
 )
 from domain.identity import Action
 from domain.json_pointer import WHOLE, Pointers
@@ -145,6 +146,7 @@ def as_dpv(
     begins = terms.not_before or agreed
     state = state_at(events, at)
     assert state is not None, "a consent has a first event, and that has been"
+    kept = terms.retention
     return {
         "@context": _CONTEXT,
         "@id": f"urn:uuid:{record.record_id}",
@@ -170,6 +172,23 @@ def as_dpv(
             else "dpv:TemporalDuration",
             "dct:valid": f"{begins.isoformat() if begins else '..'}/"
             f"{_until(record, events).isoformat()}",
+        },
+        **(
+            {}
+            if kept is None
+            else {
+                "dpv:hasStorageCondition": {
+                    "@type": "dpv:StorageDuration",
+                    "dct:extent": {
+                        "@type": "xsd:duration",
+                        "@value": f"PT{int(kept.total_seconds())}S",
+                    },
+                }
+            }
+        ),
+        "dpv:hasConsentControl": {
+            "@type": "dpv:WithdrawConsent",
+            "dpv:isExercisedAt": withdrawal_method(record.record_id),
         },
         "dpv:hasJurisdiction": record.jurisdiction,
         "dpv:hasConsentStatus": {"@id": _STATUS[state]},

@@ -12,6 +12,7 @@ from domain.consent.record import (
     ConsentRecord,
     agreed_until,
     state_of,
+    withdrawal_method,
 )
 from domain.identity import PersonId
 
@@ -40,7 +41,7 @@ def record_claims(record: ConsentRecord) -> Json:
         "actions": sorted(action.value for action in terms.actions),
         "lawful_basis": LAWFUL_BASIS,
         "collection_method": record.collection_method,
-        "withdrawal_method": f"POST /v1/consents/{record.record_id}/withdraw",
+        "withdrawal_method": withdrawal_method(record.record_id),
         "jurisdiction": record.jurisdiction,
         "retention_period": None
         if terms.retention is None

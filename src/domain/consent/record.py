@@ -86,6 +86,11 @@ class ConsentEvent:
         return f"consent_{self.event_state.value}"
 
 
+def withdrawal_method(record_id: ConsentId) -> str:
+    """How whoever gave it takes it back."""
+    return f"POST /v1/consents/{record_id}/withdraw"
+
+
 def state_of(events: Sequence[ConsentEvent]) -> ConsentState:
     """The state is that of the latest event; there is always a first one."""
     return latest(events).event_state

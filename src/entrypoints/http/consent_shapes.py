@@ -19,6 +19,7 @@ from domain.consent.record import (
     ConsentRecord,
     agreed_until,
     state_of,
+    withdrawal_method,
 )
 from domain.consent.terms import Terms
 from domain.consent.withdrawal_policy import DPV_TERMS, KeepingBasis
@@ -330,7 +331,7 @@ def consent_shown(record: ConsentRecord, events: Sequence[ConsentEvent]) -> Cons
         purposes=[terms.purpose],
         lawful_basis=LAWFUL_BASIS,
         collection_method=record.collection_method,
-        withdrawal_method=f"POST /v1/consents/{record.record_id}/withdraw",
+        withdrawal_method=withdrawal_method(record.record_id),
         jurisdiction=record.jurisdiction,
         retention_period=_seconds(terms.retention),
         validity_duration=(terms.not_before, agreed_until(events) or terms.expires_at),

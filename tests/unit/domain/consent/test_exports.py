@@ -209,6 +209,10 @@ def test_a_dpv_record_says_its_state_and_every_step(life: str) -> None:
             "@type": "dpv:TemporalDuration",
             "dct:valid": f"{begins}/{until.isoformat()}",
         },
+        "dpv:hasConsentControl": {
+            "@type": "dpv:WithdrawConsent",
+            "dpv:isExercisedAt": f"POST /v1/consents/{RECORD.record_id}/withdraw",
+        },
         "dpv:hasJurisdiction": "NL",
         "dpv:hasConsentStatus": {"@id": STATUS[life]},
         "dpv:hasStatus": [
@@ -231,6 +235,15 @@ def test_a_number_of_uses_is_a_duration_by_occurrences() -> None:
     counted = replace(RECORD, terms=replace(RECORD.terms, max_uses=3))
     told: Any = as_dpv(counted, events("given"), PURPOSE, at=LATER)
     assert told["dpv:hasDuration"]["@type"] == "dpv:FixedOccurrencesDuration"
+
+
+def test_how_long_the_recipient_keeps_it_is_told() -> None:
+    kept = replace(RECORD, terms=replace(RECORD.terms, retention=timedelta(days=2)))
+    told: Any = as_dpv(kept, events("given"), PURPOSE, at=LATER)
+    assert told["dpv:hasStorageCondition"] == {
+        "@type": "dpv:StorageDuration",
+        "dct:extent": {"@type": "xsd:duration", "@value": "PT172800S"},
+    }
 
 
 def test_it_begins_when_that_was_agreed() -> None:
