@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -25,16 +26,19 @@ from application.audit.endings import (
     LookAtFence,
 )
 from domain.audit.checkpoint import LOG_OF_CHECKPOINTS, Checkpoint, log_name, open_checkpoint
+from domain.audit.ending import Ending, EndingKind
 from domain.audit.note import VerifierKey
 from domain.consent.terms import Terms
 from domain.identity import (
     PERSONAL_USE,
     Action,
     Caller,
+    PersonId,
     ResourceKind,
     ResourceRef,
     TenantId,
 )
+from entrypoints.cli.restore import end_again
 from entrypoints.container import Container
 from tests.integration.conftest import add_text
 
@@ -228,3 +232,24 @@ async def _restorations(container: Container, tenant_id: TenantId) -> int:
     )
     async with transaction(container.engine(), tenant_id) as connection:
         return int((await connection.execute(counted)).scalar_one())
+
+
+@pytest.mark.parametrize("where", ["a tenant of before", "a tenant of after"])
+@pytest.mark.parametrize("kind", EndingKind)
+async def test_what_ended_of_somebody_who_came_after_the_backup_closes_it_to_nobody(
+    container: Container, tenant_id: TenantId, kind: EndingKind, where: str
+) -> None:
+    """They are nobody in it, and what was theirs is not there; the others want to be let in."""
+    hashed = kind in (EndingKind.TOKEN, EndingKind.CLIENT_SECRET)
+    detail = {EndingKind.KEY_VERSION: "1", EndingKind.LINK: "0"}.get(kind, str(uuid4()))
+    later = Ending(
+        id=uuid4(),
+        tenant_id=tenant_id if where == "a tenant of before" else TenantId(uuid4()),
+        kind=kind,
+        what="ab" * 32 if hashed else str(uuid4()),
+        by=PersonId(uuid4()),
+        detail=detail,
+        at=datetime.now(UTC),
+    )
+    await end_again(container, later)
+    assert later.id in {each.id for each in (await container.endings().since(0)).endings}
