@@ -583,6 +583,28 @@ MECHANISMS = (
         "::test_no_token_and_no_secret_works_once_a_revocation_was_acknowledged",
     ),
     Mechanism(
+        invariant=10,
+        what="what a service client handed on ends with it",
+        taken_out=[
+            Edit(file="src/adapters/postgres/links.py", old="        ~handed_on_by_what_is_over,\n")
+        ],
+        test="tests/integration/accounts/test_service_clients.py"
+        "::test_what_a_client_handed_to_agents_and_behind_links_ends_with_it",
+    ),
+    Mechanism(
+        invariant=22,
+        what="what was agreed to is not called something else afterwards",
+        taken_out=[
+            Edit(
+                file="src/adapters/postgres/purposes.py",
+                old="                raise PurposeAgreedTo\n",
+                new="                pass\n",
+            )
+        ],
+        test="tests/integration/consent/test_purposes.py"
+        "::test_what_was_agreed_to_is_not_called_something_else_afterwards",
+    ),
+    Mechanism(
         invariant=22,
         what="a decision asks for the state of the consent",
         taken_out=[
