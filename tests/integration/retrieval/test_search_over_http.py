@@ -164,7 +164,7 @@ async def test_of_documents_each_is_shown_once_and_more_may_be_asked_for(
     [
         ({}, "/query"),
         ({"query": " "}, "/query"),
-        ({"query": "x" * 2_001}, "/query"),
+        ({"query": "x" * 8_001}, "/query"),
         ({"query": "a\x00b"}, "/query"),
         ({"query": "x", "limit": 51, "results": "passages"}, "/limit"),
         ({"query": "x", "limit": 101, "results": "documents"}, "/limit"),
