@@ -29,6 +29,8 @@ from domain.retrieval.vectors import VectorMethod, VectorReason
 from entrypoints.http.access import WITH_GRANT_TOKEN
 from entrypoints.http.injected import Injected
 
+# Room for a query whose characters are all written by number, and for as many documents as may be.
+SEARCH_BODY_BYTES_MAX = 128 * 1024
 EXAMPLE = {"query": "How much is the deposit?", "limit": 5}
 
 
@@ -153,7 +155,11 @@ class SearchController(Controller):
     path = "/v1/search"
     tags = ("Search",)
 
-    @post(status_code=200, opt=WITH_GRANT_TOKEN | {"example": EXAMPLE})
+    @post(
+        status_code=200,
+        opt=WITH_GRANT_TOKEN | {"example": EXAMPLE},
+        request_max_body_size=SEARCH_BODY_BYTES_MAX,
+    )
     async def search_passages(
         self,
         caller: Injected[Caller],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from litestar.di import Provide
@@ -14,6 +16,7 @@ from adapters.postgres.passages import PostgresPassages
 from adapters.postgres.vector_route import VectorRoute
 from application.retrieval.search import Search
 from domain.identity import Caller
+from domain.retrieval.query import DOCUMENTS_MAX, TEXT_CHARACTERS_MAX
 from entrypoints.http.search import SearchController
 from tests.integration.http.conftest import Serve, serve
 from tests.integration.retrieval.library import Library
@@ -48,7 +51,9 @@ async def _post(
         middleware=[_Is(caller)],
     )
     async with serving as running:
-        return await running.client.post("/v1/search", json=body)
+        sent = json.dumps(body)  # whatever is not ASCII by its number, as many clients do
+        headers = {"Content-Type": "application/json"}
+        return await running.client.post("/v1/search", content=sent, headers=headers)
 
 
 async def test_an_answer_quotes_passages_and_says_how_they_were_found(
@@ -157,6 +162,15 @@ async def test_of_documents_each_is_shown_once_and_more_may_be_asked_for(
     assert scores == sorted(scores, reverse=True)
     passages = await _post(library, serve, asha, {"query": "notice due", "limit": 50})
     assert len(passages.json()["items"]) > 2
+
+
+async def test_the_longest_query_about_the_most_documents_is_not_too_much(
+    library: Library, serve: Serve
+) -> None:
+    named = [str(uuid4()) for _ in range(DOCUMENTS_MAX)]
+    body = {"query": "🌲" * TEXT_CHARACTERS_MAX, "filters": {"document_ids": named}}
+    answer = await _post(library, serve, await library.person(), body)
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
