@@ -27,23 +27,25 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right and top in points, as the page is shown; where it begins is of no account."""
 
 
-@dataclass(frozen=True, slots=True)
 class PageText:
     """What PDFium reads of a page, which is shown turned by so many degrees clockwise."""
 
-    textpage: pypdfium2.PdfTextPage
-    turned: int
+    def __init__(self, textpage: pypdfium2.PdfTextPage, turned: int) -> None:
+        self.textpage = textpage
+        self._turned = turned
+        self._count = textpage.count_chars()
+        self._box = pdfium.FS_RECTF()  # one for all: asked for every blank of a book
 
     def box(self, unit: int) -> Box | None:
         """Where a character is; None where PDFium does not know it."""
-        at = pdfium.FPDFText_GetCharIndexFromTextIndex(self.textpage, unit)
-        if not 0 <= at < self.textpage.count_chars():
+        at = pdfium.FPDFText_GetCharIndexFromTextIndex(self.textpage.raw, unit)
+        if not 0 <= at < self._count:
             return None
-        try:
-            box = self.textpage.get_charbox(at, loose=True)
-        except pypdfium2.PdfiumError:
+        box = self._box
+        if not pdfium.FPDFText_GetLooseCharBox(self.textpage.raw, at, box):
             return None
-        return turned_box(box, self.turned)
+        place = box.left, box.bottom, box.right, box.top
+        return turned_box(place, self._turned) if self._turned else place
 
 
 @dataclass(frozen=True, slots=True)
