@@ -35,6 +35,8 @@ _HTML_START = re.compile(
     re.IGNORECASE,
 )
 _HTML_MORE = re.compile(r"</[a-z][a-z0-9]{0,20}>|<!doctype html|<html\b", re.IGNORECASE)
+_END_TAG = re.compile(r"</[a-z]", re.IGNORECASE)
+_HTML_PAGE = re.compile(r"<!doctype html|<(?:html|head|body)\b", re.IGNORECASE)
 # A message begins with fields of a header (RFC 5322), and ends them by an empty line.
 _FIELD = rb"[!-9;-~]{1,100}+:[^\r\n]*+\r?\n(?:[ \t][^\r\n]*+\r?\n)*+"
 _FIELDS = re.compile(rb"(?:%s){2,20000}+" % _FIELD)
@@ -125,12 +127,12 @@ def _text_type(text: str, tail: bytes, *, whole: bool) -> str | None:
     start = text.lstrip()
     if start.startswith(_OTHER_TEXT):
         return None
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
     if _HTML_START.match(start) and _HTML_MORE.search(start):
-        return HTML
+        return MARKDOWN if _begins_with_html_only(start, lines) else HTML
     kind = json_kind(text, tail, whole=whole)
     if kind is not None:
         return JSON if kind is JsonKind.ONE else JSON_LINES
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
     delimiter = delimiter_of(lines, whole=whole)
     if delimiter is not None:
         return TSV if delimiter == "\t" else CSV
@@ -138,3 +140,14 @@ def _text_type(text: str, tail: bytes, *, whole: bool) -> str | None:
     if sum(found) >= 2 and any(found[:_STRONG_SIGNS]):
         return MARKDOWN
     return MARKDOWN if found[0] and lines.startswith("#") else PLAIN_TEXT
+
+
+def _begins_with_html_only(start: str, lines: str) -> bool:
+    """Whether it is Markdown with some HTML in it, as before the heading of many: a logo, say."""
+    if _HTML_PAGE.search(start):
+        return False
+    heading, again, *others = (
+        sign.search(lines) is not None for sign in _MARKDOWN_SIGNS[:_STRONG_SIGNS]
+    )
+    said = sum(1 for line in lines.split("\n") if line.strip())
+    return (heading or again) + sum(others) >= 2 and len(_END_TAG.findall(lines)) * 4 < said
