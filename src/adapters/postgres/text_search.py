@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.retrieval.words import asked_for, weighed
 
-ANALYSIS = 1
+ANALYSIS = 2
 """Counts the rules by which words become lexemes. What was indexed by older ones is done anew."""
 
 

@@ -79,7 +79,7 @@ def seal_entries(
         for word, count in weighed(text, above).items():
             if word not in lexemes:
                 lexemes[word] = stems.lexemes(configuration, word)
-            length += count if lexemes[word] else 0
+            length += count if lexemes[word] and word.is_counted else 0
             for lexeme in lexemes[word]:
                 often[lexeme] += count
         lengths.append(length)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.identity import GrantId, ReleaseId, VersionRef
 from domain.place import Place, Places, place_at
+
+# Of the names of files, which titles often are, what says nothing about what is in them.
+_EXTENSION = re.compile(
+    r"\.(?:txt|text|log|md|markdown|html?|pdf|docx|pptx|xlsx|ods|csv|tsv|jsonl?|ndjson|eml)\Z", re.I
+)
+_NAMELESS = "untitled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +73,13 @@ def above(title: str, heading_path: Sequence[str]) -> tuple[str, ...]:
     """The title and the headings over a passage, each once, outermost first.
 
     A passage seldom repeats what its document is about, so these go with it wherever it is
-    embedded or indexed. Spans are unaffected: they are those of the text alone.
+    embedded or indexed. Spans are unaffected: they are those of the text alone. Of a title
+    that is the name of a file its ending does not go along, and nothing of what has no title.
     """
-    return tuple(dict.fromkeys(part for part in (title, *heading_path) if part))
+    named = _EXTENSION.sub("", title)
+    if named.casefold() == _NAMELESS:
+        named = ""
+    return tuple(dict.fromkeys(part for part in (named, *heading_path) if part))
 
 
 def in_context(title: str, heading_path: Sequence[str], text: str) -> str:

@@ -3,7 +3,8 @@
 A word is a run of letters, marks and digits, in compatibility form (NFKC) and folded case, so that
 no database's locale has a say in it. Scripts that set no spaces between words give every pair of
 neighbouring characters instead (Nie, Gao, Zhang, Zhou, "On the Use of Words and N-grams for Chinese
-Information Retrieval", 2000), and Chinese characters besides, each of which can be a word.
+Information Retrieval", 2000), and Chinese characters besides, each of which can be a word. What is
+written together with digits or an `@` in it (v1.2.3, ERR-4043, a@example.org) is a word besides.
 Stemming and stop words follow later, by language.
 """
 
@@ -13,7 +14,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 WORD_CHARACTERS_MAX = 64
@@ -21,6 +22,12 @@ WORD_CHARACTERS_MAX = 64
 
 WORDS_ASKED_MAX = 256
 """Of a question, more words than this are not searched for; it bounds what one search costs."""
+
+JOINT = "."
+"""No other word has it."""
+
+PARTS_MAX = 8
+"""What is joined of more parts is a list, or an address of the web, that nobody asks for whole."""
 
 ABOVE_WEIGHT = 2
 """A word in the title or a heading counts as if the text said it so often (Robertson, Zaragoza,
@@ -33,10 +40,16 @@ class Word(NamedTuple):
     text: str
     folded: str
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it makes a text longer. What is written together does not: its parts do."""
+        return JOINT not in self.text
+
 
 def count_words(text: str) -> Counter[Word]:
-    """How often each word is said, in the order in which they come."""
-    counted = Counter(words(text))
+    """How often each word is said, in the order in which they come, and then what is written
+    together."""
+    counted = Counter(chain(words(text), joined(text)))
     return Counter({Word(word, folded(word)): count for word, count in counted.items()})
 
 
@@ -63,6 +76,16 @@ def words(text: str) -> Iterator[str]:
     if text.isascii():  # most is, and most of what indexing a text takes goes by here
         return iter([run[:WORD_CHARACTERS_MAX] for run in _ASCII_RUN.findall(text.casefold())])
     return _of_any_script(text)
+
+
+def joined(text: str) -> Iterator[str]:
+    """What is written together and is more than its parts: versions, codes, dates, amounts,
+    addresses. However it is joined, it is one word, its parts with a JOINT between them."""
+    for run in _JOINED.findall(text.casefold() if text.isascii() else _plain(text)):
+        parts = _JOINT.split(run)
+        if len(parts) > PARTS_MAX or not _TELLING.search(run) or _SPACELESS.search(run):
+            continue
+        yield JOINT.join(parts)[:WORD_CHARACTERS_MAX]
 
 
 def folded(word: str) -> str:
@@ -119,6 +142,9 @@ _SPACELESS = re.compile(f"[{_NO_SPACES}]")
 _PARTS = re.compile(
     rf"([{_NO_SPACES}](?:[{_NO_SPACES}]|[{_MARKS}])*)|((?:(?![{_NO_SPACES}])[^\W_]|[{_MARKS}])+)"
 )
+_JOINT = re.compile("[-._@/:,+]")
+_JOINED = re.compile(rf"(?<![^\W_])[^\W_]++(?:{_JOINT.pattern}[^\W_]++)++")
+_TELLING = re.compile("[0-9@]")
 # What is one character to a reader: a letter with the marks on it.
 _CHARACTER = re.compile(rf".[{_MARKS}]*", re.DOTALL)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")

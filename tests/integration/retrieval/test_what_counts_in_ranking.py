@@ -73,3 +73,29 @@ async def _ranked(library: Library, caller: Caller, words: str, **changed: float
 
 def _versions(page: SearchPage) -> list[VersionRef]:
     return [hit.passage.version for hit in page.hits]
+
+
+async def test_what_is_written_together_is_told_apart_also_where_it_was_indexed_before(
+    library: Library,
+) -> None:
+    asha = await library.person()
+    texts = ["The service runs v1.2.3 since May.", "The service runs v1.3.2 since May."]
+    refs = [await library.add(asha, text) for text in texts]
+    for ref, asked in zip(refs, ("V1.2.3", "v1-3-2"), strict=True):
+        page = await library.search(asha, asked, mode=SearchMode.KEYWORD)
+        assert page.hits[0].passage.version == ref
+        assert page.hits[0].score > page.hits[1].score
+    lengths = "SELECT DISTINCT length FROM postings WHERE tenant_id = :tenant AND owner_id = :owner"
+    counted = await library.run(lengths, owner=asha.person_id)
+    assert [row.length for row in counted] == [7], "what is written together makes nothing longer"
+    for change in (
+        "DELETE FROM postings WHERE tenant_id = :tenant AND lexeme = 'v1.3.2'",
+        "UPDATE documents SET analysis = 1 WHERE tenant_id = :tenant AND id = :document",
+    ):
+        await library.run(change, document=refs[1].document_id)
+    page = await library.search(asha, "v1.3.2", mode=SearchMode.KEYWORD)
+    assert page.hits[0].score == page.hits[1].score, "only its parts are known"
+    assert await library.container.reanalyse_versions()() >= 1
+    page = await library.search(asha, "v1.3.2", mode=SearchMode.KEYWORD)
+    assert page.hits[0].passage.version == refs[1]
+    assert page.hits[0].score > page.hits[1].score

@@ -2,7 +2,8 @@
 -- refused on tables with row-level security.) Vectors come as one array of 4-byte floats, one
 -- passage after the other. Words come one row for each passage and word, with how often it is said;
 -- lexemes are made of them here, so that stemming is PostgreSQL's (see lexemes_of). Words are not
--- stored. A word with accents has a posting for each way to write it, and counts as one.
+-- stored. A word with accents has a posting for each way to write it, and counts as one. What is
+-- written together has a point in it, and makes no passage longer: its parts do.
 WITH given AS (
     SELECT * FROM unnest(
         CAST(:ordinals AS integer[]), CAST(:starts AS bigint[]), CAST(:ends AS bigint[]),
@@ -22,7 +23,7 @@ WITH given AS (
     FROM said s JOIN forms f USING (word) CROSS JOIN LATERAL unnest(f.lexemes) AS l (lexeme)
     GROUP BY s.ordinal, l.lexeme
 ), measured AS MATERIALIZED (
-    SELECT s.ordinal, sum(s.said) AS length
+    SELECT s.ordinal, coalesce(sum(s.said) FILTER (WHERE strpos(s.word, '.') = 0), 0) AS length
     FROM said s JOIN forms f USING (word) WHERE f.lexemes <> '{}' GROUP BY s.ordinal
 ), added AS (
     INSERT INTO passages

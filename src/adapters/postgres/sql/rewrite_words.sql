@@ -13,7 +13,8 @@ WITH said AS MATERIALIZED (
     FROM said s JOIN forms f USING (word) CROSS JOIN LATERAL unnest(f.lexemes) AS l (lexeme)
     GROUP BY s.passage_id, l.lexeme
 ), measured AS MATERIALIZED (
-    SELECT p.passage_id, coalesce(sum(s.said) FILTER (WHERE f.lexemes <> '{}'), 0) AS length
+    SELECT p.passage_id, coalesce(sum(s.said) FILTER (
+               WHERE f.lexemes <> '{}' AND strpos(s.word, '.') = 0), 0) AS length
     FROM unnest(CAST(:passages AS bigint[])) AS p (passage_id)
     LEFT JOIN said s USING (passage_id) LEFT JOIN forms f USING (word)
     GROUP BY p.passage_id

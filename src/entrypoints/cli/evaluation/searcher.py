@@ -67,8 +67,8 @@ class Searcher:
             title = "".join(each for each in document.title if each.isprintable())
             form = {"title": title[:TITLE_CHARACTERS_MAX]} if title else {}
             content = _holdable(document.text).strip() or _holdable(document.title).strip()
-            # What a file is, is seen from its content; only its name says that it is text.
-            file = ("untitled.md", (content or "(empty)").encode(), "text/markdown")
+            # Without a name, for that would be the title of what has none.
+            file = (None, (content or "(empty)").encode(), "text/plain")
             try:
                 made = await self._call("POST", "/v1/documents", data=form, files={"file": file})
                 self.names[made["id"]] = document.name

@@ -67,3 +67,18 @@ def test_a_heading_is_not_said_twice() -> None:
         "Lease\nNotice\nThree months."
     )
     assert in_context("", (), "Three months.") == "Three months."
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Lease of 2026.docx", "Lease of 2026\n"),
+        ("4711.PDF", "4711\n"),
+        ("1984", "1984\n"),
+        ("Node.js", "Node.js\n"),
+        ("Untitled", ""),
+        ("untitled.md", ""),
+    ],
+)
+def test_of_a_title_goes_along_what_says_what_it_is_about(title: str, said: str) -> None:
+    assert in_context(title, (), "Three months.") == f"{said}Three months."
