@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from adapters.postgres.scripts import run_script
 
-revision = "0042"
+revision = "0041"
 down_revision = "0040"
 
 
 def upgrade() -> None:
-    run_script("0042_words_written_together")
+    run_script("0041_words_written_together")
