@@ -19,7 +19,8 @@ from domain.vault.document import Document
 
 WORDS_MAX = 32
 VECTORS_MAX = 3
-NEAREST = 40
+SCANNED_MAX = 2_000
+"""Of the nearest vectors, so many are looked at: others may say the very same."""
 
 _WORDS = text("""
     SELECT count(*) FROM postings
@@ -28,22 +29,24 @@ _WORDS = text("""
 """)
 _NEAREST = text(f"""
     SELECT count(*) FROM (
-        SELECT document_id FROM passage_vectors
-        WHERE vector_dims(embedding) = {GRAPH_DIMENSIONS}
+        SELECT FROM passage_vectors
+        WHERE vector_dims(embedding) = {GRAPH_DIMENSIONS} AND document_id = :document
         ORDER BY embedding::halfvec({GRAPH_DIMENSIONS})
             <#> CAST(:vector AS halfvec({GRAPH_DIMENSIONS}))
-        LIMIT {NEAREST}
-    ) near
-    WHERE document_id = :document
-""")  # noqa: S608 - numbers of this program
+        LIMIT 1
+    ) nearest
+""")  # noqa: S608 - a number of this program
 _HAS_GRAPH = text(
     f"SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('public.{GRAPH}')"  # noqa: S608
     " AND indisvalid)"
 )
-# Without sorting, the graph is the one way to rows in the order of their distance.
-_PLANNING = text(
-    "SELECT set_config('enable_seqscan', :on, true), set_config('enable_sort', :on, true)"
-)
+# Without sorting, the graph is the one way to rows in the order of their distance; and it goes on
+# while what it finds is of other documents.
+_PLANNING = text(f"""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
+           set_config('hnsw.iterative_scan', 'relaxed_order', true),
+           set_config('hnsw.max_scan_tuples', '{SCANNED_MAX}', true)
+""")  # noqa: S608 - a number of this program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +104,10 @@ async def index_hits(
         "document": document.id,
     }
     hits: int = (await connection.execute(_WORDS, by_words)).scalar_one()
-    await connection.execute(_PLANNING, {"on": "off"})
+    planning = await connection.begin_nested()
+    await connection.execute(_PLANNING)
     for vector in probes.vectors:
         nearest = {"vector": vector, "document": document.id}
         hits += (await connection.execute(_NEAREST, nearest)).scalar_one()
-    await connection.execute(_PLANNING, {"on": "on"})
+    await planning.rollback()  # what was set for this does not stay set
     return hits

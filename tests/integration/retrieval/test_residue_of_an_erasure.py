@@ -65,6 +65,21 @@ async def test_what_stays_is_in_the_residue(
     assert residue == {own[table]} | in_the_index
 
 
+async def test_what_stays_is_found_among_many_that_say_the_same(
+    library: Library, database: Database
+) -> None:
+    asha, ben = await library.person(), await library.person()
+    section = "# Herons\n\nA heron stood in the reeds.\n\n"
+    await library.add(ben, section * 900)
+    gone = await library.add(asha, section * 6)
+    async with kept(database, "passage_vectors"):
+        receipt = await library.container.erase_document()(
+            caller=asha, document_id=gone.document_id
+        )
+    assert receipt.erasure.residue["vectors"] == 1
+    assert receipt.erasure.residue["index_hits"] == 1
+
+
 async def test_a_person_who_goes_is_looked_for_like_each_of_their_documents(
     library: Library, database: Database
 ) -> None:
