@@ -46,7 +46,7 @@ _PLANNING = text(f"""
     SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true),
            set_config('hnsw.iterative_scan', 'relaxed_order', true),
            set_config('hnsw.max_scan_tuples', '{SCANNED_MAX}', true)
-""")  # noqa: S608 - a number of this program
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

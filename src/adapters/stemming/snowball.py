@@ -31,6 +31,9 @@ class SnowballStems:
         bare = self._stem(configuration, word.folded)
         return written if bare == written else [*written, *bare]
 
+    def is_stop_word(self, word: Word) -> bool:
+        return any(word.text in words for words in _stop_words().values())
+
     def _stem(self, configuration: str, word: str) -> list[str]:
         if word in _stop_words().get(configuration, ()):
             return []

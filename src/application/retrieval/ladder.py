@@ -46,9 +46,15 @@ class Ladder:
         examined: Examined,
     ) -> Climbed:
         """`search` finds by lexemes. `examined` has words beside those of the open index."""
-        asked = [word.folded for word, _ in asked_for(query.text)]
+        words = [word for word, _ in asked_for(query.text)]
         cut: set[Rung] = set()
         for rung in RUNGS:
+            asked = [
+                word.folded
+                for word in words
+                # What everybody writes right is no slip of another word: `there` of `three`.
+                if rung is not Rung.TYPO or not examined.stems.is_stop_word(word)
+            ]
             spans = spans_of(rung, asked)
             if not spans:
                 continue

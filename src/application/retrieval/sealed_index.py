@@ -82,6 +82,10 @@ class Stems(Protocol):
         """With and without accents, where that differs. Empty for a stop word."""
         ...
 
+    def is_stop_word(self, word: Word) -> bool:
+        """In any language."""
+        ...
+
 
 class HalfVectors(Protocol):
     """Vectors of 2-byte floats, one behind the other; what the open index compares, too."""

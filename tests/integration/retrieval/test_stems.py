@@ -67,3 +67,11 @@ async def test_words_of_a_language_have_the_lexemes_that_the_server_gives_them(
         ]
     figure(f"{len(differing)} of {asked} words have other lexemes: {differing[:20]}")
     assert len(differing) <= asked // 100
+
+
+def test_a_stop_word_of_any_language_is_known_as_one() -> None:
+    assert [STEMS.is_stop_word(Word(each, each)) for each in ("there", "nicht", "three")] == [
+        True,
+        True,
+        False,
+    ]
