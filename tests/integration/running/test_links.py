@@ -344,7 +344,9 @@ async def test_many_redeemers_at_two_servers_never_get_more_than_allowed(
             answers = await asyncio.gather(*racers, return_exceptions=True)
             won = sum(1 for each in answers if getattr(each, "status_code", 0) == 200)
             lost += sum(isinstance(each, BaseException) for each in answers)
-            left = json_of(await asha.http.get(f"/v1/links/{made['id']}"))["redemptions_left"]
+            told = await asha.http.get(f"/v1/links/{made['id']}")
+            assert told.status_code == 200, told.text
+            left = json_of(told)["redemptions_left"]
             allowed += 3
             redeemed += won
             over += max(0, won - 3)
