@@ -131,7 +131,7 @@ async def test_an_answer_says_when_a_graph_was_asked_and_is_the_same_for_it(
     for number in range(4):
         await library.add(asha, f"{LEASE} Part {number} of the papers.")
         await library.add(ben, f"{LEASE} Part {number} of other papers.")
-    route = VectorRoute(exact_passages_max=0, entry_cost=0.0001)
+    route = VectorRoute(exact_passages_max=0, entry_cost=1e-6)  # however large the table is
     passages = PostgresPassages(engine=library.engine, route=route)
     search = replace(library.container.search(), passages=passages)
     body = {"query": "notice due", "explain": True}
