@@ -34,8 +34,7 @@ def column_by_column(lines: Sequence[Line]) -> list[Line]:
 def _rows(lines: Sequence[Line]) -> Iterator[_Row]:
     row: list[Line] = []
     for line in lines:
-        level = row and abs(line.top - row[-1].top) < line.height / 2
-        if level and line.left > row[-1].left:
+        if row and row[-1].is_level_with(line) and line.left > row[-1].left:
             row.append(line)
             continue
         if row:

@@ -43,6 +43,10 @@ class Line:
     size: float = 0.0
     height: float = 0.0
 
+    def is_level_with(self, other: Line) -> bool:
+        """Whether both stand on one line of the page."""
+        return abs(self.top - other.top) < other.height / 2
+
 
 def add_blocks(pages: Sequence[Sequence[Line]], transcript: Transcript) -> None:
     """Append the text of the pages, block by block."""
@@ -94,12 +98,8 @@ def _without_furniture(pages: Sequence[Sequence[Line]]) -> Iterator[list[Line]]:
 def _outer_row(lines: Sequence[Line], at: int) -> Sequence[Line]:
     """The first or the last line with what stands beside it: the name of a chapter and a page."""
     ordered = lines if at == 0 else lines[::-1]
-    row = list(takewhile(lambda line: _is_level(line, ordered[0]), ordered))
+    row = list(takewhile(lambda line: line.is_level_with(ordered[0]), ordered))
     return row or ordered[:1]
-
-
-def _is_level(line: Line, other: Line) -> bool:
-    return abs(line.top - other.top) < other.height / 2
 
 
 def _shape(row: Sequence[Line]) -> str:

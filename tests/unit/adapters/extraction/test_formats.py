@@ -6,6 +6,7 @@ import struct
 import zipfile
 from datetime import date
 from io import BytesIO
+from typing import Any
 
 import docx
 import msgspec
@@ -55,6 +56,13 @@ _BOX = (
 def _extract(content: bytes | str, media_type: str) -> ExtractedText:
     raw = content.encode() if isinstance(content, str) else content
     return extract_any(raw, media_type, _LIMITS)
+
+
+def _words(document: Any, media_type: str) -> list[str]:
+    """Of each block of what python-docx or python-pptx made."""
+    file = BytesIO()
+    document.save(file)
+    return [words for _, _, words in _blocks(_extract(file.getvalue(), media_type))]
 
 
 def _blocks(extracted: ExtractedText) -> list[tuple[str, int, str]]:
@@ -275,9 +283,7 @@ def test_docx_reads_what_is_seen_once() -> None:
     cell.paragraphs[0]._p.append(parse_xml(_BOX))
     cell.add_table(rows=1, cols=1).cell(0, 0).text = "within"
     document.add_paragraph("With")._p.append(parse_xml(_BOX))
-    file = BytesIO()
-    document.save(file)
-    assert [words for _, _, words in _blocks(_extract(file.getvalue(), DOCX))] == [
+    assert _words(document, DOCX) == [
         "Seen again E=mc",
         "Cell box within",
         "With",
@@ -305,9 +311,7 @@ def test_pptx_has_the_words_of_charts_and_diagrams() -> None:
         part = Part(uri, "application/xml", slide.part.package, blob)
         related = slide.part.relate_to(part, "urn:data")
         slide.shapes._spTree.append(parse_xml(_DIAGRAM.format(related)))
-    file = BytesIO()
-    presentation.save(file)
-    assert [words for _, _, words in _blocks(_extract(file.getvalue(), PPTX))] == [
+    assert _words(presentation, PPTX) == [
         "Sales",
         "Chart 0",
         "May | East: 1 | West: 2.5",
